@@ -1,0 +1,142 @@
+package usage
+
+import "net/netip"
+
+// Batch holds records in columns; row i of every column belongs to record i. Columns may be read directly; they are
+// changed only through the methods, except that enrichment sets Country, ASN and Agent and deduplication sets Flags.
+type Batch struct {
+	Offset []int64
+	Sub    []uint16
+
+	TimeMillis []int64
+	KeyID      Dict
+	Source     Dict
+	RequestID  Strings
+
+	Method Dict
+	Host   Dict
+	Route  Dict
+	Path   Strings
+
+	Status        []uint16
+	LatencyMicros []int64
+	RequestBytes  []int64
+	ResponseBytes []int64
+
+	ClientIP  [][16]byte // IPv6, IPv4 mapped into it; all zero when unknown
+	UserAgent Dict
+	Agent     Dict
+	Country   Dict
+	ASN       []uint32
+
+	// The units of row i are those from UnitEnd[i-1] to UnitEnd[i].
+	UnitEnd   []int
+	UnitName  Dict
+	UnitValue []int64
+
+	Flags []Flags
+}
+
+// Len returns the number of records.
+func (b *Batch) Len() int { return len(b.TimeMillis) }
+
+// Reset empties the batch and keeps its memory.
+func (b *Batch) Reset() {
+	b.Truncate(0)
+	for _, d := range b.dicts() {
+		d.reset()
+	}
+	b.UnitName.reset()
+}
+
+// Truncate drops the records from n on, so that a line of which a later part is bad leaves nothing behind.
+func (b *Batch) Truncate(n int) {
+	b.Offset, b.Sub, b.TimeMillis = b.Offset[:n], b.Sub[:n], b.TimeMillis[:n]
+	b.RequestID.truncate(n)
+	b.Path.truncate(n)
+	b.Status, b.LatencyMicros = b.Status[:n], b.LatencyMicros[:n]
+	b.RequestBytes, b.ResponseBytes = b.RequestBytes[:n], b.ResponseBytes[:n]
+	b.ClientIP, b.ASN, b.Flags = b.ClientIP[:n], b.ASN[:n], b.Flags[:n]
+	units := 0
+	if n > 0 {
+		units = b.UnitEnd[n-1]
+	}
+	b.UnitEnd, b.UnitValue = b.UnitEnd[:n], b.UnitValue[:units]
+	b.UnitName.Index = b.UnitName.Index[:units]
+	for _, d := range b.dicts() {
+		d.Index = d.Index[:n]
+	}
+}
+
+func (b *Batch) dicts() [8]*Dict {
+	return [8]*Dict{&b.KeyID, &b.Source, &b.Method, &b.Host, &b.Route, &b.UserAgent, &b.Agent, &b.Country}
+}
+
+// Append copies r into the batch.
+func (b *Batch) Append(r *Record) {
+	b.Offset = append(b.Offset, r.Offset)
+	b.Sub = append(b.Sub, r.Sub)
+	b.TimeMillis = append(b.TimeMillis, r.TimeMillis)
+	b.KeyID.AppendString(r.KeyID)
+	b.Source.AppendString(r.Source)
+	b.RequestID.Append(r.RequestID)
+	b.Method.AppendString(r.Method)
+	b.Host.AppendString(r.Host)
+	b.Route.AppendString(r.Route)
+	b.Path.Append(r.Path)
+	b.Status = append(b.Status, r.Status)
+	b.LatencyMicros = append(b.LatencyMicros, r.LatencyMicros)
+	b.RequestBytes = append(b.RequestBytes, r.RequestBytes)
+	b.ResponseBytes = append(b.ResponseBytes, r.ResponseBytes)
+	b.ClientIP = append(b.ClientIP, AddrBytes(r.ClientIP))
+	b.UserAgent.AppendString(r.UserAgent)
+	b.Agent.AppendString(r.Agent)
+	b.Country.AppendString(r.Country)
+	b.ASN = append(b.ASN, r.ASN)
+	for _, u := range r.Units {
+		b.UnitName.AppendString(u.Name)
+		b.UnitValue = append(b.UnitValue, u.Value)
+	}
+	b.UnitEnd = append(b.UnitEnd, len(b.UnitValue))
+	b.Flags = append(b.Flags, r.Flags)
+}
+
+// At reads record i into r, reusing r.Units. Byte slices of r are valid until the batch is reset or truncated.
+func (b *Batch) At(i int, r *Record) {
+	units := r.Units[:0]
+	from, to := b.UnitSpan(i)
+	for j := from; j < to; j++ {
+		units = append(units, Unit{Name: b.UnitName.At(j), Value: b.UnitValue[j]})
+	}
+	*r = Record{
+		Offset: b.Offset[i], Sub: b.Sub[i], TimeMillis: b.TimeMillis[i], KeyID: b.KeyID.At(i), Source: b.Source.At(i),
+		RequestID: b.RequestID.At(i), Method: b.Method.At(i), Host: b.Host.At(i), Route: b.Route.At(i), Path: b.Path.At(i),
+		Status: b.Status[i], LatencyMicros: b.LatencyMicros[i], RequestBytes: b.RequestBytes[i],
+		ResponseBytes: b.ResponseBytes[i], ClientIP: Addr(b.ClientIP[i]), UserAgent: b.UserAgent.At(i),
+		Agent: b.Agent.At(i), Country: b.Country.At(i), ASN: b.ASN[i], Units: units, Flags: b.Flags[i],
+	}
+}
+
+// UnitSpan returns where the units of row i start and end in UnitName and UnitValue.
+func (b *Batch) UnitSpan(i int) (from, to int) {
+	if i > 0 {
+		from = b.UnitEnd[i-1]
+	}
+	return from, b.UnitEnd[i]
+}
+
+// AddrBytes is the column form of an address: 16 bytes, all zero when unknown.
+func AddrBytes(a netip.Addr) [16]byte {
+	if !a.IsValid() {
+		return [16]byte{}
+	}
+	return a.As16()
+}
+
+// Addr is the reverse of AddrBytes; the zero address comes back as invalid, an IPv4-mapped one as IPv4.
+func Addr(b [16]byte) netip.Addr {
+	if b == ([16]byte{}) {
+		return netip.Addr{}
+	}
+	return netip.AddrFrom16(b).Unmap()
+}
