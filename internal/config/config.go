@@ -1,0 +1,80 @@
+// Package config holds every setting of the program in one struct: its name, its default, what it is for and what makes it
+// invalid.
+//
+// A setting has one name everywhere: --kafka-listen on the command line, TOLLKEEPER_KAFKA_LISTEN in the environment and
+// kafka-listen in the YAML file. The command line wins over the environment, the environment over the file, the file over
+// the default. All problems are reported at once, each by the setting's name. Loading reads files but opens nothing
+// else, so `config check` works offline.
+package config
+
+import (
+	"time"
+)
+
+// Config is the program's settings. The tags are the single source for flags, environment, file and printed form:
+// `setting` is the name, `help` the description, `secret` marks what is never printed.
+type Config struct {
+	Data string `setting:"data" help:"folder that holds all state"`
+
+	Listen         string   `setting:"listen" help:"address of the REST API and the dashboard"`
+	PublicURL      string   `setting:"public-url" help:"address under which people reach the dashboard; default http://LISTEN"`
+	TrustedProxies []string `setting:"trusted-proxies" help:"addresses or CIDRs whose X-Forwarded-For is believed by verify and authorize"`
+	OpenAuthorize  bool     `setting:"open-authorize" help:"answer GET /v1/authorize without a token to callers on the loopback interface"`
+
+	Kafka           string        `setting:"kafka" help:"brokers, host:port[,host:port]; empty: an embedded broker"`
+	KafkaListen     string        `setting:"kafka-listen" help:"address of the embedded broker"`
+	KafkaPartitions int           `setting:"kafka-partitions" help:"partitions of a topic that has to be created"`
+	Topics          []string      `setting:"topics" help:"topics to read access logs from"`
+	RekeyTopics     []string      `setting:"rekey-topics" help:"topics that the gateway does not key by API key; they are read through a topic of our own"`
+	Group           string        `setting:"group" help:"consumer group"`
+	Format          string        `setting:"format" help:"log format of the topics: a name from 'tollkeeper formats', or auto"`
+	Mapping         string        `setting:"mapping" help:"mapping file for format 'mapping'"`
+	TrustedHops     int           `setting:"trusted-hops" help:"proxies in front of the gateway that append to X-Forwarded-For"`
+	OnGap           string        `setting:"on-gap" help:"what to do when offsets are lost: stop, or continue and record the gap"`
+	Replay          bool          `setting:"replay" help:"accept that somebody rewound the consumer group's offsets"`
+	DedupWindow     time.Duration `setting:"dedup-window" help:"how long a gateway's retry with the same request id counts once"`
+	IngestMemory    int           `setting:"ingest-memory" help:"memory budget of ingest in MiB, without the engine"`
+	SealGrace       time.Duration `setting:"seal-grace" help:"how long after its end an hour is sealed"`
+
+	ClickHouse        string `setting:"clickhouse" help:"ClickHouse DSN (http, https or clickhouse); empty: the embedded engine" secret:"true"`
+	ClickHouseLibrary string `setting:"clickhouse-library" help:"path of libchdb for the embedded engine; default: where 'make engine' puts it"`
+	ClickHouseCluster string `setting:"clickhouse-cluster" help:"cluster name: create Replicated and Distributed tables"`
+	EventsDays        int    `setting:"events-days" help:"days that events are kept"`
+
+	Database string `setting:"database" help:"postgres:// DSN for keys, alerts, plans and audit; empty: SQLite in the data folder" secret:"true"`
+
+	CountryFile string `setting:"country-file" help:"MaxMind-format file for the country of an address; default: the bundled data"`
+	NetworkFile string `setting:"network-file" help:"MaxMind-format file for the network number of an address; default: the bundled data"`
+
+	Policy     string        `setting:"policy" help:"detection policy file (YAML); empty: the built-in policy"`
+	Mode       string        `setting:"mode" help:"enforce: decisions act on keys; observe: they are only recorded"`
+	FeedBound  time.Duration `setting:"feed-bound" help:"how long verify may go without news from the key store"`
+	FeedPolicy string        `setting:"feed-policy" help:"what verify does when the bound is exceeded: closed (refuse) or open"`
+
+	LogLevel  string `setting:"log-level" help:"debug, info, warn or error"`
+	LogFormat string `setting:"log-format" help:"auto (pretty on a terminal), text or json"`
+}
+
+// Default returns the settings of a first run: everything embedded, on loopback.
+func Default() Config {
+	return Config{
+		Data:            "data",
+		Listen:          "127.0.0.1:8080",
+		OpenAuthorize:   true,
+		KafkaListen:     "127.0.0.1:9092",
+		KafkaPartitions: 4,
+		Topics:          []string{"access-log"},
+		Group:           "tollkeeper",
+		Format:          "auto",
+		OnGap:           "stop",
+		DedupWindow:     15 * time.Minute,
+		IngestMemory:    512,
+		SealGrace:       10 * time.Minute,
+		EventsDays:      90,
+		Mode:            "enforce",
+		FeedBound:       5 * time.Second,
+		FeedPolicy:      "closed",
+		LogLevel:        "info",
+		LogFormat:       "auto",
+	}
+}

@@ -1,0 +1,76 @@
+package config
+
+import (
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+	"github.com/spf13/pflag"
+	"github.com/stretchr/testify/require"
+)
+
+func load(t *testing.T, env []string, args ...string) (Config, error) {
+	t.Helper()
+	fs := pflag.NewFlagSet("test", pflag.ContinueOnError)
+	Flags(fs)
+	require.NoError(t, fs.Parse(args))
+	return Load(fs, env)
+}
+
+func TestDefaultsAreValid(t *testing.T) {
+	c, err := load(t, nil)
+	require.NoError(t, err)
+	require.Empty(t, cmp.Diff(Default(), c))
+}
+
+func TestFlagWinsOverEnvironmentOverFile(t *testing.T) {
+	file := filepath.Join(t.TempDir(), "tollkeeper.yaml")
+	require.NoError(t, os.WriteFile(file, []byte("group: from-file\ntopics: [a, b]\nseal-grace: 1h\nlisten: 127.0.0.1:1\n"), 0o600))
+	c, err := load(t, []string{"TOLLKEEPER_GROUP=from-env", "TOLLKEEPER_LISTEN=127.0.0.1:2"}, "--config", file, "--listen", "127.0.0.1:3")
+	require.NoError(t, err)
+	require.Equal(t, "from-env", c.Group)
+	require.Equal(t, "127.0.0.1:3", c.Listen)
+	require.Equal(t, []string{"a", "b"}, c.Topics)
+	require.Equal(t, time.Hour, c.SealGrace)
+}
+
+func TestEveryProblemIsReportedAtOnceByName(t *testing.T) {
+	file := filepath.Join(t.TempDir(), "bad.yaml")
+	require.NoError(t, os.WriteFile(file, []byte("listn: 127.0.0.1:1\nevents-days: many\n"), 0o600))
+	_, err := load(t, []string{"TOLLKEEPER_MODE=maybe", "TOLLKEEPER_TOPIC=x", "TOLLKEEPER_PORT=tcp://10.0.0.1:80"},
+		"--config", file, "--clickhouse", "ftp://u:hunter2@h/x", "--kafka", "nohost")
+	require.Error(t, err)
+	for _, want := range []string{
+		"listn: ", "did you mean listen?", `events-days: `, `"many" is not a whole number`, `mode: "maybe"`,
+		"TOLLKEEPER_TOPIC: unknown setting; did you mean topics?", "clickhouse: scheme", `kafka: "nohost" is not host:port`,
+	} {
+		require.Contains(t, err.Error(), want)
+	}
+	require.NotContains(t, err.Error(), "hunter2")
+	require.NotContains(t, err.Error(), "TOLLKEEPER_PORT")
+}
+
+func TestPrintedSettingsLoadBackAndHoldNoPassword(t *testing.T) {
+	c := Default()
+	c.Database = "postgres://tk:hunter2@db/tollkeeper"
+	c.Topics = []string{"edge", "inner"}
+	printed := c.Print()
+	require.NotContains(t, printed, "hunter2")
+	file := filepath.Join(t.TempDir(), "printed.yaml")
+	require.NoError(t, os.WriteFile(file, []byte(printed), 0o600))
+	got, err := load(t, nil, "--config", file)
+	require.NoError(t, err)
+	c.Database = strings.Replace(c.Database, "hunter2", "xxxxx", 1)
+	require.Empty(t, cmp.Diff(c, got, cmp.Transformer("nil", func(s []string) []string { return append([]string{}, s...) })))
+}
+
+func TestASecretMayComeFromAFile(t *testing.T) {
+	file := filepath.Join(t.TempDir(), "dsn")
+	require.NoError(t, os.WriteFile(file, []byte("postgres://tk:x@db/tk\n"), 0o600))
+	c, err := load(t, []string{"TOLLKEEPER_DATABASE_FILE=" + file})
+	require.NoError(t, err)
+	require.Equal(t, "postgres://tk:x@db/tk", c.Database)
+}

@@ -1,0 +1,260 @@
+package config
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"reflect"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/spf13/pflag"
+	"go.yaml.in/yaml/v3"
+)
+
+const envPrefix = "TOLLKEEPER_"
+
+// otherEnv are variables with our prefix that are not settings: test data and what tests re-execute themselves with.
+var otherEnv = []string{"TOLLKEEPER_SHARED", "TOLLKEEPER_CONFIG"}
+
+// Problem is one thing that is wrong with one setting.
+type Problem struct {
+	Setting string // name, as on the command line without the dashes
+	Text    string // what is wrong, with which value, and what to do
+}
+
+// Error is every problem found, one line each.
+type Error struct{ Problems []Problem }
+
+func (e *Error) Error() string {
+	lines := make([]string, len(e.Problems))
+	for i, p := range e.Problems {
+		lines[i] = p.Setting + ": " + p.Text
+	}
+	return strings.Join(lines, "\n")
+}
+
+// Flags adds a flag for every setting to fs, with the defaults as in Default.
+func Flags(fs *pflag.FlagSet) {
+	fs.String("config", "", "YAML file with settings")
+	def := Default()
+	each(&def, func(name string, f reflect.StructField, v reflect.Value) {
+		help := f.Tag.Get("help")
+		switch x := v.Interface().(type) {
+		case string:
+			fs.String(name, x, help)
+		case []string:
+			fs.StringSlice(name, x, help)
+		case int:
+			fs.Int(name, x, help)
+		case bool:
+			fs.Bool(name, x, help)
+		case time.Duration:
+			fs.Duration(name, x, help)
+		}
+	})
+}
+
+// Load reads the settings from the flags that were given, the environment, and the file that --config or
+// TOLLKEEPER_CONFIG names. The error is an *Error with every problem.
+func Load(fs *pflag.FlagSet, environ []string) (Config, error) {
+	c := Default()
+	var problems []Problem
+	env := map[string]string{}
+	for _, kv := range environ {
+		if k, v, ok := strings.Cut(kv, "="); ok && strings.HasPrefix(k, envPrefix) {
+			env[k] = v
+		}
+	}
+	path, _ := fs.GetString("config")
+	if path == "" {
+		path = env["TOLLKEEPER_CONFIG"]
+	}
+	if path != "" {
+		problems = append(problems, c.loadFile(path)...)
+	}
+	problems = append(problems, c.loadEnv(env)...)
+	each(&c, func(name string, _ reflect.StructField, v reflect.Value) {
+		f := fs.Lookup(name)
+		if f == nil || !f.Changed {
+			return
+		}
+		values := []string{f.Value.String()}
+		if sv, ok := f.Value.(pflag.SliceValue); ok {
+			values = sv.GetSlice()
+		}
+		if err := set(v, values); err != nil {
+			problems = append(problems, Problem{name, err.Error()})
+		}
+	})
+	problems = append(problems, c.Validate()...)
+	if len(problems) > 0 {
+		return c, &Error{problems}
+	}
+	return c, nil
+}
+
+func (c *Config) loadFile(path string) []Problem {
+	raw, err := os.ReadFile(path)
+	if err != nil {
+		return []Problem{{"config", fmt.Sprintf("cannot read %q: %v", path, errors.Unwrap(err))}}
+	}
+	var file map[string]yaml.Node
+	if err := yaml.Unmarshal(raw, &file); err != nil {
+		return []Problem{{"config", fmt.Sprintf("%q is not a YAML mapping of settings: %v", path, err)}}
+	}
+	var problems []Problem
+	each(c, func(name string, _ reflect.StructField, v reflect.Value) {
+		node, ok := file[name]
+		if !ok {
+			return
+		}
+		delete(file, name)
+		var values []string
+		switch node.Kind {
+		case yaml.ScalarNode:
+			values = []string{node.Value}
+		case yaml.SequenceNode:
+			for _, n := range node.Content {
+				values = append(values, n.Value)
+			}
+		default:
+			problems = append(problems, Problem{name, fmt.Sprintf("%s line %d: want a value or a list", path, node.Line)})
+			return
+		}
+		if err := set(v, values); err != nil {
+			problems = append(problems, Problem{name, fmt.Sprintf("%s line %d: %v", path, node.Line, err)})
+		}
+	})
+	for name, node := range file {
+		problems = append(problems, Problem{name, fmt.Sprintf("%s line %d: unknown setting%s", path, node.Line, suggest(name))})
+	}
+	slices.SortFunc(problems, func(a, b Problem) int { return strings.Compare(a.Setting, b.Setting) })
+	return problems
+}
+
+func (c *Config) loadEnv(env map[string]string) []Problem {
+	var problems []Problem
+	each(c, func(name string, _ reflect.StructField, v reflect.Value) {
+		k := envName(name)
+		if value, ok := env[k]; ok {
+			delete(env, k)
+			if err := set(v, strings.Split(value, ",")); err != nil {
+				problems = append(problems, Problem{name, fmt.Sprintf("%s: %v", k, err)})
+			}
+		}
+		// A secret may be kept in a file instead: TOLLKEEPER_DATABASE_FILE.
+		if value, ok := env[k+"_FILE"]; ok && isSecret(name) {
+			delete(env, k+"_FILE")
+			raw, err := os.ReadFile(value)
+			if err != nil {
+				problems = append(problems, Problem{name, fmt.Sprintf("%s_FILE: cannot read %q: %v", k, value, errors.Unwrap(err))})
+				return
+			}
+			v.SetString(strings.TrimSpace(string(raw)))
+		}
+	})
+	for k := range env {
+		// An orchestrator may set variables with our prefix (TOLLKEEPER_PORT), so only what looks like a slip is refused.
+		name := strings.ReplaceAll(strings.ToLower(strings.TrimPrefix(k, envPrefix)), "_", "-")
+		if s := suggest(name); s != "" && !slices.Contains(otherEnv, k) {
+			problems = append(problems, Problem{name, k + ": unknown setting" + s})
+		}
+	}
+	slices.SortFunc(problems, func(a, b Problem) int { return strings.Compare(a.Setting, b.Setting) })
+	return problems
+}
+
+func envName(name string) string {
+	return envPrefix + strings.ToUpper(strings.ReplaceAll(name, "-", "_"))
+}
+
+func each(c *Config, do func(name string, f reflect.StructField, v reflect.Value)) {
+	v := reflect.ValueOf(c).Elem()
+	for i := range v.NumField() {
+		f := v.Type().Field(i)
+		do(f.Tag.Get("setting"), f, v.Field(i))
+	}
+}
+
+func isSecret(name string) (secret bool) {
+	c := Default()
+	each(&c, func(n string, f reflect.StructField, _ reflect.Value) {
+		secret = secret || n == name && f.Tag.Get("secret") == "true"
+	})
+	return secret
+}
+
+func set(v reflect.Value, values []string) error {
+	if v.Kind() == reflect.Slice {
+		out := make([]string, 0, len(values))
+		for _, s := range values {
+			if s = strings.TrimSpace(s); s != "" {
+				out = append(out, s)
+			}
+		}
+		v.Set(reflect.ValueOf(out))
+		return nil
+	}
+	s := strings.Join(values, ",")
+	switch v.Interface().(type) {
+	case string:
+		v.SetString(s)
+	case int:
+		n, err := strconv.Atoi(s)
+		if err != nil {
+			return fmt.Errorf("%q is not a whole number", s)
+		}
+		v.SetInt(int64(n))
+	case bool:
+		b, err := strconv.ParseBool(s)
+		if err != nil {
+			return fmt.Errorf("%q is neither true nor false", s)
+		}
+		v.SetBool(b)
+	case time.Duration:
+		d, err := time.ParseDuration(s)
+		if err != nil {
+			return fmt.Errorf("%q is not a duration such as 15m", s)
+		}
+		v.SetInt(int64(d))
+	}
+	return nil
+}
+
+// suggest names the setting that a wrong name was probably meant to be, or nothing.
+func suggest(name string) string {
+	best, at := "", 3
+	c := Default()
+	each(&c, func(n string, _ reflect.StructField, _ reflect.Value) {
+		if d := distance(n, name); d < at && d < len(n)/2+1 {
+			best, at = n, d
+		}
+	})
+	if best == "" {
+		return ""
+	}
+	return fmt.Sprintf("; did you mean %s?", best)
+}
+
+// distance is the number of single-letter edits between a and b (Levenshtein).
+func distance(a, b string) int {
+	row := make([]int, len(b)+1)
+	for j := range row {
+		row[j] = j
+	}
+	for i := 1; i <= len(a); i++ {
+		diagonal := row[0]
+		row[0] = i
+		for j := 1; j <= len(b); j++ {
+			cost := 1
+			if a[i-1] == b[j-1] {
+				cost = 0
+			}
+			diagonal, row[j] = row[j], min(row[j]+1, row[j-1]+1, diagonal+cost)
+		}
+	}
+	return row[len(b)]
+}

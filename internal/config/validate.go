@@ -1,0 +1,168 @@
+package config
+
+import (
+	"fmt"
+	"net"
+	"net/netip"
+	"net/url"
+	"reflect"
+	"strconv"
+	"strings"
+	"time"
+
+	"go.yaml.in/yaml/v3"
+)
+
+// Validate returns every problem that can be seen without opening anything.
+func (c *Config) Validate() []Problem {
+	var ps []Problem
+	bad := func(setting, format string, args ...any) {
+		ps = append(ps, Problem{setting, fmt.Sprintf(format, args...)})
+	}
+	oneOf := func(setting, value string, allowed ...string) {
+		for _, a := range allowed {
+			if a == value {
+				return
+			}
+		}
+		bad(setting, "%q is not one of %s", value, strings.Join(allowed, ", "))
+	}
+	if c.Data == "" {
+		bad("data", "is empty; name a folder, such as --data ./data")
+	}
+	for _, a := range []struct{ setting, value string }{{"listen", c.Listen}, {"kafka-listen", c.KafkaListen}} {
+		if err := hostPort(a.value); err != nil {
+			bad(a.setting, "%v; give it as 127.0.0.1:8080", err)
+		}
+	}
+	for _, b := range c.Brokers() {
+		if err := hostPort(b); err != nil {
+			bad("kafka", "%v; give brokers as host:9092,host:9092", err)
+		}
+	}
+	for _, p := range c.TrustedProxies {
+		if _, err := netip.ParsePrefix(p); err != nil {
+			if _, err := netip.ParseAddr(p); err != nil {
+				bad("trusted-proxies", "%q is neither an address nor a CIDR", p)
+			}
+		}
+	}
+	if c.PublicURL != "" {
+		if u, err := url.Parse(c.PublicURL); err != nil || u.Host == "" || (u.Scheme != "http" && u.Scheme != "https") {
+			bad("public-url", "%q is not a http or https address", c.PublicURL)
+		}
+	}
+	if len(c.Topics)+len(c.RekeyTopics) == 0 {
+		bad("topics", "is empty; name at least one topic")
+	}
+	if c.Group == "" {
+		bad("group", "is empty; name a consumer group")
+	}
+	positive := func(setting string, n int) {
+		if n < 1 {
+			bad(setting, "%d is too small; the least is 1", n)
+		}
+	}
+	positive("kafka-partitions", c.KafkaPartitions)
+	positive("events-days", c.EventsDays)
+	if c.IngestMemory < 64 {
+		bad("ingest-memory", "%d MiB is too small; the least is 64", c.IngestMemory)
+	}
+	if c.TrustedHops < 0 {
+		bad("trusted-hops", "%d is negative", c.TrustedHops)
+	}
+	if c.DedupWindow < 0 || c.DedupWindow > 24*time.Hour {
+		bad("dedup-window", "%v is out of range; use 0 (off) to 24h", c.DedupWindow)
+	}
+	if c.SealGrace < 0 {
+		bad("seal-grace", "%v is negative", c.SealGrace)
+	}
+	if c.FeedBound < 100*time.Millisecond {
+		bad("feed-bound", "%v is too short; the least is 100ms", c.FeedBound)
+	}
+	oneOf("on-gap", c.OnGap, "stop", "continue")
+	oneOf("mode", c.Mode, "enforce", "observe")
+	oneOf("feed-policy", c.FeedPolicy, "closed", "open")
+	oneOf("log-level", c.LogLevel, "debug", "info", "warn", "error")
+	oneOf("log-format", c.LogFormat, "auto", "text", "json")
+	if c.Format == "mapping" && c.Mapping == "" {
+		bad("mapping", "is empty, but format is mapping; name the mapping file")
+	}
+	checkDSN(bad, "clickhouse", c.ClickHouse, "http", "https", "clickhouse")
+	checkDSN(bad, "database", c.Database, "postgres", "postgresql")
+	return ps
+}
+
+// checkDSN never repeats the DSN, since it may hold a password.
+func checkDSN(bad func(string, string, ...any), setting, dsn string, schemes ...string) {
+	if dsn == "" {
+		return
+	}
+	want := schemes[0] + "://user:password@host:port/database"
+	u, err := url.Parse(dsn)
+	if err != nil {
+		bad(setting, "is not a DSN; give it as %s", want)
+		return
+	}
+	for _, s := range schemes {
+		if u.Scheme == s {
+			if u.Host == "" && u.Query().Get("host") == "" {
+				bad(setting, "names no host; give it as %s", want)
+			}
+			return
+		}
+	}
+	bad(setting, "scheme %q is not one of %s; give it as %s", u.Scheme, strings.Join(schemes, ", "), want)
+}
+
+func hostPort(s string) error {
+	_, port, err := net.SplitHostPort(s)
+	if err != nil {
+		return fmt.Errorf("%q is not host:port", s)
+	}
+	if n, err := strconv.ParseUint(port, 10, 16); err != nil || n > 65535 {
+		return fmt.Errorf("%q has no valid port", s)
+	}
+	return nil
+}
+
+// Brokers returns the external brokers, none when the embedded one is to be used.
+func (c *Config) Brokers() []string {
+	var out []string
+	for b := range strings.SplitSeq(c.Kafka, ",") {
+		if b = strings.TrimSpace(b); b != "" {
+			out = append(out, b)
+		}
+	}
+	return out
+}
+
+// Print returns the settings as YAML that --config reads back, secrets redacted.
+func (c *Config) Print() string {
+	var root yaml.Node
+	root.Kind = yaml.MappingNode
+	each(c, func(name string, f reflect.StructField, v reflect.Value) {
+		key := &yaml.Node{Kind: yaml.ScalarNode, Value: name, HeadComment: f.Tag.Get("help")}
+		var val yaml.Node
+		x := v.Interface()
+		if d, ok := x.(time.Duration); ok {
+			x = d.String()
+		}
+		if s, ok := x.(string); ok && s != "" && f.Tag.Get("secret") == "true" {
+			x = redactDSN(s)
+		}
+		// Encoding strings, numbers, booleans and lists of strings cannot fail.
+		_ = val.Encode(x)
+		root.Content = append(root.Content, key, &val)
+	})
+	out, _ := yaml.Marshal(&root)
+	return string(out)
+}
+
+func redactDSN(s string) string {
+	u, err := url.Parse(s)
+	if err != nil {
+		return "(redacted)"
+	}
+	return u.Redacted()
+}
