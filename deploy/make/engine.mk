@@ -1,0 +1,3 @@
+.PHONY: engine
+engine: ## fetch the embedded ClickHouse engine and the address data (once)
+	@deploy/engine/fetch.sh
