@@ -1,0 +1,235 @@
+package jsonscan
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"strings"
+	"testing"
+	"unicode/utf8"
+)
+
+var wanted = [][]string{{"a"}, {"B"}, {"status"}, {"request", "uri"}, {"request", "headers", "x-api-key"}, {"request"}, {"user id"}}
+
+func compiled(t testing.TB) *Table {
+	t.Helper()
+	table, err := Compile(wanted)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return table
+}
+
+func TestScanFindsWantedFieldsWhereverTheyAre(t *testing.T) {
+	table := compiled(t)
+	for line, want := range map[string]map[int]string{
+		`{}`:        {},
+		` {"a":1} `: {0: "1"},
+		"{\"A\" : \"x\" ,\r\n\"b\":[1,{\"a\":2}]}": {0: "x", 1: `[1,{"a":2}]`},
+		`{"a":1,"a":2}`:                      {0: "2"},
+		`{"\u0061":true}`:                    {0: "true"},
+		`{"skip":{"a":1,"b":[{}]},"a":null}`: {0: "null"},
+		`{"request":{"uri":"/x","headers":{"X-API-Key":"k"}}}`: {3: "/x", 4: "k", 5: `{"uri":"/x","headers":{"X-API-Key":"k"}}`},
+		`{"request":"GET /"}`:             {5: "GET /"},
+		`{"USER ID":-1.5e+3,"aa":1,"":2}`: {6: "-1.5e+3"},
+	} {
+		got := make([]Value, table.Fields())
+		if err := table.Scan([]byte(line), got); err != nil {
+			t.Errorf("%s: %v", line, err)
+		}
+		for i, v := range got {
+			if text, ok := want[i]; ok != (v.Kind != None) || ok && string(v.In([]byte(line))) != text {
+				t.Errorf("%s: field %d is %q (kind %d), want %q", line, i, v.In([]byte(line)), v.Kind, text)
+			}
+		}
+	}
+}
+
+func TestScanSaysWhereALineIsBroken(t *testing.T) {
+	table := compiled(t)
+	for line, offset := range map[string]int{
+		``: 0, `[]`: 0, `{`: 1, `{"a"`: 4, `{"a":}`: 5, `{"a":1,}`: 7, `{"a":1}x`: 7, `{"a":01}`: 6, `{"a":"` + "\n" + `"}`: 6,
+		`{"a":"\x"}`: 7, `{"a":"\u12g4"}`: 10, `{"a":tru}`: 5, `{"z":[1 2]}`: 8, `{"a":1.}`: 7, `{"a":-}`: 6, `{'a':1}`: 1,
+	} {
+		err := table.Scan([]byte(line), make([]Value, table.Fields()))
+		var syntax *SyntaxError
+		if !errors.As(err, &syntax) || syntax.Offset != offset {
+			t.Errorf("%s: %v, want an error at byte %d", line, err, offset)
+		}
+	}
+}
+
+func TestNestingIsBoundedAsInEncodingJSON(t *testing.T) {
+	table := compiled(t)
+	for _, depth := range []int{MaxDepth - 1, MaxDepth, MaxDepth + 1} {
+		line := []byte(`{"z":` + strings.Repeat("[", depth-1) + strings.Repeat("]", depth-1) + `}`)
+		err := table.Scan(line, make([]Value, table.Fields()))
+		if (err == nil) != json.Valid(line) {
+			t.Errorf("depth %d: %v", depth, err)
+		}
+	}
+}
+
+func TestCompileRefusesWhatCannotBeMeant(t *testing.T) {
+	for _, paths := range [][][]string{{{}}, {{"a", ""}}, {{"a"}, {"A"}}} {
+		if _, err := Compile(paths); err == nil {
+			t.Errorf("Compile(%v) was accepted", paths)
+		}
+	}
+}
+
+func TestIterWalksObjectsAndArrays(t *testing.T) {
+	line := []byte(` [ {"a": 1} , "x" ,[ ] ] `)
+	top, ok := Top(line)
+	if !ok {
+		t.Fatal("not recognised as an array")
+	}
+	var got []string
+	for it := Over(line, top); it.Next(); {
+		got = append(got, string(it.Value.In(line)))
+	}
+	if strings.Join(got, "|") != `{"a": 1}|x|[ ]` {
+		t.Errorf("elements %q", got)
+	}
+	for _, bad := range []string{`[1,]`, `[1 2]`, `[,]`, `{"a"}`, `{"a":1,}`, `{1:2}`, `[1]]`, `{}}`} {
+		b := []byte(bad)
+		top, _ := Top(b)
+		it := Over(b, top)
+		for it.Next() {
+		}
+		if !it.Bad {
+			t.Errorf("%s was walked to its end", bad)
+		}
+	}
+}
+
+// FuzzScan holds that a line is accepted exactly when encoding/json accepts it, and that the values are the same.
+func FuzzScan(f *testing.F) {
+	for _, seed := range []string{
+		`{"a":1,"b":"x","status":200,"request":{"uri":"/","headers":{"X-Api-Key":"\u00e9\ud83d\ude00\ud83d"}}}`,
+		`{"a":"\"\\\/\b\f\n\r\t","z":[1,2.5e-3,{"q":null}]}`, `{"a":`, `[]`, ` { } `, `{"a":{"a":{}}}`, "{\"a\":\"\xff\"}", `{"a":1e5}x`,
+		`{"0123456\u00411":"01234567890123456789\n01234567"}`,
+	} {
+		f.Add([]byte(seed))
+	}
+	table := compiled(f)
+	f.Fuzz(func(t *testing.T, line []byte) {
+		got := make([]Value, table.Fields())
+		err := table.Scan(line, got)
+		trimmed := bytes.TrimLeft(line, " \t\r\n")
+		valid := len(trimmed) > 0 && trimmed[0] == '{' && json.Valid(line)
+		if (err == nil) != valid {
+			t.Fatalf("Scan: %v, encoding/json says valid=%v", err, valid)
+		}
+		if !valid {
+			return
+		}
+		want := reference(t, line)
+		for i, v := range got {
+			raw, ok := want[i]
+			if ok != (v.Kind != None) {
+				t.Fatalf("field %d: kind %d, encoding/json has it: %v", i, v.Kind, ok)
+			}
+			if !ok {
+				continue
+			}
+			if v.Kind != String {
+				if !bytes.Equal(v.In(line), raw) {
+					t.Fatalf("field %d is %q, want %q", i, v.In(line), raw)
+				}
+				continue
+			}
+			var text string
+			if err := json.Unmarshal(raw, &text); err != nil {
+				t.Fatal(err)
+			}
+			plain := v.In(line)
+			if v.Escaped != bytes.ContainsRune(plain, '\\') {
+				t.Fatalf("field %d: Escaped is %v", i, v.Escaped)
+			}
+			if string(replaceInvalid(Unquote(nil, plain))) != text {
+				t.Fatalf("field %d is %q, want %q", i, Unquote(nil, plain), text)
+			}
+		}
+		iterated := 0
+		top, _ := Top(line)
+		it := Over(line, top)
+		for it.Next() {
+			iterated++
+		}
+		if it.Bad {
+			t.Fatal("Iter refused what Scan accepted")
+		}
+	})
+}
+
+// reference reads the wanted fields with encoding/json, in order of the line, the last one winning.
+func reference(t *testing.T, line []byte) map[int]json.RawMessage {
+	out := map[int]json.RawMessage{}
+	var walk func(raw json.RawMessage, path []string)
+	walk = func(raw json.RawMessage, path []string) {
+		d := json.NewDecoder(bytes.NewReader(raw))
+		if tok, _ := d.Token(); tok != json.Delim('{') {
+			return
+		}
+		for d.More() {
+			name, err := d.Token()
+			if err != nil {
+				t.Fatal(err)
+			}
+			var v json.RawMessage
+			if err := d.Decode(&v); err != nil {
+				t.Fatal(err)
+			}
+			at := append(path[:len(path):len(path)], asciiLower(name.(string)))
+			for i, w := range wanted {
+				if strings.ToLower(strings.Join(w, "\x00")) == strings.Join(at, "\x00") {
+					out[i] = v
+				}
+			}
+			if len(at) < 3 {
+				walk(v, at)
+			}
+		}
+	}
+	walk(line, nil)
+	return out
+}
+
+func asciiLower(s string) string {
+	b := []byte(s)
+	for i, c := range b {
+		if 'A' <= c && c <= 'Z' {
+			b[i] = c | 0x20
+		}
+	}
+	return string(b)
+}
+
+func replaceInvalid(b []byte) []byte {
+	var out []byte
+	for len(b) > 0 {
+		r, n := utf8.DecodeRune(b)
+		out = utf8.AppendRune(out, r)
+		b = b[n:]
+	}
+	return out
+}
+
+func BenchmarkScan(b *testing.B) {
+	table, err := Compile(wanted)
+	if err != nil {
+		b.Fatal(err)
+	}
+	line := []byte(`{"time":"2026-11-24T15:00:00.123+00:00","a":"1.2.3.4","request_method":"GET","uri":"/v1/items/12345","status":200,"body_bytes_sent":1234,` +
+		`"request_time":0.043,"request_id":"7f3c0a4d5b6e7f8091a2b3c4d5e6f708","http_user_agent":"Mozilla/5.0 (X11; Linux x86_64) AppleWebKit/537.36",` +
+		`"http_x_api_key":"tk_live_0123456789abcdefghijABCDEFGHIJ","upstream":"10.0.0.1:8080","b":"api.example.com","scheme":"https","protocol":"HTTP/2.0"}`)
+	into := make([]Value, table.Fields())
+	b.SetBytes(int64(len(line)))
+	b.ReportAllocs()
+	for b.Loop() {
+		if err := table.Scan(line, into); err != nil {
+			b.Fatal(err)
+		}
+	}
+}
