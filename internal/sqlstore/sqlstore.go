@@ -1,0 +1,206 @@
+// Package sqlstore opens the relational database that holds keys, accounts, tokens, alerts, plans and the audit trail:
+// SQLite in a file of the data folder by default, Postgres at scale. Both speak one dialect: numbered parameters ($1),
+// ON CONFLICT, RETURNING, row values, BIGINT times in Unix milliseconds (0: none), BYTEA for bytes and TEXT for JSON.
+//
+// Contract. [Open] migrates before it returns, so a *DB always has the newest tables. Reads go to [DB.Read]; every write
+// goes through [DB.WithTx], one transaction at a time on SQLite (a single writer connection, begun IMMEDIATE, so that a
+// transaction never fails half way for a lock). No error of this package contains the password of a DSN.
+//
+// Order between processes comes from the ledger table ([NextSeq]): a writer takes its numbers by updating one row, which
+// it then holds until it commits, so a reader that polls for "numbers above the last I saw" can never miss a transaction
+// that took a lower number but committed later. The price is that the writers of one ledger queue behind each other.
+package sqlstore
+
+import (
+	"context"
+	"database/sql"
+	"errors"
+	"fmt"
+	"io/fs"
+	"math/rand/v2"
+	"strings"
+	"time"
+
+	"github.com/jackc/pgx/v5/pgconn"
+	"modernc.org/sqlite"
+	sqlite3 "modernc.org/sqlite/lib"
+)
+
+// Dialect names the engine behind a DB.
+type Dialect string
+
+// The two engines.
+const (
+	SQLite   Dialect = "sqlite"
+	Postgres Dialect = "postgres"
+)
+
+// Source is a further set of goose migrations, of another package. Each source keeps its own history in the table
+// goose_<Name>, so that packages number their migrations independently. The SQL must run on both engines.
+type Source struct {
+	Name string // lower-case letters, digits and _
+	FS   fs.FS  // *.sql at its root
+}
+
+// DB is an open, migrated database. It is safe for concurrent use.
+type DB struct {
+	dialect Dialect
+	where   string // for messages; without a password
+	writer  *sql.DB
+	reader  *sql.DB
+}
+
+// Querier is what reading needs; *sql.DB and *sql.Tx have it.
+type Querier interface {
+	QueryContext(ctx context.Context, query string, args ...any) (*sql.Rows, error)
+	QueryRowContext(ctx context.Context, query string, args ...any) *sql.Row
+}
+
+// Dialect returns which engine is behind the DB. Only migrations and tests should need it.
+func (d *DB) Dialect() Dialect { return d.dialect }
+
+// String names the database for messages, without a password.
+func (d *DB) String() string { return d.where }
+
+// Read returns the pool for reading outside a transaction. On SQLite it refuses writes.
+func (d *DB) Read() Querier { return d.reader }
+
+// Ping reports whether the database answers.
+func (d *DB) Ping(ctx context.Context) error {
+	if err := d.reader.PingContext(ctx); err != nil {
+		return fmt.Errorf("database %s does not answer: %w", d.where, err)
+	}
+	return nil
+}
+
+// Close waits for running transactions and closes all connections.
+func (d *DB) Close() error {
+	err := d.writer.Close()
+	if d.reader != d.writer {
+		err = errors.Join(d.reader.Close(), err)
+	}
+	return err
+}
+
+// maxAttempts bounds how often a transaction is tried that the engine itself asked to repeat.
+const maxAttempts = 6
+
+// WithTx runs fn in a transaction and commits it when fn returns nil; otherwise it rolls back and returns fn's error.
+// When the engine gives up on the transaction for a deadlock, a serialization failure or a lock, fn is run again, up to
+// six times: fn must have no effect outside the transaction. Publish after WithTx has returned.
+func (d *DB) WithTx(ctx context.Context, fn func(tx *sql.Tx) error) error {
+	for attempt := 1; ; attempt++ {
+		err := d.once(ctx, fn)
+		if err == nil || attempt == maxAttempts || !repeatable(err) {
+			return err
+		}
+		pause := time.NewTimer(time.Duration(rand.Int64N(int64(20*time.Millisecond) << attempt)))
+		select {
+		case <-ctx.Done():
+			pause.Stop()
+			return errors.Join(ctx.Err(), err)
+		case <-pause.C:
+		}
+	}
+}
+
+func (d *DB) once(ctx context.Context, fn func(tx *sql.Tx) error) error {
+	tx, err := d.writer.BeginTx(ctx, nil)
+	if err != nil {
+		return fmt.Errorf("begin a transaction on %s: %w", d.where, err)
+	}
+	done := false
+	defer func() {
+		if !done { // fn failed or panicked; a rollback that fails has no news: the connection is dropped
+			_ = tx.Rollback()
+		}
+	}()
+	if err := fn(tx); err != nil {
+		return err
+	}
+	done = true
+	if err := tx.Commit(); err != nil {
+		return fmt.Errorf("commit on %s: %w", d.where, err)
+	}
+	return nil
+}
+
+// repeatable reports whether the engine rolled a transaction back through no fault of its own.
+func repeatable(err error) bool {
+	if pg, ok := errors.AsType[*pgconn.PgError](err); ok {
+		return pg.Code == "40001" || pg.Code == "40P01" // serialization_failure, deadlock_detected
+	}
+	if lite, ok := errors.AsType[*sqlite.Error](err); ok {
+		return lite.Code()&0xff == sqlite3.SQLITE_BUSY
+	}
+	return false
+}
+
+// IsUnique reports whether err says that a row with the same unique value exists.
+func IsUnique(err error) bool {
+	if pg, ok := errors.AsType[*pgconn.PgError](err); ok {
+		return pg.Code == "23505"
+	}
+	if lite, ok := errors.AsType[*sqlite.Error](err); ok {
+		return lite.Code() == sqlite3.SQLITE_CONSTRAINT_UNIQUE || lite.Code() == sqlite3.SQLITE_CONSTRAINT_PRIMARYKEY
+	}
+	return false
+}
+
+// IsForeignKey reports whether err says that a row refers to one that does not exist.
+func IsForeignKey(err error) bool {
+	if pg, ok := errors.AsType[*pgconn.PgError](err); ok {
+		return pg.Code == "23503"
+	}
+	if lite, ok := errors.AsType[*sqlite.Error](err); ok {
+		return lite.Code() == sqlite3.SQLITE_CONSTRAINT_FOREIGNKEY
+	}
+	return false
+}
+
+// NextSeq takes n consecutive numbers of a ledger and returns the last of them. It creates the ledger on first use. The
+// ledger's row stays locked until the transaction ends, see the package comment. A transaction that takes from several
+// ledgers takes them in the order keys, tokens, alerts, audit, so that two of them cannot wait for each other.
+func NextSeq(ctx context.Context, tx *sql.Tx, ledger string, n int) (int64, error) {
+	var last int64
+	err := tx.QueryRowContext(ctx, `INSERT INTO ledger (name, seq) VALUES ($1, $2)
+		ON CONFLICT (name) DO UPDATE SET seq = ledger.seq + excluded.seq RETURNING seq`, ledger, n).Scan(&last)
+	if err != nil {
+		return 0, fmt.Errorf("take %d numbers of ledger %s: %w", n, ledger, err)
+	}
+	return last, nil
+}
+
+// LastSeq returns the newest committed number of a ledger, 0 when it has none.
+func LastSeq(ctx context.Context, q Querier, ledger string) (int64, error) {
+	var last int64
+	err := q.QueryRowContext(ctx, `SELECT seq FROM ledger WHERE name = $1`, ledger).Scan(&last)
+	if errors.Is(err, sql.ErrNoRows) {
+		return 0, nil
+	}
+	if err != nil {
+		return 0, fmt.Errorf("read ledger %s: %w", ledger, err)
+	}
+	return last, nil
+}
+
+// Millis is the column form of a time: Unix milliseconds, 0 for the zero time.
+func Millis(t time.Time) int64 {
+	if t.IsZero() {
+		return 0
+	}
+	return t.UnixMilli()
+}
+
+// Time is the reverse of Millis, in UTC.
+func Time(millis int64) time.Time {
+	if millis == 0 {
+		return time.Time{}
+	}
+	return time.UnixMilli(millis).UTC()
+}
+
+// Like returns a pattern for "LIKE $1 ESCAPE '\'" that matches text anywhere.
+func Like(text string) string {
+	return "%" + strings.NewReplacer(`\`, `\\`, `%`, `\%`, `_`, `\_`).Replace(text) + "%"
+}
