@@ -1,0 +1,83 @@
+// Command tollkeeper counts who passes, charges them, and stops the one with somebody else's key: it takes gateways' access
+// logs from Kafka into ClickHouse exactly once, finds abused API keys and suspends them, and turns the same records into
+// quotas and bills.
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"os/signal"
+	"strings"
+	"syscall"
+
+	"github.com/spf13/cobra"
+
+	"github.com/tollkeeper/tollkeeper/internal/config"
+)
+
+// version is set by the linker.
+var version = "dev"
+
+// Exit codes: the work failed, or it could not begin because of how the program was called or set up.
+const (
+	exitFailed = 1
+	exitUsage  = 2
+)
+
+// failed marks an error that came up while working; every other error is one of usage or setup.
+type failed struct{ error }
+
+func (f failed) Unwrap() error { return f.error }
+
+func main() {
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	code := run(ctx, os.Args[1:], os.Stdin, os.Stdout, os.Stderr)
+	stop()
+	os.Exit(code)
+}
+
+func run(ctx context.Context, args []string, in io.Reader, out, errOut io.Writer) int {
+	root := newRootCmd()
+	root.SetArgs(args)
+	root.SetIn(in)
+	root.SetOut(out)
+	root.SetErr(errOut)
+	err := root.ExecuteContext(ctx)
+	if err == nil {
+		return 0
+	}
+	for line := range strings.SplitSeq(err.Error(), "\n") {
+		fmt.Fprintln(errOut, "tollkeeper: "+line)
+	}
+	var f failed
+	if errors.As(err, &f) {
+		return exitFailed
+	}
+	return exitUsage
+}
+
+func newRootCmd() *cobra.Command {
+	root := &cobra.Command{
+		Use:   "tollkeeper",
+		Short: "Counts API calls exactly once, finds abused keys, suspends them, and bills the rest",
+		Long: "Tollkeeper takes gateways' access logs from Kafka into ClickHouse exactly once, learns how every API key is\n" +
+			"normally used, suspends the key that is being abused, and turns the same records into quotas and tiered bills.\n\n" +
+			"Start with 'tollkeeper demo'.",
+		SilenceErrors: true,
+		SilenceUsage:  true,
+		Version:       version,
+	}
+	root.AddCommand(
+		newConfigCmd(), newVersionCmd(),
+	)
+	return root
+}
+
+// settings adds the program's settings to a command and returns what reads them once its flags are parsed.
+func settings(cmd *cobra.Command) func() (config.Config, error) {
+	config.Flags(cmd.Flags())
+	return func() (config.Config, error) { return config.Load(cmd.Flags(), os.Environ()) }
+}
