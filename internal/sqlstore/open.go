@@ -145,7 +145,7 @@ func (d *DB) migrate(ctx context.Context, s Source) error {
 	opts := []goose.ProviderOption{goose.WithTableName("goose_" + s.Name), goose.WithDisableGlobalRegistry(true)}
 	if d.dialect == Postgres {
 		dialect = goose.DialectPostgres
-		locker, err := lock.NewPostgresSessionLocker()
+		locker, err := lock.NewPostgresSessionLocker(lock.WithLockTimeout(1, 120))
 		if err != nil {
 			return fmt.Errorf("migrate %s: %w", d.where, err)
 		}

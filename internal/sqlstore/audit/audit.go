@@ -1,0 +1,226 @@
+// Package audit is the trail of who changed what, when and why. Rows are appended in the transaction of the change itself,
+// so there is no change without a row and no row without a change.
+//
+// The trail is tamper-evident: every row carries an HMAC over its own content and the HMAC of the row before, under a key
+// that is derived from the pepper file and so is not in the database. [Log.Verify] finds a row that was changed, removed,
+// inserted or moved; rows cut off at the end are found because the head is kept in the ledger. Someone who holds both the
+// database and the pepper file can forge it. No row may hold a secret: callers put ids, never keys, into it.
+package audit
+
+import (
+	"context"
+	"crypto/hmac"
+	"crypto/sha256"
+	"database/sql"
+	"encoding/binary"
+	"encoding/hex"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"strconv"
+	"time"
+
+	"github.com/tollkeeper/tollkeeper/internal/sqlstore"
+)
+
+// Entry is one row.
+type Entry struct {
+	Seq        int64     // from 1, without gaps
+	At         time.Time // millisecond precision
+	Actor      string    // user:<name>, detector:<id>, api or system:<part>
+	Action     string    // key.suspend, alert.dismiss, ...
+	TargetType string    // key, account, alert, token, ...
+	TargetID   string
+	AccountID  string
+	Before     string // status before
+	After      string // status after
+	Reason     string
+	RequestID  string
+	Details    json.RawMessage // an object, or nil
+	Hash       string          // hex
+}
+
+// Log appends to and reads the trail. It is safe for concurrent use.
+type Log struct{ secret []byte }
+
+// New returns a log whose chain is keyed with secret.
+func New(secret []byte) *Log { return &Log{secret: secret} }
+
+const ledger = "audit"
+
+// Rows per INSERT: 13 values each stay far below SQLite's 32,766 parameters.
+const chunk = 500
+
+// Append writes entries in order; their Seq and Hash are set here. It locks the audit ledger until the transaction ends,
+// so call it last.
+func (l *Log) Append(ctx context.Context, tx *sql.Tx, entries ...Entry) error {
+	if len(entries) == 0 {
+		return nil
+	}
+	last, err := sqlstore.NextSeq(ctx, tx, ledger, len(entries))
+	if err != nil {
+		return err
+	}
+	var head string
+	if err := tx.QueryRowContext(ctx, `SELECT hash FROM ledger WHERE name = $1`, ledger).Scan(&head); err != nil {
+		return fmt.Errorf("read the head of the audit trail: %w", err)
+	}
+	args := make([]any, 0, 13*min(len(entries), chunk))
+	for i := range entries {
+		e := entries[i]
+		e.Seq = last - int64(len(entries)) + 1 + int64(i)
+		if len(e.Details) == 0 {
+			e.Details = json.RawMessage("{}")
+		}
+		head = l.chain(head, &e)
+		args = append(args, e.Seq, sqlstore.Millis(e.At), e.Actor, e.Action, e.TargetType, e.TargetID, e.AccountID, e.Before,
+			e.After, e.Reason, e.RequestID, string(e.Details), head)
+		if (i+1)%chunk == 0 || i+1 == len(entries) {
+			if _, err := tx.ExecContext(ctx, `INSERT INTO audit_log (seq, at, actor, action, target_type, target_id, account_id, before,
+				after, reason, request_id, details, hash) VALUES `+sqlstore.Placeholders(len(args)/13, 13), args...); err != nil {
+				return fmt.Errorf("append to the audit trail: %w", err)
+			}
+			args = args[:0]
+		}
+	}
+	if _, err := tx.ExecContext(ctx, `UPDATE ledger SET hash = $1 WHERE name = $2`, head, ledger); err != nil {
+		return fmt.Errorf("set the head of the audit trail: %w", err)
+	}
+	return nil
+}
+
+// chain returns the hash of e after a row with hash before. Every field is preceded by its length, so that no two rows
+// have the same input.
+func (l *Log) chain(before string, e *Entry) string {
+	h := hmac.New(sha256.New, l.secret)
+	var size [8]byte
+	for _, field := range []string{
+		before, strconv.FormatInt(e.Seq, 10), strconv.FormatInt(sqlstore.Millis(e.At), 10), e.Actor, e.Action, e.TargetType,
+		e.TargetID, e.AccountID, e.Before, e.After, e.Reason, e.RequestID, string(e.Details),
+	} {
+		binary.BigEndian.PutUint64(size[:], uint64(len(field)))
+		h.Write(size[:])
+		h.Write([]byte(field))
+	}
+	return hex.EncodeToString(h.Sum(nil))
+}
+
+// Filter selects rows; zero fields select all.
+type Filter struct {
+	TargetType   string
+	TargetID     string
+	AccountID    string
+	Actor        string
+	Action       string
+	Since, Until time.Time // [Since, Until)
+	Cursor       string
+	Limit        int // 0: sqlstore.DefaultPage
+}
+
+// List returns matching rows, the newest first, and the cursor of the next page, "" at the end.
+func (l *Log) List(ctx context.Context, q sqlstore.Querier, f Filter) ([]Entry, string, error) {
+	limit, err := sqlstore.PageSize(f.Limit)
+	if err != nil {
+		return nil, "", err
+	}
+	cursor, err := sqlstore.ParseCursor(f.Cursor)
+	if err != nil {
+		return nil, "", err
+	}
+	var w sqlstore.Where
+	for _, c := range []struct{ column, value string }{
+		{"target_type", f.TargetType}, {"target_id", f.TargetID}, {"account_id", f.AccountID}, {"actor", f.Actor}, {"action", f.Action},
+	} {
+		if c.value != "" {
+			w.And(c.column+" = ?", c.value)
+		}
+	}
+	if !f.Since.IsZero() {
+		w.And("at >= ?", sqlstore.Millis(f.Since))
+	}
+	if !f.Until.IsZero() {
+		w.And("at < ?", sqlstore.Millis(f.Until))
+	}
+	if cursor.Millis > 0 {
+		w.And("seq < ?", cursor.Millis) // the place in this list is the row's number
+	}
+	entries, err := read(ctx, q, w.String()+" ORDER BY seq DESC LIMIT "+strconv.Itoa(limit+1), w.Args...)
+	if err != nil || len(entries) <= limit {
+		return entries, "", err
+	}
+	entries = entries[:limit]
+	return entries, sqlstore.Cursor{Millis: entries[limit-1].Seq}.String(), nil
+}
+
+func read(ctx context.Context, q sqlstore.Querier, rest string, args ...any) ([]Entry, error) {
+	rows, err := q.QueryContext(ctx, `SELECT seq, at, actor, action, target_type, target_id, account_id, before, after, reason,
+		request_id, details, hash FROM audit_log`+rest, args...)
+	if err != nil {
+		return nil, fmt.Errorf("read the audit trail: %w", err)
+	}
+	defer rows.Close()
+	var entries []Entry
+	for rows.Next() {
+		var e Entry
+		var at int64
+		var details string
+		if err := rows.Scan(&e.Seq, &at, &e.Actor, &e.Action, &e.TargetType, &e.TargetID, &e.AccountID, &e.Before, &e.After, &e.Reason,
+			&e.RequestID, &details, &e.Hash); err != nil {
+			return nil, fmt.Errorf("read the audit trail: %w", err)
+		}
+		e.At, e.Details = sqlstore.Time(at), json.RawMessage(details)
+		entries = append(entries, e)
+	}
+	if err := rows.Err(); err != nil {
+		return nil, fmt.Errorf("read the audit trail: %w", err)
+	}
+	return entries, nil
+}
+
+// ErrBroken is returned by Verify for a trail that was tampered with (or whose pepper file was exchanged).
+var ErrBroken = errors.New("the audit trail is broken")
+
+// Verify reads the whole trail and returns the number of rows that are intact, counted from the first. The error wraps
+// ErrBroken and names the first row that is not. Rows appended meanwhile are not looked at.
+func (l *Log) Verify(ctx context.Context, q sqlstore.Querier) (int64, error) {
+	var end int64
+	var want string
+	err := q.QueryRowContext(ctx, `SELECT seq, hash FROM ledger WHERE name = $1`, ledger).Scan(&end, &want)
+	if err != nil && !errors.Is(err, sql.ErrNoRows) {
+		return 0, fmt.Errorf("read the head of the audit trail: %w", err)
+	}
+	head, checked := "", int64(0)
+	for {
+		entries, err := read(ctx, q, ` WHERE seq > $1 AND seq <= $2 ORDER BY seq LIMIT 1000`, checked, end)
+		if err != nil {
+			return checked, err
+		}
+		for i := range entries {
+			if entries[i].Seq != checked+1 {
+				return checked, fmt.Errorf("%w: row %d is missing", ErrBroken, checked+1)
+			}
+			head = l.chain(head, &entries[i])
+			if !hmac.Equal([]byte(head), []byte(entries[i].Hash)) {
+				return checked, fmt.Errorf("%w: row %d does not match its hash", ErrBroken, entries[i].Seq)
+			}
+			checked++
+		}
+		if len(entries) == 0 {
+			break
+		}
+	}
+	switch {
+	case checked != end:
+		return checked, fmt.Errorf("%w: it ends at row %d instead of %d", ErrBroken, checked, end)
+	case head != want:
+		return checked, fmt.Errorf("%w: its head does not match row %d", ErrBroken, end)
+	}
+	var beyond int64
+	if err := q.QueryRowContext(ctx, `SELECT COUNT(*) FROM audit_log WHERE seq <= 0`).Scan(&beyond); err != nil {
+		return checked, fmt.Errorf("read the audit trail: %w", err)
+	}
+	if beyond > 0 {
+		return checked, fmt.Errorf("%w: %d rows stand before the first", ErrBroken, beyond)
+	}
+	return checked, nil
+}

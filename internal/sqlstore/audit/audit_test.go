@@ -1,0 +1,127 @@
+package audit_test
+
+import (
+	"context"
+	"database/sql"
+	"errors"
+	"strconv"
+	"strings"
+	"testing"
+	"time"
+
+	"go.uber.org/goleak"
+
+	"github.com/tollkeeper/tollkeeper/internal/sqlstore"
+	"github.com/tollkeeper/tollkeeper/internal/sqlstore/audit"
+	"github.com/tollkeeper/tollkeeper/internal/sqlstore/sqltest"
+)
+
+func TestMain(m *testing.M) { goleak.VerifyTestMain(sqltest.Main(m)) }
+
+var start = time.UnixMilli(1_700_000_000_123).UTC()
+
+func fill(t *testing.T, db *sqlstore.DB, log *audit.Log, n int) {
+	t.Helper()
+	ctx := context.Background()
+	for i := range n {
+		if err := db.WithTx(ctx, func(tx *sql.Tx) error {
+			return log.Append(ctx, tx, audit.Entry{
+				At: start.Add(time.Duration(i) * time.Second), Actor: "user:ada", Action: "key.suspend", TargetType: "key",
+				TargetID: "key_" + strconv.Itoa(i%3), AccountID: "acme", Before: "active", After: "suspended", Reason: "because",
+			})
+		}); err != nil {
+			t.Fatal(err)
+		}
+	}
+}
+
+func TestListPagesFromTheNewestAndFilters(t *testing.T) {
+	sqltest.Each(t, func(t *testing.T, open sqltest.OpenFunc) {
+		ctx, db, log := context.Background(), open(t), audit.New([]byte("s"))
+		fill(t, db, log, 10)
+		var seen []int64
+		for cursor := ""; ; {
+			page, next, err := log.List(ctx, db.Read(), audit.Filter{Cursor: cursor, Limit: 4})
+			if err != nil {
+				t.Fatal(err)
+			}
+			for _, e := range page {
+				seen = append(seen, e.Seq)
+			}
+			if cursor = next; next == "" {
+				break
+			}
+		}
+		if len(seen) != 10 || seen[0] != 10 || seen[9] != 1 {
+			t.Errorf("pages gave %v", seen)
+		}
+		for _, c := range []struct {
+			name string
+			f    audit.Filter
+			want int
+		}{
+			{"target", audit.Filter{TargetID: "key_1"}, 3},
+			{"actor", audit.Filter{Actor: "user:bob"}, 0},
+			{"action and account", audit.Filter{Action: "key.suspend", AccountID: "acme"}, 10},
+			{"time", audit.Filter{Since: start.Add(2 * time.Second), Until: start.Add(5 * time.Second)}, 3},
+		} {
+			page, _, err := log.List(ctx, db.Read(), c.f)
+			if err != nil || len(page) != c.want {
+				t.Errorf("%s: %d rows, %v; want %d", c.name, len(page), err, c.want)
+			}
+		}
+		if _, _, err := log.List(ctx, db.Read(), audit.Filter{Limit: 501}); err == nil {
+			t.Error("a limit of 501 was accepted")
+		}
+	})
+}
+
+func TestVerifyFindsEveryKindOfTampering(t *testing.T) {
+	sqltest.Each(t, func(t *testing.T, open sqltest.OpenFunc) {
+		ctx, db, log := context.Background(), open(t), audit.New([]byte("s"))
+		if n, err := log.Verify(ctx, db.Read()); n != 0 || err != nil {
+			t.Fatalf("an empty trail: %d, %v", n, err)
+		}
+		fill(t, db, log, 9)
+		if n, err := log.Verify(ctx, db.Read()); n != 9 || err != nil {
+			t.Fatalf("an intact trail: %d, %v", n, err)
+		}
+		if _, err := audit.New([]byte("other")).Verify(ctx, db.Read()); !errors.Is(err, audit.ErrBroken) {
+			t.Errorf("with another secret: %v", err)
+		}
+		const copied = `INSERT INTO audit_log SELECT $1, at, actor, action, target_type, target_id, account_id, before, after, reason, request_id, details, hash FROM audit_log WHERE seq = 5`
+		for _, c := range []struct {
+			name string
+			do   []string
+			want string
+		}{
+			{"changed", []string{`UPDATE audit_log SET actor = 'user:eve' WHERE seq = 5`}, "row 5 does not match"},
+			{"text moved between fields", []string{`UPDATE audit_log SET before = 'activesus', after = 'pended' WHERE seq = 4`}, "row 4 does not match"},
+			{"removed", []string{`DELETE FROM audit_log WHERE seq = 5`}, "row 5 is missing"},
+			{"first removed", []string{`DELETE FROM audit_log WHERE seq = 1`}, "row 1 is missing"},
+			{"cut off", []string{`DELETE FROM audit_log WHERE seq > 6`}, "ends at row 6 instead of 9"},
+			{"cut off with its ledger", []string{`DELETE FROM audit_log WHERE seq > 6`, `UPDATE ledger SET seq = 6 WHERE name = 'audit'`}, "head does not match"},
+			{"swapped", []string{`UPDATE audit_log SET seq = -2 WHERE seq = 2`, `UPDATE audit_log SET seq = 2 WHERE seq = 3`, `UPDATE audit_log SET seq = 3 WHERE seq = -2`}, "row 2 does not match"},
+			{"put before the first", []string{strings.Replace(copied, "$1", "-1", 1)}, "1 rows stand before the first"},
+			{"put at the end", []string{strings.Replace(copied, "$1", "10", 1), `UPDATE ledger SET seq = 10 WHERE name = 'audit'`}, "row 10 does not match"},
+		} {
+			t.Run(c.name, func(t *testing.T) {
+				undo := errors.New("undo")
+				err := db.WithTx(ctx, func(tx *sql.Tx) error {
+					for _, stmt := range c.do {
+						if _, err := tx.ExecContext(ctx, stmt); err != nil {
+							return err
+						}
+					}
+					if _, err := log.Verify(ctx, tx); !errors.Is(err, audit.ErrBroken) || !strings.Contains(err.Error(), c.want) {
+						t.Errorf("Verify gave %v, want %q", err, c.want)
+					}
+					return undo
+				})
+				if !errors.Is(err, undo) {
+					t.Fatal(err)
+				}
+			})
+		}
+	})
+}
