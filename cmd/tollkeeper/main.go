@@ -71,7 +71,7 @@ func newRootCmd() *cobra.Command {
 		Version:       version,
 	}
 	root.AddCommand(
-		newConfigCmd(), newVersionCmd(),
+		newConfigCmd(), newEngineCmd(), newVersionCmd(),
 	)
 	return root
 }
