@@ -1,0 +1,42 @@
+package clickhouse
+
+import "github.com/prometheus/client_golang/prometheus"
+
+// metrics of the connection and of the embedded engine.
+type metrics struct {
+	engineRestarts prometheus.Counter
+	inserts        *prometheus.CounterVec   // by table and outcome
+	insertRows     *prometheus.CounterVec   // by table, of successful inserts, repeats of a token included
+	insertBytes    *prometheus.CounterVec   // by table, encoded and not compressed
+	insertSeconds  *prometheus.HistogramVec // by table
+}
+
+func newMetrics(registerer prometheus.Registerer) (*metrics, error) {
+	m := &metrics{
+		engineRestarts: prometheus.NewCounter(prometheus.CounterOpts{
+			Name: "tollkeeper_clickhouse_engine_restarts_total", Help: "Times the embedded ClickHouse engine died and was started again.",
+		}),
+		inserts: prometheus.NewCounterVec(prometheus.CounterOpts{
+			Name: "tollkeeper_clickhouse_inserts_total", Help: "Inserts of a block, by table and outcome (ok, error).",
+		}, []string{"table", "outcome"}),
+		insertRows: prometheus.NewCounterVec(prometheus.CounterOpts{
+			Name: "tollkeeper_clickhouse_insert_rows_total", Help: "Rows of acknowledged inserts, repeated tokens included.",
+		}, []string{"table"}),
+		insertBytes: prometheus.NewCounterVec(prometheus.CounterOpts{
+			Name: "tollkeeper_clickhouse_insert_bytes_total", Help: "Bytes of acknowledged inserts before compression.",
+		}, []string{"table"}),
+		insertSeconds: prometheus.NewHistogramVec(prometheus.HistogramOpts{
+			Name: "tollkeeper_clickhouse_insert_seconds", Help: "Time of an insert until it was acknowledged.",
+			Buckets: prometheus.ExponentialBuckets(0.005, 2, 14),
+		}, []string{"table"}),
+	}
+	if registerer == nil {
+		return m, nil
+	}
+	for _, c := range []prometheus.Collector{m.engineRestarts, m.inserts, m.insertRows, m.insertBytes, m.insertSeconds} {
+		if err := registerer.Register(c); err != nil {
+			return nil, err
+		}
+	}
+	return m, nil
+}
