@@ -25,6 +25,15 @@ func (d *Dict) AppendString(v string) {
 	d.Index = append(d.Index, d.add(v))
 }
 
+// Find returns the number of a value that the dictionary holds already.
+func (d *Dict) Find(v []byte) (number uint32, ok bool) {
+	number, ok = d.numbers[string(v)]
+	return number, ok
+}
+
+// AppendNumber adds a row that has the value of that number, as Find gave it since the last [Dict.Generation].
+func (d *Dict) AppendNumber(number uint32) { d.Index = append(d.Index, number) }
+
 // Set replaces the value of row i.
 func (d *Dict) Set(i int, v string) {
 	n, ok := d.numbers[v]

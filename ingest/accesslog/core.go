@@ -1,0 +1,306 @@
+package accesslog
+
+import (
+	"bytes"
+	"crypto/rand"
+	"encoding/binary"
+	"fmt"
+	"math"
+	"time"
+
+	"github.com/tollkeeper/tollkeeper/internal/usage"
+)
+
+// call is one API call as a log line tells it, values not yet normalised. Slices point into the line or the scratch space.
+type call struct {
+	millis  int64
+	hasTime bool
+
+	key    []byte // in clear
+	keyID  []byte // the id of a key or consumer
+	user   []byte // name of the user by basic authentication
+	method []byte
+	host   []byte
+	route  []byte
+	path   []byte // with query string, perhaps a whole URL
+	rid    []byte
+	source []byte
+	agent  []byte
+
+	peer, forwarded []byte
+
+	status        int64
+	latencyMicros int64
+	requestBytes  int64
+	responseBytes int64
+
+	units     int
+	unitName  [usage.MaxUnits][]byte
+	unitValue [usage.MaxUnits]int64
+}
+
+// core normalises calls and appends them; every decoder embeds one.
+type core struct {
+	keys      KeyResolver
+	hops      int
+	mapping   *Mapping
+	maxFuture int64
+	keyParams [][]byte
+	now       func() time.Time
+
+	cache  *keyCache
+	ids    *keyCache
+	routes *routeCap
+
+	scratch    []byte
+	dates      dates
+	nowMillis  int64
+	sinceClock uint8
+}
+
+func newCore(o Options) (*core, error) {
+	switch {
+	case o.TrustedHops < 0:
+		return nil, fmt.Errorf("accesslog: trusted hops of X-Forwarded-For: %d is negative", o.TrustedHops)
+	case o.MaxFuture < 0:
+		return nil, fmt.Errorf("accesslog: how far a time may be in the future: %v is negative", o.MaxFuture)
+	case o.MaxRoutesPerKey < 0 || o.KeyCacheSize < 0:
+		return nil, fmt.Errorf("accesslog: routes per key (%d) and key cache size (%d) must not be negative", o.MaxRoutesPerKey, o.KeyCacheSize)
+	}
+	var seed [16]byte
+	if _, err := rand.Read(seed[:]); err != nil {
+		return nil, fmt.Errorf("accesslog: seed of the key cache: %w", err)
+	}
+	orInt := func(n, otherwise int) int {
+		if n == 0 {
+			return otherwise
+		}
+		return n
+	}
+	c := &core{
+		keys: o.Keys, hops: o.TrustedHops, mapping: o.Mapping, maxFuture: o.MaxFuture.Milliseconds(), now: o.Now,
+		routes: newRouteCap(orInt(o.MaxRoutesPerKey, 200)),
+		cache:  newKeyCache(orInt(o.KeyCacheSize, 1<<16), binary.LittleEndian.Uint64(seed[:8])),
+		ids:    newKeyCache(orInt(o.KeyCacheSize, 1<<16), binary.LittleEndian.Uint64(seed[8:])),
+	}
+	if o.MaxFuture == 0 {
+		c.maxFuture = (24 * time.Hour).Milliseconds()
+	}
+	if c.now == nil {
+		c.now = time.Now
+	}
+	params := o.KeyParams
+	if params == nil {
+		params = []string{"api_key", "apikey", "api-key", "access_token"}
+	}
+	for _, p := range params {
+		c.keyParams = append(c.keyParams, []byte(p))
+	}
+	return c, nil
+}
+
+// begin starts a line.
+func (c *core) begin(at Origin) {
+	c.scratch = c.scratch[:0]
+	if at.ReceivedMillis > 0 {
+		c.nowMillis = at.ReceivedMillis
+		return
+	}
+	if c.sinceClock == 0 { // the clock is read every 256 lines: what it is compared with are hours and seconds
+		c.nowMillis = c.now().UnixMilli()
+	}
+	c.sinceClock++
+}
+
+// finish checks a call, normalises it and appends it. Nothing is appended when it fails.
+func (c *core) finish(r *call, at Origin, b *usage.Batch, sub int) error {
+	switch {
+	case !r.hasTime:
+		return reject(ReasonMissingField, "time: the line has none; add it to the gateway's log format")
+	case r.millis < firstMillis:
+		return reject(ReasonBadTime, "time: is before the year 2000")
+	case r.millis > c.nowMillis+c.maxFuture:
+		return reject(ReasonBadTime, "time: is too far in the future")
+	case r.status != 0 && (r.status < 100 || r.status > 999):
+		if r.status != 9 { // nginx writes 009 for HTTP/0.9, which has no status
+			return reject(ReasonBadStatus, "status: is not 0 and not between 100 and 999")
+		}
+		r.status = 200
+	case sub > math.MaxUint16:
+		return reject(ReasonTooMany, "the line carries more than 65,536 records")
+	}
+	path, host, query := splitTarget(r.path)
+	if len(r.host) == 0 {
+		r.host = host
+	}
+	if len(r.key) == 0 && len(query) > 0 {
+		r.key = c.keyFromQuery(query)
+	}
+	id, known, flags := c.identity(r)
+
+	path = c.clean(path, r.key, usage.MaxPathBytes)
+	c.appendDict(&b.Route, c.routeOf(r, path, known.hash))
+	b.Path.Append(path)
+	b.Offset = append(b.Offset, at.Offset)
+	b.Sub = append(b.Sub, uint16(sub))
+	b.TimeMillis = append(b.TimeMillis, r.millis)
+	b.KeyID.AppendString(id)
+	if len(r.source) > 0 {
+		c.appendClean(&b.Source, r.source, r.key, usage.MaxNameBytes)
+	} else {
+		b.Source.AppendString(at.Source)
+	}
+	rid := c.requestID(r)
+	if len(rid) == 0 {
+		flags |= usage.FlagNoRequestID
+	}
+	b.RequestID.Append(rid)
+	b.Method.Append(methodOf(r.method))
+	c.appendClean(&b.Host, r.host, r.key, usage.MaxNameBytes)
+	b.Status = append(b.Status, uint16(r.status))
+	b.LatencyMicros = append(b.LatencyMicros, min(r.latencyMicros, math.MaxUint32)) // the column's width: 71 minutes
+	b.RequestBytes = append(b.RequestBytes, r.requestBytes)
+	b.ResponseBytes = append(b.ResponseBytes, r.responseBytes)
+	b.ClientIP = append(b.ClientIP, client(r.peer, r.forwarded, c.hops))
+	c.appendClean(&b.UserAgent, r.agent, r.key, usage.MaxAgentBytes)
+	b.Agent.AppendString("")
+	b.Country.AppendString("")
+	b.ASN = append(b.ASN, 0)
+	c.appendUnits(r, b)
+	b.Flags = append(b.Flags, flags)
+	return nil
+}
+
+// appendClean appends a cleaned value. One that the dictionary holds was cleaned before, and cleaning changes nothing twice.
+func (c *core) appendClean(d *usage.Dict, v, secret []byte, max int) {
+	if len(secret) < minOwnSecretBytes || !bytes.Contains(v, secret) {
+		if n, ok := d.Find(v); ok {
+			d.AppendNumber(n)
+			return
+		}
+	}
+	d.Append(c.clean(v, secret, max))
+}
+
+// appendDict appends a value that is clean already.
+func (c *core) appendDict(d *usage.Dict, v []byte) { d.Append(v) }
+
+func (c *core) appendUnits(r *call, b *usage.Batch) {
+	start := len(b.UnitValue)
+next:
+	for i := range r.units {
+		name := c.clean(r.unitName[i], r.key, usage.MaxNameBytes)
+		for j := start; j < len(b.UnitValue); j++ {
+			if b.UnitName.At(j) == string(name) { // twice in one line: the last one stands
+				b.UnitValue[j] = r.unitValue[i]
+				continue next
+			}
+		}
+		b.UnitName.Append(name)
+		b.UnitValue = append(b.UnitValue, r.unitValue[i])
+	}
+	b.UnitEnd = append(b.UnitEnd, len(b.UnitValue))
+}
+
+// routeOf takes the given route or derives one, and holds the number of routes per key.
+func (c *core) routeOf(r *call, path []byte, key uint64) []byte {
+	route := r.route
+	if len(route) > 0 {
+		if q := bytes.IndexAny(route, "?#"); q >= 0 {
+			route = route[:q]
+		}
+		route = c.clean(route, r.key, usage.MaxNameBytes)
+	} else {
+		from := len(c.scratch)
+		c.scratch = appendRoute(c.scratch, path, usage.MaxNameBytes)
+		route = c.scratch[from:len(c.scratch):len(c.scratch)]
+	}
+	if !c.routes.admit(key, route) {
+		return []byte(otherRoute)
+	}
+	return route
+}
+
+// methodOf lets methods through and nothing else: a garbled request line must not fill the dictionary, or carry a secret.
+func methodOf(m []byte) []byte {
+	if len(m) == 0 {
+		return nil
+	}
+	if len(m) <= 16 {
+		upper := true
+		for _, c := range m {
+			if (c < 'A' || c > 'Z') && c != '-' {
+				upper = false
+				break
+			}
+		}
+		if upper {
+			return m
+		}
+		for _, known := range knownMethods {
+			if len(m) == len(known) && hasFoldPrefix(m, string(bytes.ToLower(known))) {
+				return known
+			}
+		}
+	}
+	return methodOther
+}
+
+var (
+	methodOther  = []byte("OTHER")
+	knownMethods = [][]byte{
+		[]byte("GET"), []byte("POST"), []byte("PUT"), []byte("PATCH"), []byte("DELETE"), []byte("HEAD"), []byte("OPTIONS"), []byte("CONNECT"), []byte("TRACE"),
+	}
+)
+
+// splitTarget takes a request target apart: the path without parameters, the host of an absolute URL without user, the query.
+func splitTarget(t []byte) (path, host, query []byte) {
+	if len(t) > 0 && t[0] != '/' {
+		if i := bytes.Index(t, schemeEnd); i > 0 && i < 16 && bytes.IndexByte(t[:i], '/') < 0 {
+			host = t[i+3:]
+			if end := bytes.IndexAny(host, "/?#"); end >= 0 {
+				t, host = host[end:], host[:end]
+			} else {
+				t = nil
+			}
+			if user := bytes.LastIndexByte(host, '@'); user >= 0 {
+				host = host[user+1:]
+			}
+		} else if user := bytes.LastIndexByte(t, '@'); user >= 0 && bytes.IndexByte(t, '/') < 0 {
+			t = t[user+1:] // CONNECT user:password@host:443
+		}
+	}
+	for i, c := range t {
+		switch {
+		case c == '?' || c == '#':
+			return cutParams(t[:i]), host, t[i+1:]
+		case c == '%' && i+2 < len(t) && (t[i+1] == '3' && t[i+2]|0x20 == 'f' || t[i+1] == '2' && t[i+2] == '3'):
+			return cutParams(t[:i]), host, t[i+3:] // a query string that was escaped along with the path
+		}
+	}
+	return cutParams(t), host, nil
+}
+
+var schemeEnd = []byte("://")
+
+// cutParams removes ";name=value" parameters of path segments: session ids travel in them.
+func cutParams(path []byte) []byte {
+	at := bytes.IndexByte(path, ';')
+	if at < 0 {
+		return path
+	}
+	out := append([]byte(nil), path[:at]...)
+	skipping := false
+	for _, c := range path[at:] {
+		switch c {
+		case ';':
+			skipping = true
+		case '/':
+			skipping = false
+		}
+		if !skipping {
+			out = append(out, c)
+		}
+	}
+	return out
+}

@@ -1,0 +1,195 @@
+package accesslog
+
+import (
+	"bytes"
+	"crypto/sha256"
+	"encoding/base64"
+	"encoding/hex"
+
+	"github.com/tollkeeper/tollkeeper/internal/usage"
+)
+
+// identity finds out whose call it was. In this order: a key in clear that the store knows; the id of a key or consumer that
+// the gateway logged; the name of the user; a key in clear that nobody knows, by an id of its own.
+func (c *core) identity(r *call) (string, keyEntry, usage.Flags) {
+	var plain keyEntry
+	if len(r.key) > 0 {
+		if plain = c.resolve(r.key); plain.known {
+			return plain.id, plain, 0
+		}
+	}
+	given, foreign := r.keyID, false
+	if len(given) == 0 {
+		given, foreign = r.user, true
+	}
+	if len(given) > 0 {
+		e := c.givenID(given, r.key, foreign)
+		if e.id != "" {
+			return e.id, e, unknownFlag(e.id)
+		}
+	}
+	if len(r.key) > 0 {
+		return plain.id, plain, usage.FlagUnknownKey
+	}
+	return "", keyEntry{}, usage.FlagNoKey
+}
+
+func unknownFlag(id string) usage.Flags {
+	if len(id) > len(UnknownKeyPrefix) && id[:len(UnknownKeyPrefix)] == UnknownKeyPrefix {
+		return usage.FlagUnknownKey
+	}
+	return 0
+}
+
+// resolve asks the store about a key in clear, once in a while.
+func (c *core) resolve(plaintext []byte) keyEntry {
+	h := c.cache.hash(plaintext)
+	if e, ok := c.cache.get(h, c.nowMillis); ok {
+		return e
+	}
+	id, known := c.keys.Resolve(plaintext)
+	e := keyEntry{id: id, known: known, sinceMillis: c.nowMillis, hash: h.Lo}
+	c.cache.put(h, e)
+	return e
+}
+
+// givenID takes an id as it is, unless it is in truth a key: then the key's id stands. foreign ids come from a place where
+// callers write what they want.
+func (c *core) givenID(v, secret []byte, foreign bool) keyEntry {
+	h := c.ids.hash(v)
+	if foreign {
+		h.Hi ^= 1
+	}
+	if len(secret) < minOwnSecretBytes || !bytes.Contains(v, secret) {
+		if e, ok := c.ids.get(h, c.nowMillis); ok {
+			return e
+		}
+	}
+	e := keyEntry{sinceMillis: c.nowMillis, hash: h.Lo}
+	id, known := c.keys.Resolve(v)
+	switch {
+	case known, len(v) > usage.MaxNameBytes, looksLikeOurs(v), suspicious(v),
+		foreign && len(v) >= 20 && random(v), len(secret) >= minOwnSecretBytes && bytes.Contains(v, secret):
+		e.id, e.known = id, known
+	default:
+		e.id = string(c.clean(v, secret, usage.MaxNameBytes))
+		if looksLikeOurs([]byte(e.id)) || suspicious([]byte(e.id)) { // a key with control characters inside
+			e.id = id
+		}
+	}
+	if len(secret) < minOwnSecretBytes || !bytes.Contains(v, secret) {
+		c.ids.put(h, e)
+	}
+	return e
+}
+
+// requestID keeps a request id unique whatever is done to it: one that is too long or looks like a secret is replaced by, or
+// ends in, a hash, for equal ids mean one call.
+func (c *core) requestID(r *call) []byte {
+	v := r.rid
+	if len(v) == 0 {
+		return nil
+	}
+	if len(v) <= usage.MaxRequestIDBytes && printable(v) && !suspicious(v) && (len(r.key) < minOwnSecretBytes || !bytes.Contains(v, r.key)) {
+		return v
+	}
+	shown := c.clean(v, r.key, len(v))
+	if len(shown) <= usage.MaxRequestIDBytes && bytes.Equal(shown, v) {
+		return v
+	}
+	if bytes.Contains(shown, []byte(redacted)) {
+		id, _ := c.keys.Resolve(v) // peppered: the hash of a secret must not be one to guess at
+		return c.keep([]byte("redacted-" + id))
+	}
+	sum := sha256.Sum256(v)
+	out := c.keep(cut(shown, usage.MaxRequestIDBytes-33))
+	from := len(c.scratch) - len(out)
+	c.scratch = append(c.scratch, '-')
+	c.scratch = hex.AppendEncode(c.scratch, sum[:16])
+	return c.scratch[from:len(c.scratch):len(c.scratch)]
+}
+
+// authorization reads an Authorization header: a bearer token or key is a key in clear, basic credentials name a user.
+func (c *core) authorization(v []byte, r *call) {
+	scheme, rest := v, []byte(nil)
+	if sp := bytes.IndexByte(v, ' '); sp >= 0 {
+		scheme, rest = v[:sp], bytes.TrimSpace(v[sp+1:])
+	}
+	switch {
+	case len(rest) == 0:
+		if len(r.key) == 0 && !isAuthScheme(v) {
+			r.key = plainKey(v)
+		}
+	case len(scheme) == 5 && hasFoldPrefix(scheme, "basic"):
+		c.basic(rest, r)
+	case len(scheme) == 6 && hasFoldPrefix(scheme, "digest"), len(scheme) == 9 && hasFoldPrefix(scheme, "negotiate"),
+		len(scheme) > 4 && hasFoldPrefix(scheme, "aws4"):
+		// Another signature in every request: nothing that could name a key.
+	case len(r.key) == 0:
+		r.key = plainKey(rest)
+	}
+}
+
+func (c *core) basic(v []byte, r *call) {
+	if len(v) > 4096 {
+		return
+	}
+	from := len(c.scratch)
+	var err error
+	if c.scratch, err = base64.StdEncoding.AppendDecode(c.scratch, v); err != nil {
+		if c.scratch, err = base64.RawStdEncoding.AppendDecode(c.scratch[:from], v); err != nil {
+			c.scratch = c.scratch[:from]
+			return
+		}
+	}
+	user, password, _ := bytes.Cut(c.scratch[from:len(c.scratch):len(c.scratch)], []byte(":"))
+	switch {
+	case len(user) > 0 && len(r.user) == 0:
+		r.user = user
+	case len(user) == 0 && len(r.key) == 0:
+		r.key = password
+	}
+}
+
+// plainKey takes the scheme off a key and drops what stands for "not logged".
+func plainKey(v []byte) []byte {
+	v = bytes.TrimSpace(v)
+	for _, scheme := range authSchemes {
+		if len(v) > len(scheme) && hasFoldPrefix(v, scheme) {
+			v = bytes.TrimSpace(v[len(scheme):])
+		}
+	}
+	if len(v) == 0 || string(v) == "-" || len(v) <= 12 && (bytes.EqualFold(v, []byte("redacted")) || bytes.EqualFold(v, []byte("[redacted]")) || v[0] == '*') {
+		return nil
+	}
+	return v
+}
+
+var authSchemes = []string{"bearer ", "apikey ", "token ", "key "}
+
+// keyFromQuery finds a key that was sent as a query parameter.
+func (c *core) keyFromQuery(query []byte) []byte {
+	for len(query) > 0 {
+		var pair []byte
+		if amp := bytes.IndexAny(query, "&;#"); amp >= 0 {
+			pair, query = query[:amp], query[amp+1:]
+		} else {
+			pair, query = query, nil
+		}
+		name, value, ok := bytes.Cut(pair, []byte("="))
+		if !ok || len(value) == 0 {
+			continue
+		}
+		for _, p := range c.keyParams {
+			if len(name) == len(p) && hasFoldPrefix(name, string(p)) {
+				if bytes.IndexByte(value, '%') < 0 {
+					return plainKey(value)
+				}
+				from := len(c.scratch)
+				c.scratch = percentDecode(c.scratch, value)
+				return plainKey(c.scratch[from:len(c.scratch):len(c.scratch)])
+			}
+		}
+	}
+	return nil
+}

@@ -1,0 +1,76 @@
+package accesslog
+
+import (
+	"crypto/hmac"
+	"crypto/sha256"
+	"encoding/hex"
+	"errors"
+
+	"github.com/zeebo/xxh3"
+)
+
+// NewHMACResolver is the KeyResolver for use without a key store: it knows no key, and derives ids as unk_ and the first
+// eight bytes of HMAC-SHA-256 in hex. The same pepper gives the same ids. It is safe for concurrent use.
+func NewHMACResolver(pepper []byte) (KeyResolver, error) {
+	if len(pepper) < 16 {
+		return nil, errors.New("accesslog: the pepper of key ids needs at least 16 bytes: short keys could be guessed from their ids")
+	}
+	return hmacResolver{pepper: append([]byte(nil), pepper...)}, nil
+}
+
+type hmacResolver struct{ pepper []byte }
+
+func (r hmacResolver) Resolve(plaintext []byte) (string, bool) {
+	m := hmac.New(sha256.New, r.pepper)
+	m.Write([]byte("tollkeeper/key\x00"))
+	m.Write(plaintext)
+	return UnknownKeyPrefix + hex.EncodeToString(m.Sum(nil)[:8]), false
+}
+
+// keyEntry is what is remembered of a value that was logged as a key or as a key's id.
+type keyEntry struct {
+	id    string
+	known bool
+	// sinceMillis is when a key that no store knew was asked for: it may be issued meanwhile.
+	sinceMillis int64
+	hash        uint64
+}
+
+// unknownKeyMillis is how long "no store knows it" is believed.
+const unknownKeyMillis = 5000
+
+// keyCache remembers resolved keys by a 128-bit hash under a random seed: it holds no plaintext, and whoever sends keys
+// cannot aim at a collision. Two generations make a cheap approximation of LRU: what is used moves to the young one; when
+// that is full the old one is forgotten.
+type keyCache struct {
+	seed       uint64
+	limit      int
+	young, old map[xxh3.Uint128]keyEntry
+}
+
+func newKeyCache(limit int, seed uint64) *keyCache {
+	return &keyCache{seed: seed, limit: max(limit/2, 1), young: map[xxh3.Uint128]keyEntry{}, old: map[xxh3.Uint128]keyEntry{}}
+}
+
+func (c *keyCache) hash(value []byte) xxh3.Uint128 { return xxh3.Hash128Seed(value, c.seed) }
+
+func (c *keyCache) get(h xxh3.Uint128, nowMillis int64) (keyEntry, bool) {
+	e, ok := c.young[h]
+	if !ok {
+		if e, ok = c.old[h]; ok {
+			c.put(h, e)
+		}
+	}
+	if ok && !e.known && (nowMillis-e.sinceMillis > unknownKeyMillis || nowMillis < e.sinceMillis) {
+		return keyEntry{}, false
+	}
+	return e, ok
+}
+
+func (c *keyCache) put(h xxh3.Uint128, e keyEntry) {
+	if len(c.young) >= c.limit {
+		c.young, c.old = c.old, c.young
+		clear(c.young)
+	}
+	c.young[h] = e
+}

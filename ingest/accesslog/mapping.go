@@ -1,0 +1,4 @@
+package accesslog
+
+// Mapping describes the fields of any JSON log.
+type Mapping struct{}

@@ -1,0 +1,290 @@
+package accesslog
+
+import "bytes"
+
+// redacted stands where a secret was.
+const redacted = "[redacted]"
+
+// wordChar are the characters of which keys and tokens are made, percent signs aside.
+var wordChar = func() (t [256]bool) {
+	for c := range t {
+		t[c] = isAlnum(byte(c)) || c == '_' || c == '-' || c == '.' || c == '~' || c == '+' || c >= 0x80
+	}
+	return t
+}()
+
+func isAlnum(c byte) bool {
+	return c-'0' <= 9 || c|0x20-'a' < 26
+}
+
+// minSecretBytes is the length below which no word is taken for a secret.
+const minSecretBytes = 11
+
+// secretPrefixes start the keys and tokens of well-known issuers. Ours, tk_live_ and tk_test_, are found inside of a word too.
+var secretPrefixes = []string{
+	"tk_", "sk_", "sk-", "pk_", "rk_", "ak_", "ghp_", "gho_", "ghu_", "ghs_", "ghr_", "github_pat_", "glpat-", "xoxa-", "xoxb-", "xoxp-",
+	"xapp-", "akia", "asia", "aiza", "ya29.", "eyj", "whsec_", "shpat_", "npm_", "pypi-", "hf_", "dop_v1_", "zpka_", "unkey_",
+}
+
+// secretWord reports whether a word looks like a key or token. Better one word too many than one key in a table.
+func secretWord(w []byte) bool {
+	if len(w) < minSecretBytes {
+		return false
+	}
+	if hasSecretPrefix(w) {
+		return true
+	}
+	for i := 1; i < len(w); i++ { // also behind a separator: "key-tk_live_...", "x.eyJ..."
+		if c := w[i-1]; !isAlnum(c) && len(w)-i >= minSecretBytes && hasSecretPrefix(w[i:]) {
+			return true
+		}
+	}
+	return containsOurs(w) || len(w) >= 32 && random(w)
+}
+
+func hasSecretPrefix(w []byte) bool {
+	switch w[0] | 0x20 { // the first letters of the list
+	case 't', 's', 'p', 'r', 'a', 'g', 'x', 'y', 'e', 'w', 'n', 'h', 'd', 'z', 'u':
+	default:
+		return false
+	}
+	for _, p := range secretPrefixes {
+		if len(w) >= len(p) && hasFoldPrefix(w, p) {
+			return true
+		}
+	}
+	return false
+}
+
+// containsOurs finds a key of this program inside of a longer word, in any case.
+func containsOurs(w []byte) bool {
+	for i := 0; i+8 <= len(w); i++ {
+		if w[i]|0x20 == 't' && w[i+2] == '_' && (hasFoldPrefix(w[i:], "tk_live_") || hasFoldPrefix(w[i:], "tk_test_")) {
+			return true
+		}
+	}
+	return false
+}
+
+// looksLikeOurs reports whether a value that was logged as an id is in truth a key in clear.
+func looksLikeOurs(w []byte) bool { return containsOurs(w) }
+
+// random reports whether a long word has small and capital letters and digits, as base62 and base64 have and hashes in hex,
+// UUIDs and names have not.
+func random(w []byte) bool {
+	lower, upper, digit := 0, 0, 0
+	for _, c := range w {
+		switch {
+		case 'a' <= c && c <= 'z':
+			lower++
+		case 'A' <= c && c <= 'Z':
+			upper++
+		case '0' <= c && c <= '9':
+			digit++
+		}
+	}
+	return lower >= 3 && upper >= 3 && digit >= 2
+}
+
+// suspicious is the quick test of maskSecrets: false means that it would change nothing.
+func suspicious(v []byte) bool {
+	start := 0
+	for i, c := range v {
+		if wordChar[c] {
+			continue
+		}
+		if n := i - start; n >= 5 && (n >= minSecretBytes && secretWord(v[start:i]) || c == ' ' && isAuthScheme(v[start:i])) {
+			return true
+		}
+		if c == '%' || c == '=' || c == '@' || c == ':' {
+			return true
+		}
+		start = i + 1
+	}
+	return len(v)-start >= minSecretBytes && secretWord(v[start:])
+}
+
+// maskSecrets appends v to dst with all that looks like a secret replaced. It gives its own output back unchanged.
+func maskSecrets(dst, v []byte) []byte {
+	from := len(dst)
+	for i := 0; i < len(v); {
+		if !wordChar[v[i]] && v[i] != '%' {
+			dst = append(dst, v[i])
+			i++
+			if v[i-1] == '/' && i >= 3 && v[i-2] == '/' && v[i-3] == ':' {
+				if user := userinfo(v[i:]); user > 0 && string(v[i:i+user]) != redacted {
+					dst = append(dst, redacted...)
+					i += user
+				}
+			}
+			continue
+		}
+		end := i
+		for end < len(v) && (wordChar[v[end]] || v[end] == '%') {
+			end++
+		}
+		word := v[i:end]
+		switch {
+		case string(word) == redacted[1:len(redacted)-1]:
+			dst = append(dst, word...)
+		case secretWord(word), bytes.IndexByte(word, '%') >= 0 && secretWhenDecoded(word), afterCredentialsMark(dst[from:]):
+			dst = append(dst, redacted...)
+		default:
+			dst = append(dst, word...)
+		}
+		i = end
+	}
+	return dst
+}
+
+// userinfo returns how long the user and password at the start of a URL's authority are, 0 when there are none.
+func userinfo(v []byte) int {
+	for i, c := range v {
+		switch {
+		case c == '@':
+			if next := userinfo(v[i+1:]); next > 0 {
+				return i + 1 + next // an unescaped @ in the password
+			}
+			return i
+		case c == '/' || c == '?' || c == '#' || c == '"' || c <= ' ':
+			return 0
+		}
+	}
+	return 0
+}
+
+// afterCredentialsMark looks back at what was written: a sensitive name with = or :, or the name of an auth scheme.
+func afterCredentialsMark(done []byte) bool {
+	i := len(done)
+	for i > 0 && isOpening(done[i-1]) {
+		i--
+	}
+	if i == 0 {
+		return false
+	}
+	if sign := done[i-1]; sign == '=' || sign == ':' {
+		for i--; i > 0 && (isOpening(done[i-1]) || done[i-1] == ']'); {
+			i--
+		}
+		start := i
+		for start > 0 && wordChar[done[start-1]] {
+			start--
+		}
+		return sensitiveName(done[start:i])
+	}
+	if i == len(done) || done[i] != ' ' {
+		return false
+	}
+	start := i
+	for start > 0 && wordChar[done[start-1]] {
+		start--
+	}
+	return isAuthScheme(done[start:i])
+}
+
+func isOpening(c byte) bool {
+	return c == ' ' || c == '"' || c == '\'' || c == '[' || c == '(' || c == '{' || c == '<' || c == '\\'
+}
+
+// secretWhenDecoded looks through up to three layers of percent encoding.
+func secretWhenDecoded(word []byte) bool {
+	for range 3 {
+		plain := percentDecode(nil, word)
+		if len(plain) == len(word) {
+			return false
+		}
+		for i := 0; i < len(plain); {
+			end := i
+			for end < len(plain) && wordChar[plain[end]] {
+				end++
+			}
+			if secretWord(plain[i:end]) {
+				return true
+			}
+			if end < len(plain) && (plain[end] == '=' || plain[end] == ':') && sensitiveName(plain[i:end]) {
+				return true
+			}
+			i = end + 1
+		}
+		word = plain
+	}
+	return bytes.IndexByte(word, '%') >= 0 // still encoded: whoever does that has something to hide
+}
+
+func isAuthScheme(w []byte) bool {
+	return len(w) == 6 && hasFoldPrefix(w, "bearer") || len(w) == 5 && hasFoldPrefix(w, "basic") || len(w) == 6 && hasFoldPrefix(w, "apikey") ||
+		len(w) == 6 && hasFoldPrefix(w, "digest")
+}
+
+// sensitiveParts make a name one whose value is never shown, wherever in the name they stand.
+var sensitiveParts = []string{
+	"apikey", "authorization", "cookie", "token", "secret", "passw", "pwd", "signature", "credential", "session", "jwt", "rawrequest",
+	"rawresponse", "privatekey", "accesskey", "bearer", "xauth", "hmac", "assertion", "sessid",
+}
+
+// sensitiveNames are names whose value is never shown, as a whole.
+var sensitiveNames = []string{"key", "sig", "auth", "sid", "code", "pass", "pin", "otp", "nonce", "csrf", "xsrf", "saml", "keyplain"}
+
+// sensitiveName reports whether the value of a field, header, cookie or query parameter of that name must not be shown.
+// Case, dashes, underscores and dots do not matter.
+func sensitiveName(name []byte) bool {
+	if len(name) < 3 {
+		return false
+	}
+	var buf [64]byte
+	n := buf[:0]
+	if len(name) > len(buf) {
+		name = name[len(name)-len(buf):]
+	}
+	for _, c := range name {
+		switch {
+		case c == '-' || c == '_' || c == '.' || c == ' ':
+		case 'A' <= c && c <= 'Z':
+			n = append(n, c|0x20)
+		default:
+			n = append(n, c)
+		}
+	}
+	for _, s := range sensitiveNames {
+		if string(n) == s {
+			return true
+		}
+	}
+	for _, s := range sensitiveParts {
+		if bytes.Contains(n, []byte(s)) {
+			return true
+		}
+	}
+	return false
+}
+
+func hasFoldPrefix(w []byte, lower string) bool {
+	if len(w) < len(lower) {
+		return false
+	}
+	for i := range len(lower) {
+		c := w[i]
+		if 'A' <= c && c <= 'Z' {
+			c |= 0x20
+		}
+		if c != lower[i] {
+			return false
+		}
+	}
+	return true
+}
+
+// percentDecode appends v with its %xx resolved; what is no escape stays.
+func percentDecode(dst, v []byte) []byte {
+	for i := 0; i < len(v); i++ {
+		if v[i] == '%' && i+2 < len(v) {
+			if h, l := hexDigit(v[i+1]), hexDigit(v[i+2]); h < 16 && l < 16 {
+				dst = append(dst, h<<4|l)
+				i += 2
+				continue
+			}
+		}
+		dst = append(dst, v[i])
+	}
+	return dst
+}
