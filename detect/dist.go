@@ -1,0 +1,43 @@
+package detect
+
+import "math"
+
+// lbeta is the logarithm of the beta function.
+func lbeta(a, b float64) float64 {
+	x, _ := math.Lgamma(a)
+	y, _ := math.Lgamma(b)
+	z, _ := math.Lgamma(a + b)
+	return x + y - z
+}
+
+// beta is a distribution over rates.
+type beta struct{ a, b float64 }
+
+// logBayes returns log10 of how much better h1 than h0 foretells k hits among n: the ratio of two beta-binomial
+// probabilities. Its mean under h0 is 1 on the linear scale, so that 10^-x bounds the chance of reaching x (Ville 1939).
+func logBayes(k, n float64, h0, h1 beta) float64 {
+	l1 := lbeta(h1.a+k, h1.b+n-k) - lbeta(h1.a, h1.b)
+	l0 := lbeta(h0.a+k, h0.b+n-k) - lbeta(h0.a, h0.b)
+	return (l1 - l0) * math.Log10E
+}
+
+// logNormalRatio is log10 of the ratio of two normal densities at x.
+func logNormalRatio(x, m1, v1, m0, v0 float64) float64 {
+	d1, d0 := x-m1, x-m0
+	return 0.5 * (d0*d0/v0 - d1*d1/v1 + math.Log(v0/v1)) * math.Log10E
+}
+
+// moments follows mean and variance of a stream with exponential forgetting: the first 1/rate values count alike.
+type moments struct {
+	n, mean, m2 float64
+}
+
+func (m *moments) add(x, limit float64) {
+	m.n++
+	a := 1 / min(m.n, limit)
+	d := x - m.mean
+	m.mean += a * d
+	m.m2 += a * (d*(x-m.mean) - m.m2)
+}
+
+func (m *moments) variance() float64 { return m.m2 }

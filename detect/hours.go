@@ -1,0 +1,89 @@
+package detect
+
+import "math"
+
+// meters of an hour.
+const (
+	meterRequests = iota
+	meterBytes
+	meterUnits
+	meters
+)
+
+// hours follows a key by the hour: the running hour, the highest hours so far, and the usual day.
+type hours struct {
+	hour   int32           // hours since 1970
+	seen   float32         // hours that were watched
+	cur    [meters]float32 // the running hour
+	record [meters]float32 // the highest hour, slowly forgotten
+	day    [48]float32     // requests by hour of day, working days and weekends
+	known  [2]uint8        // days behind each half
+	route  uint32          // majority vote of Boyer and Moore (1981) over the hour's routes
+	votes  int32
+	routeN float32
+	late   float32 // answers 429 in this hour
+	said   uint8   // an alert was given in this hour
+}
+
+// recordGrowth bounds how much one hour can raise the record: a spike is accepted as normal only when it comes again.
+const recordGrowth = 4
+
+func (h *hours) slot(hour int32) int {
+	day := int(hour/24+3) % 7 // 1970-01-01 was a Thursday; 0 is Monday
+	if day >= 5 {
+		return 24 + int(hour%24)
+	}
+	return int(hour % 24)
+}
+
+// roll closes the hours before that of t.
+func (h *hours) roll(hour int32) {
+	if h.hour == 0 {
+		h.hour = hour
+	}
+	if hour <= h.hour {
+		return
+	}
+	gone := hour - h.hour
+	for i := int32(0); i < min(gone, 7*24); i++ {
+		at := h.hour + i
+		half := h.slot(at) / 24
+		if at%24 == 23 && h.known[half] < 255 {
+			h.known[half]++
+		}
+		a := 1 / (min(float32(h.known[half]), 6) + 1)
+		v := float32(0)
+		if i == 0 {
+			v = min(h.cur[meterRequests], recordGrowth*max(h.record[meterRequests], 10))
+		}
+		s := &h.day[h.slot(at)]
+		*s += a * (v - *s)
+	}
+	for m := range h.record {
+		h.record[m] *= float32(math.Exp(-float64(gone) / (24 * 60)))
+		h.record[m] = max(h.record[m], min(h.cur[m], recordGrowth*max(h.record[m], h.cur[m]*0)))
+		if h.seen < 24 || h.record[m] == 0 {
+			h.record[m] = max(h.record[m], h.cur[m])
+		}
+	}
+	h.seen = min(h.seen+float32(min(gone, 7*24)), 24*60)
+	h.hour, h.cur, h.votes, h.routeN, h.late, h.said = hour, [meters]float32{}, 0, 0, 0, 0
+}
+
+func (h *hours) add(o *obs) {
+	h.cur[meterRequests]++
+	h.cur[meterBytes] += o.bytes
+	h.cur[meterUnits] += o.units
+	if o.status == 429 {
+		h.late++
+	}
+	switch {
+	case h.votes == 0:
+		h.route, h.votes, h.routeN = o.route, 1, 1
+	case h.route == o.route:
+		h.votes++
+		h.routeN++
+	default:
+		h.votes--
+	}
+}

@@ -1,0 +1,156 @@
+package detect
+
+import (
+	"math"
+	"math/bits"
+)
+
+// gapClasses: how far an object id lies from the nearest of the ids just before it: same, up to 4, 64, 4096, farther.
+const gapClasses = 5
+
+// idMemory is how a key's established clients use object ids: which (two generations of a Bloom filter, the older one is
+// dropped when the newer is full), and how near each is to the ones before.
+type idMemory struct {
+	filter [2][idFilterWords]uint64
+	added  uint16
+	gaps   [gapClasses]float32
+	ring   idRing
+}
+
+const (
+	idFilterWords = 64 // 4096 bits: 400 ids at 3 hashes have 2 % false hits
+	idFilterFull  = 400
+)
+
+func (m *idMemory) seen(h uint32) bool { return hasID(&m.filter[0], h) || hasID(&m.filter[1], h) }
+
+func (m *idMemory) add(h uint32) {
+	if m.seen(h) {
+		return
+	}
+	if m.added >= idFilterFull {
+		m.filter[1], m.filter[0], m.added = m.filter[0], [idFilterWords]uint64{}, 0
+	}
+	x := mix(uint64(h))
+	for range 3 {
+		m.filter[0][x>>6%idFilterWords] |= 1 << (x & 63)
+		x >>= 12
+	}
+	m.added++
+}
+
+func hasID(f *[idFilterWords]uint64, h uint32) bool {
+	x := mix(uint64(h))
+	for range 3 {
+		if f[x>>6%idFilterWords]>>(x&63)&1 == 0 {
+			return false
+		}
+		x >>= 12
+	}
+	return true
+}
+
+// idRing holds the latest distinct numeric ids of a client. A walker that works on several collections, or from several
+// machines at once, is still near one of them.
+type idRing struct {
+	at   [4]int64
+	n    uint8
+	next uint8
+}
+
+// gap classifies id by its distance to the nearest remembered id, and remembers it. ok is false for the first one.
+func (r *idRing) gap(id int64) (class int, ok bool) {
+	nearest := int64(math.MaxInt64)
+	for i := range int(r.n) {
+		d := id - r.at[i]
+		if d < 0 {
+			d = -d
+		}
+		nearest = min(nearest, d)
+	}
+	if nearest != 0 {
+		r.at[r.next] = id
+		r.next = (r.next + 1) % uint8(len(r.at))
+		if int(r.n) < len(r.at) {
+			r.n++
+		}
+	}
+	if nearest == math.MaxInt64 {
+		return 0, false
+	}
+	switch n := bits.Len64(uint64(nearest)); {
+	case n == 0:
+		return 0, true
+	case n <= 3:
+		return 1, true
+	case n <= 6:
+		return 2, true
+	case n <= 12:
+		return 3, true
+	}
+	return 4, true
+}
+
+// walk is a sequential test of "this client goes through ids one after the other": for each of three paces a cumulative sum of
+// log-likelihood ratios against the gaps that the key's own clients (and the platform's) show, restarted at 0 (Page 1954).
+type walk struct {
+	sum [3]float32 // log10
+	n   uint16     // ids so far
+}
+
+// paceShare is the share of steps that a walker of some pace makes within a gap class or a nearer one.
+const paceShare = 0.8
+
+func (w *walk) step(class int, null *[gapClasses]float64) {
+	if w.n < math.MaxUint16 {
+		w.n++
+	}
+	if class == 0 { // the same object again: a walker repeats itself seldom, a customer often
+		for i := range w.sum {
+			w.sum[i] = max(0, w.sum[i]-0.3)
+		}
+		return
+	}
+	near := 0.0
+	total := null[1] + null[2] + null[3] + null[4]
+	for i := range w.sum {
+		near += null[i+1]
+		q := near / total
+		s := math.Log10((1 - paceShare) / max(1-q, 0.01))
+		if class <= i+1 {
+			s = math.Log10(paceShare / q)
+		}
+		w.sum[i] = max(0, w.sum[i]+float32(s))
+	}
+}
+
+// score is log10 of the evidence: the best pace, less the price of having tried three.
+func (w *walk) score() float64 {
+	return max(0, float64(max(w.sum[0], w.sum[1], w.sum[2]))-math.Log10(3))
+}
+
+// nullGaps is the key's own distribution of gaps, shrunk to the platform's, never surer than one in a hundred.
+func (e *Engine) nullGaps(k *keyState) (p [gapClasses]float64) {
+	const weight, floor = 30, 0.01
+	own, all := 0.0, 0.0
+	for i := range p {
+		if k.ids != nil {
+			own += float64(k.ids.gaps[i])
+		}
+		all += float64(e.gaps[i])
+	}
+	for i := range p {
+		prior := defaultGaps[i]
+		if all > 500 {
+			prior = float64(e.gaps[i]) / all
+		}
+		p[i] = weight * prior
+		if k.ids != nil {
+			p[i] += float64(k.ids.gaps[i])
+		}
+		p[i] = max(p[i]/(own+weight), floor)
+	}
+	return p
+}
+
+var defaultGaps = [gapClasses]float64{0.3, 0.02, 0.03, 0.05, 0.6}

@@ -1,0 +1,179 @@
+package detect
+
+import (
+	"cmp"
+	"encoding/binary"
+	"slices"
+
+	"github.com/tollkeeper/tollkeeper/internal/usage"
+)
+
+// obs is what the detectors need of a record, in lasting numbers.
+type obs struct {
+	t      int64 // Unix milliseconds
+	key    uint32
+	net    uint32 // ASN, or a hash of the address prefix where that is unknown
+	addr   uint32 // hash of the address (IPv4) or of its /64 (IPv6)
+	agent  uint32
+	route  uint32 // method and template
+	cc     uint16 // two letters
+	status uint16
+	bytes  float32
+	units  float32 // sum of all units
+	id     int64   // the numeric object id of the path, -1 when there is none
+	idHash uint32  // of collection and object id; 0 when there is none
+	ip     [16]byte
+	path   [2]uint32 // span in the engine's arena
+}
+
+// prefixNet marks a network number that is a hash of an address prefix. ASNs of that range are reserved (RFC 6996).
+const prefixNet = 1 << 31
+
+// mix is the finaliser of splitmix64 (Steele, Lea, Flood 2014): a cheap hash for numbers.
+func mix(x uint64) uint64 {
+	x ^= x >> 30
+	x *= 0xbf58476d1ce4e5b9
+	x ^= x >> 27
+	x *= 0x94d049bb133111eb
+	return x ^ x>>31
+}
+
+func hashBytes(b []byte, h uint64) uint64 {
+	for len(b) >= 8 {
+		h = mix(h ^ binary.LittleEndian.Uint64(b))
+		b = b[8:]
+	}
+	for _, c := range b {
+		h = (h ^ uint64(c)) * 0x100000001b3
+	}
+	return mix(h)
+}
+
+var v4Prefix = [12]byte{10: 0xff, 11: 0xff}
+
+// addressOf hashes an address, and its network: the ASN, or without one its /24 (IPv4) or /48 (IPv6).
+func addressOf(ip [16]byte, asn uint32) (addr, net uint32) {
+	high, low := binary.BigEndian.Uint64(ip[:8]), binary.BigEndian.Uint64(ip[8:])
+	if high == 0 && low>>32 == 0xffff {
+		addr = uint32(mix(low))
+		net = uint32(mix(low>>8)) | prefixNet
+	} else {
+		addr = uint32(mix(high))
+		net = uint32(mix(high>>16^0x5bd1)) | prefixNet
+	}
+	if asn != 0 {
+		net = asn
+	}
+	return addr, net
+}
+
+// objectID finds the last object id of a path by its template: the segment where the template has one in braces. The id is
+// numeric where it fits 63 bits. Collection and id are hashed together, since customers and orders may share numbers.
+func objectID(route string, path []byte) (id int64, hash uint32) {
+	id = -1
+	r, p := 0, 0
+	for r < len(route) && p < len(path) {
+		if route[r] == '{' {
+			end := p
+			for end < len(path) && path[end] != '/' {
+				end++
+			}
+			seg := path[p:end]
+			id = decimal(seg)
+			hash = uint32(hashBytes(seg, hashBytes(path[:p], 7)))
+			if hash == 0 {
+				hash = 1
+			}
+			p = end
+			for r < len(route) && route[r] != '/' {
+				r++
+			}
+			continue
+		}
+		if route[r] != path[p] {
+			return id, hash
+		}
+		r, p = r+1, p+1
+	}
+	return id, hash
+}
+
+// decimal reads up to 18 digits; -1 for anything else.
+func decimal(b []byte) int64 {
+	if len(b) == 0 || len(b) > 18 {
+		return -1
+	}
+	var n int64
+	for _, c := range b {
+		if c < '0' || c > '9' {
+			return -1
+		}
+		n = n*10 + int64(c-'0')
+	}
+	return n
+}
+
+// compare orders the records of a second by content, so that their order of arrival has no influence.
+func (o *obs) compare(p *obs) int {
+	return cmp.Or(cmp.Compare(o.key, p.key), cmp.Compare(o.t, p.t), cmp.Compare(o.addr, p.addr), cmp.Compare(o.agent, p.agent),
+		cmp.Compare(o.route, p.route), cmp.Compare(o.id, p.id), cmp.Compare(o.idHash, p.idHash), cmp.Compare(o.status, p.status),
+		cmp.Compare(o.bytes, p.bytes), cmp.Compare(o.units, p.units))
+}
+
+// read turns row i into an obs and appends it to the second that is being collected.
+func (e *Engine) read(b *usage.Batch, i int) {
+	e.buf = append(e.buf, obs{})
+	o := &e.buf[len(e.buf)-1]
+	o.t = b.TimeMillis[i]
+	o.key = e.keyCol.at(&b.KeyID, i, e.keyNumber)
+	o.agent = e.agentCol.at(&b.Agent, i, e.agents.number)
+	o.cc = uint16(e.countryCol.at(&b.Country, i, countryNumber))
+	o.route = e.routeNumber(e.methodCol.at(&b.Method, i, e.methods.number), e.routeCol.at(&b.Route, i, e.templates.number))
+	o.status = b.Status[i]
+	o.bytes = float32(b.ResponseBytes[i])
+	o.ip = b.ClientIP[i]
+	o.addr, o.net = addressOf(o.ip, b.ASN[i])
+	from, to := b.UnitSpan(i)
+	for _, v := range b.UnitValue[from:to] {
+		o.units += float32(v)
+	}
+	path := b.Path.At(i)
+	o.path = [2]uint32{uint32(len(e.arena)), uint32(len(e.arena) + len(path))}
+	e.arena = append(e.arena, path...)
+	o.id, o.idHash = objectID(b.Route.At(i), path)
+}
+
+func countryNumber(s string) uint32 {
+	if len(s) != 2 {
+		return 0
+	}
+	return uint32(s[0])<<8 | uint32(s[1])
+}
+
+func countryName(n uint16) string {
+	if n == 0 {
+		return ""
+	}
+	return string([]byte{byte(n >> 8), byte(n)})
+}
+
+// routeNumber gives a pair of method and template a lasting number.
+func (e *Engine) routeNumber(method, template uint32) uint32 {
+	pair := uint64(method)<<32 | uint64(template)
+	if n, ok := e.routeOf[pair]; ok {
+		return n
+	}
+	n := uint32(otherName)
+	if len(e.routes) < maxRoutes {
+		n = uint32(len(e.routes))
+		e.routes = append(e.routes, routeState{name: e.methods.list[method] + " " + e.templates.list[template]})
+	}
+	e.routeOf[pair] = n
+	return n
+}
+
+func sortSecond(buf []obs) {
+	if len(buf) > 1 {
+		slices.SortFunc(buf, func(a, b obs) int { return a.compare(&b) })
+	}
+}

@@ -1,0 +1,90 @@
+package detect
+
+// keyState is everything that is remembered about one key. An idle key holds the struct and a few small slices (about 600
+// bytes); what only some keys need is allocated when they need it.
+type keyState struct {
+	id   string
+	born int64 // first record, Unix milliseconds
+	last int64 // latest record
+	n    uint32
+
+	nets, agents, routes, addrs, countries known
+
+	// Arrivals of new things per day of activity, after the key's first days: what Good and Turing (1953) would call the
+	// mass of the unseen, by day, with a memory of two weeks.
+	day     int32
+	days    float32
+	arrived [kinds]float32
+
+	maxGapSec uint32 // longest silence that ended well
+	gapSec    uint32 // the silence before awoke
+	awoke     int64
+
+	lastKnown int64 // latest record of an established address
+
+	errN, errK [errorClasses]float32 // answers to established clients, and those with such a status
+	money      moments               // log of units over what the platform spends on the same route
+	size       moments               // the same for response bytes
+	knownIDs   float32               // share of the ids of established clients that were seen before
+	ids        *idMemory
+	hours      *hours
+	actors     []actor
+	pool       *pool
+	episodes   []episode
+	tolerance  []tolerance
+}
+
+// kinds of things that can be new.
+const (
+	kindNet = iota
+	kindAddr
+	kindAgent
+	kindRoute
+	kindCountry
+	kinds
+)
+
+// newPerDay is how often a key of no history of its own shows something new, and priorWeight how many such arrivals that
+// belief is worth.
+var newPerDay = [kinds]float64{kindNet: 0.02, kindAddr: 0.05, kindAgent: 0.02, kindRoute: 0.05, kindCountry: 0.01}
+
+const priorArrivals = 0.1
+
+// newRate is the chance that something new of that kind shows up on a day when nothing is wrong.
+func (k *keyState) newRate(kind int) float64 {
+	p := (float64(k.arrived[kind]) + priorArrivals) / (float64(k.days) + priorArrivals/newPerDay[kind])
+	return min(p, 1)
+}
+
+// limits of the sets of a key.
+var setLimit = [kinds]int{kindNet: 48, kindAddr: 64, kindAgent: 16, kindRoute: 48, kindCountry: 24}
+
+const (
+	fillMillis      = 48 * 3600e3 // in its first two days a key is what it shows
+	addrProbation   = 24 * 60     // minutes until a new address counts as the customer's
+	netProbation    = 48 * 60
+	addrMinRequests = 10
+	netMinRequests  = 20
+)
+
+func (k *keyState) filling(t int64) bool { return t-k.born < fillMillis }
+
+// advanceDay ages the arrival counts.
+func (k *keyState) advanceDay(t int64) {
+	d := int32(t / 86400e3)
+	if d <= k.day {
+		return
+	}
+	if k.day != 0 {
+		const keep = 1 - 1.0/14
+		// Silent days neither count nor age: a key that sleeps learns nothing about itself.
+		k.days *= keep
+		for i := range k.arrived {
+			k.arrived[i] *= keep
+		}
+	}
+	if !k.filling(t) || k.days < 2 {
+		k.days++
+	}
+	k.day = d
+}
