@@ -1,0 +1,130 @@
+package ingest
+
+import (
+	"errors"
+	"time"
+
+	"github.com/tollkeeper/tollkeeper/ingest/accesslog"
+	"github.com/tollkeeper/tollkeeper/internal/usage"
+)
+
+// block is a run of offsets [from, to) of one partition on its way to the store. Two of them per partition take turns:
+// one is filled while the other is inserted.
+type block struct {
+	from, to int64
+	day      int32 // of the plan
+	planned  bool  // the plan is an earlier owner's: the range is fixed
+	opened   time.Time
+
+	batch   usage.Batch
+	letters []usage.DeadLetter
+	lines   int // messages in it, transaction markers not counted
+	bytes   int // of lines
+	kept    int // bytes of refused lines that are kept
+	seeds   sourceSeeds
+
+	ready        int   // rows that are enriched, marked and observed
+	streamMillis int64 // the partition's stream time after the last row
+	lastRow      int64 // highest offset with a row or a dead letter
+}
+
+func (b *block) reset(from int64) {
+	b.from, b.to, b.day, b.planned, b.opened = from, from, 0, false, time.Time{}
+	b.batch.Reset()
+	clear(b.letters)
+	b.letters = b.letters[:0]
+	b.lines, b.bytes, b.kept, b.ready, b.streamMillis, b.lastRow = 0, 0, 0, 0, 0, -1
+}
+
+func (b *block) empty() bool { return b.batch.Len() == 0 && len(b.letters) == 0 }
+
+// size estimates the memory of the block's columns, so that it can be held inside a budget.
+func (b *block) size() int64 {
+	const perRow = 140 // fixed-width columns and dictionary indexes
+	return int64(b.batch.Len())*perRow + int64(len(b.batch.Path.Data)+len(b.batch.RequestID.Data)) +
+		int64(len(b.batch.UnitValue))*12 + int64(len(b.letters))*160 + int64(b.kept)
+}
+
+// maxDeadLetterBytes bounds what is kept of a refused line.
+const maxDeadLetterBytes = 4096
+
+// pipeline turns lines into rows of a block: the one way for records from Kafka and from files.
+type pipeline struct {
+	dec     Decoder
+	source  string
+	enrich  func(*usage.Batch, int)
+	window  *window
+	metrics *metrics
+	now     func() time.Time
+}
+
+// add decodes a line into the block. A line that is refused becomes a dead letter; its neighbours are not touched.
+func (p *pipeline) add(b *block, line []byte, offset, nowMillis int64) {
+	b.lines++
+	b.bytes += len(line)
+	b.lastRow = offset
+	reason, detail := "", ""
+	switch {
+	case len(line) == 0:
+		reason, detail = accesslog.ReasonEmptyLine, "the message has no value"
+	case len(line) > usage.MaxLineBytes:
+		reason, detail = accesslog.ReasonLineTooLong, "longer than 1 MiB"
+	default:
+		before := b.batch.Len()
+		err := p.decode(line, Origin{Offset: offset, ReceivedMillis: nowMillis, Source: p.source}, &b.batch)
+		if err == nil {
+			return
+		}
+		b.batch.Truncate(before)
+		reason, detail = rejection(err)
+	}
+	p.metrics.deadLetters.WithLabelValues(reason).Inc()
+	kept := redact(line, maxDeadLetterBytes)
+	b.kept += len(kept)
+	b.letters = append(b.letters, usage.DeadLetter{
+		Offset: offset, TimeMillis: nowMillis, Source: p.source, Format: p.dec.Name(), Reason: reason, Detail: detail,
+		Line: kept, Bytes: len(line),
+	})
+}
+
+// decode contains a decoder's panic: the line becomes a dead letter, the process lives.
+func (p *pipeline) decode(line []byte, at Origin, b *usage.Batch) (err error) {
+	defer func() {
+		if r := recover(); r != nil {
+			err = &Reject{Reason: "decoder_error", Detail: "the decoder panicked"}
+		}
+	}()
+	return p.dec.Decode(line, at, b)
+}
+
+// finish enriches and marks the rows that were added since it was last called, and returns where they start.
+func (p *pipeline) finish(b *block, nowMillis int64) (from int) {
+	from = b.ready
+	if n := b.batch.Len(); n > from {
+		if p.enrich != nil {
+			p.enrich(&b.batch, from)
+		}
+		dup, unprotected := p.window.mark(&b.batch, from, &b.seeds, nowMillis)
+		p.metrics.records.Add(float64(n - from))
+		if dup > 0 {
+			p.metrics.duplicates.Add(float64(dup))
+		}
+		if unprotected > 0 {
+			p.metrics.unprotected.Add(float64(unprotected))
+		}
+		b.ready = n
+	}
+	b.streamMillis = p.window.stream
+	return from
+}
+
+// rejection reads a decoder's reason; any other error is its fault, and still loses no line.
+func rejection(err error) (reason, detail string) {
+	var r *Reject
+	if errors.As(err, &r) {
+		return r.Reason, r.Detail
+	}
+	return "decoder_error", "the decoder failed"
+}
+
+func dayOf(t time.Time) int32 { return int32(floorDiv(t.Unix(), 86400)) }

@@ -1,0 +1,117 @@
+package ingest
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"sync"
+	"time"
+
+	"github.com/segmentio/kafka-go"
+)
+
+// Run joins the group and ingests until ctx ends; then blocks that are being inserted are finished (at most
+// InsertTimeout), their offsets committed, and the group is left. It returns nil then. Kafka or the store being away is
+// no error: Run waits, and Health says so.
+func (in *Ingester) Run(ctx context.Context) error {
+	defer in.kafka.close()
+	if in.cfg.Instance != "" {
+		in.takeOverFromPredecessor(ctx)
+	}
+	group, err := kafka.NewConsumerGroup(kafka.ConsumerGroupConfig{
+		ID: in.cfg.Group, Brokers: in.cfg.Brokers, Topics: in.cfg.Topics, Dialer: in.kafka.memberDia,
+		HeartbeatInterval: in.cfg.HeartbeatInterval, SessionTimeout: in.cfg.SessionTimeout,
+		RebalanceTimeout: in.cfg.InsertTimeout + 20*time.Second, JoinGroupBackoff: 500 * time.Millisecond,
+		WatchPartitionChanges: true, PartitionWatchInterval: 5 * time.Second, StartOffset: kafka.FirstOffset,
+		Timeout: 5 * time.Second,
+	})
+	if err != nil {
+		return fmt.Errorf("join consumer group %s: %w", in.cfg.Group, err)
+	}
+	var running sync.WaitGroup
+	for ctx.Err() == nil {
+		gen, err := group.Next(ctx)
+		if err != nil {
+			if ctx.Err() == nil && !errors.Is(err, kafka.ErrGroupClosed) {
+				in.health.kafkaAway(err)
+				in.log.Warn("waiting for the consumer group", "group", in.cfg.Group, "error", err)
+			}
+			continue
+		}
+		in.health.joined()
+		in.runGeneration(ctx, gen, &running)
+	}
+	in.leave(group, &running)
+	return nil
+}
+
+func (in *Ingester) takeOverFromPredecessor(ctx context.Context) {
+	ctx, cancel := context.WithTimeout(ctx, 5*time.Second)
+	defer cancel()
+	n, err := in.kafka.evictPredecessor(ctx)
+	switch {
+	case err != nil:
+		in.log.Info("could not look for an earlier run in the group; it will time out by itself", "error", err)
+	case n > 0:
+		in.log.Info("took over from an earlier run of this instance", "members", n)
+	}
+}
+
+// runGeneration starts a worker per partition; the group waits for them when the generation ends.
+func (in *Ingester) runGeneration(ctx context.Context, gen *kafka.Generation, running *sync.WaitGroup) {
+	g := generation{id: int(gen.ID), member: gen.MemberID}
+	n := 0
+	for _, ps := range gen.Assignments {
+		n += len(ps)
+	}
+	in.metrics.assigned.Set(float64(n))
+	in.log.Info("partitions assigned", "generation", g.id, "partitions", n)
+	started := time.Now()
+	for topic, ps := range gen.Assignments {
+		for _, p := range ps {
+			w := newWorker(in, g, topic, int32(p.ID), n)
+			running.Add(1)
+			gen.Start(func(genCtx context.Context) {
+				defer running.Done()
+				// The group ends a generation without telling why; the program's own end reaches workers first.
+				wctx, cancel := context.WithCancel(ctx)
+				defer cancel()
+				defer context.AfterFunc(genCtx, cancel)()
+				w.run(wctx)
+			})
+		}
+	}
+	// A generation that ends at once (an unknown topic, a flapping coordinator) would otherwise spin.
+	gen.Start(func(genCtx context.Context) {
+		<-genCtx.Done()
+		if d := 500*time.Millisecond - time.Since(started); d > 0 {
+			sleep(ctx, d)
+		}
+	})
+}
+
+// leave lets workers finish, then leaves the group; a join that is under way is cut.
+func (in *Ingester) leave(group *kafka.ConsumerGroup, running *sync.WaitGroup) {
+	running.Wait()
+	closed := make(chan struct{})
+	go func() {
+		group.Close()
+		close(closed)
+	}()
+	select {
+	case <-closed:
+	case <-time.After(2 * time.Second):
+		in.kafka.members.cut()
+		<-closed
+	}
+	in.health.left()
+}
+
+func sleep(ctx context.Context, d time.Duration) {
+	t := time.NewTimer(d)
+	defer t.Stop()
+	select {
+	case <-t.C:
+	case <-ctx.Done():
+	}
+}

@@ -1,0 +1,126 @@
+package ingest
+
+import (
+	"bytes"
+	"compress/gzip"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/tollkeeper/tollkeeper/internal/usage"
+)
+
+func importConfig(s Store) ImportConfig {
+	return ImportConfig{Store: s, NewDecoder: func() (Decoder, error) { return lineDecoder{}, nil }, BlockLines: 100}
+}
+
+func writeFile(t *testing.T, name, content string) string {
+	t.Helper()
+	path := filepath.Join(t.TempDir(), name)
+	if err := os.WriteFile(path, []byte(content), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	return path
+}
+
+func gzipped(t *testing.T, s string) string {
+	t.Helper()
+	var b bytes.Buffer
+	z := gzip.NewWriter(&b)
+	z.Write([]byte(s))
+	if err := z.Close(); err != nil {
+		t.Fatal(err)
+	}
+	return b.String()
+}
+
+func TestImportAccountsForEveryLine(t *testing.T) {
+	long := strings.Repeat("z", 2*usage.MaxLineBytes)
+	for name, tc := range map[string]struct {
+		content        string
+		lines, letters int64
+	}{
+		"empty file":            {"", 0, 0},
+		"no newline at the end": {"r1 1700000000000 k\nr2 1700000000000 k", 2, 0},
+		"windows newlines":      {"r1 1700000000000 k\r\nbad\r\n", 2, 1},
+		"empty lines":           {"\nr1 1700000000000 k\n\n", 3, 2},
+		"a line over the bound": {"r1 1700000000000 k\n" + long + "\nr2 1700000000000 k\n", 3, 1},
+		"ends in a long line":   {long, 1, 1},
+		"several blocks":        {strings.Join(numbered(0, 1234), "\n"), 1234, 0},
+	} {
+		t.Run(name, func(t *testing.T) {
+			s := newMemStore()
+			got, err := Import(t.Context(), importConfig(s), writeFile(t, "a.log", tc.content))
+			if err != nil {
+				t.Fatal(err)
+			}
+			if got.Lines != tc.lines || got.DeadLetters != tc.letters || got.Events != tc.lines-tc.letters || got.ByStatus["200"] != got.Events {
+				t.Errorf("summary %+v, want %d lines, %d dead letters", got, tc.lines, tc.letters)
+			}
+			if rows, _ := s.counted(); int64(rows) != got.Events || int64(len(s.letters)) != tc.letters {
+				t.Errorf("stored %d rows and %d letters", rows, len(s.letters))
+			}
+		})
+	}
+}
+
+func TestImportingAFileAgainAddsOnlyWhatIsMissing(t *testing.T) {
+	content := strings.Join(numbered(0, 950), "\n") + "\nbad line\n"
+	s := newMemStore()
+	n := 0
+	s.before = func(string, usage.Span) error {
+		if n++; n == 5 {
+			return errInjected
+		}
+		return nil
+	}
+	cfg := importConfig(s)
+	if _, err := Import(t.Context(), cfg, writeFile(t, "a.log", content)); err == nil {
+		t.Fatal("an error of the store was swallowed")
+	}
+	// Packed, elsewhere, under another name and on another day it is still the same file.
+	cfg.Now = func() time.Time { return time.Now().Add(48 * time.Hour) }
+	for i, known := range []int64{400, 951} {
+		var last int64
+		cfg.Progress = func(done, total int64) {
+			if done < last || done > total {
+				t.Errorf("progress %d after %d of %d", done, last, total)
+			}
+			last = done
+		}
+		sum, err := Import(t.Context(), cfg, writeFile(t, "b.log.gz", gzipped(t, content)))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if sum.Lines != 951 || sum.Events != 950 || sum.DeadLetters != 1 || sum.Known != known {
+			t.Errorf("import %d: %+v, want %d known lines", i, sum, known)
+		}
+	}
+	if rows, _ := s.counted(); rows != 950 || len(s.letters) != 1 {
+		t.Errorf("%d rows and %d letters, want 950 and 1", rows, len(s.letters))
+	}
+}
+
+func TestImportNamesWhatItCannotRead(t *testing.T) {
+	dir := t.TempDir()
+	for _, name := range []string{filepath.Join(dir, "none.log"), dir, writeFile(t, "x.gz", gzipped(t, "r1 1 k\n")[:15])} {
+		if _, err := Import(t.Context(), importConfig(newMemStore()), name); err == nil || !strings.Contains(err.Error(), name) {
+			t.Errorf("Import(%s) = %v, want an error that names it", name, err)
+		}
+	}
+}
+
+func TestImportMarksRetriesInsideAFile(t *testing.T) {
+	s := newMemStore()
+	lines := append(numbered(0, 300), numbered(290, 300)...)
+	sum, err := Import(t.Context(), importConfig(s), writeFile(t, "a.log", strings.Join(lines, "\n")))
+	if err != nil || sum.Duplicates != 10 {
+		t.Fatalf("%+v, %v, want 10 duplicates", sum, err)
+	}
+	if _, counted := s.counted(); counted != 300 {
+		t.Error(fmt.Sprint(counted, " rows count, want 300"))
+	}
+}

@@ -1,0 +1,556 @@
+package ingest
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"math/rand/v2"
+	"slices"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/segmentio/kafka-go"
+	"github.com/twmb/franz-go/pkg/kfake"
+
+	"github.com/tollkeeper/tollkeeper/ingest/accesslog"
+	"github.com/tollkeeper/tollkeeper/internal/usage"
+)
+
+// cluster is a Kafka in the test's process, seen through the real protocol.
+type cluster struct {
+	*kfake.Cluster
+	t    *testing.T
+	addr string
+}
+
+func startCluster(t *testing.T, partitions int32, topics ...string) *cluster {
+	t.Helper()
+	c, err := kfake.NewCluster(kfake.NumBrokers(1), kfake.SeedTopics(partitions, topics...), kfake.GroupMinSessionTimeout(100*time.Millisecond))
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(c.Close)
+	return &cluster{c, t, c.ListenAddrs()[0]}
+}
+
+func (c *cluster) produce(topic string, partition int, lines ...string) {
+	c.t.Helper()
+	conn, err := kafka.DialLeader(context.Background(), "tcp", c.addr, topic, partition)
+	if err != nil {
+		c.t.Fatal(err)
+	}
+	defer conn.Close()
+	var ms []kafka.Message
+	for _, l := range lines {
+		ms = append(ms, kafka.Message{Value: []byte(l)})
+	}
+	if _, err := conn.WriteCompressedMessages(kafka.Lz4.Codec(), ms...); err != nil {
+		c.t.Fatal(err)
+	}
+}
+
+func (c *cluster) committed(group, topic string, partition int32) (int64, string) {
+	c.t.Helper()
+	k := newKafkaClient(&Config{Brokers: []string{c.addr}, Group: group})
+	defer k.close()
+	off, meta, err := k.committed(context.Background(), topic, partition)
+	if err != nil {
+		c.t.Fatal(err)
+	}
+	return off, meta
+}
+
+func (c *cluster) config(s Store) Config {
+	return Config{
+		Brokers: []string{c.addr}, Topics: []string{"logs"}, Group: "g", Store: s,
+		NewDecoder:    func(string) (Decoder, error) { return lineDecoder{}, nil },
+		FlushInterval: 30 * time.Millisecond, MaxInsertsPerSecond: 1000, FetchWait: 20 * time.Millisecond,
+		SessionTimeout: 3 * time.Second, HeartbeatInterval: 200 * time.Millisecond, InsertTimeout: 2 * time.Second,
+		Logger: slog.New(slog.NewTextHandler(testWriter{c.t}, nil)),
+	}
+}
+
+type testWriter struct{ t *testing.T }
+
+func (w testWriter) Write(p []byte) (int, error) {
+	w.t.Log(strings.TrimSpace(string(p)))
+	return len(p), nil
+}
+
+// run starts an ingester and returns how to stop it; stopping waits for its end.
+func run(t *testing.T, cfg Config) (*Ingester, func()) {
+	t.Helper()
+	in, err := New(cfg)
+	if err != nil {
+		t.Fatal(err)
+	}
+	ctx, cancel := context.WithCancel(context.Background())
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		if err := in.Run(ctx); err != nil {
+			t.Errorf("Run() = %v", err)
+		}
+	}()
+	stop := sync.OnceFunc(func() { cancel(); <-done })
+	t.Cleanup(stop)
+	return in, stop
+}
+
+func numbered(from, to int) []string {
+	var out []string
+	for i := from; i < to; i++ {
+		out = append(out, fmt.Sprintf("r%d %d key_%d", i, 1_700_000_000_000+i, i%7))
+	}
+	return out
+}
+
+func offsetsOf(s *memStore, partition int32) []int64 {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	var out []int64
+	for _, r := range s.rows {
+		if r.partition == partition {
+			out = append(out, r.Offset)
+		}
+	}
+	slices.Sort(out)
+	return out
+}
+
+func TestEveryLineIsStoredOnceAndCommitted(t *testing.T) {
+	c := startCluster(t, 2, "logs")
+	c.produce("logs", 0, numbered(0, 1000)...)
+	c.produce("logs", 1, numbered(1000, 1500)...)
+	s := newMemStore()
+	in, stop := run(t, c.config(s))
+	waitFor(t, "1500 rows are stored", 10*time.Second, func() bool { n, _ := s.counted(); return n == 1500 })
+	c.produce("logs", 0, numbered(1500, 1600)...)
+	waitFor(t, "the rest is stored", 10*time.Second, func() bool { n, _ := s.counted(); return n == 1600 })
+	waitFor(t, "health is good without lag", 5*time.Second, func() bool {
+		h := in.Health()
+		return h.Ready && len(h.Partitions) == 2 && h.Partitions[0].Lag == 0 && h.Partitions[1].Lag == 0
+	})
+	stop()
+	for p, want := range map[int32]int{0: 1100, 1: 500} {
+		got := offsetsOf(s, p)
+		if len(got) != want || got[0] != 0 || got[want-1] != int64(want-1) || len(slices.Compact(got)) != want {
+			t.Errorf("partition %d holds %d offsets, want 0 to %d once each", p, len(got), want-1)
+		}
+		off, meta := c.committed("g", "logs", p)
+		pl, err := parsePlan(meta, off)
+		if off != int64(want) || err != nil || len(pl.pending) != 0 || pl.lastRow != int64(want-1) {
+			t.Errorf("partition %d committed %d with %q, want %d with nothing pending", p, off, meta, want)
+		}
+	}
+}
+
+func TestPoisonBecomesDeadLettersAndNeighboursSurvive(t *testing.T) {
+	c := startCluster(t, 1, "logs")
+	c.produce("logs", 0, "r1 1700000000001 k", "bad 1 k", "", "panic", "r2 1700000000002 k")
+	c.produce("logs", 0, strings.Repeat("x", usage.MaxLineBytes+1))
+	c.produce("logs", 0, strings.Repeat("y", 3<<20), "r3 1700000000003 k", "\x00\x00\x00\x00\x00\x01", "r4 1700000000004 k")
+	s := newMemStore()
+	_, stop := run(t, c.config(s))
+	waitFor(t, "four rows are stored", 10*time.Second, func() bool { n, _ := s.counted(); return n == 4 })
+	stop()
+	got := map[string]int{}
+	for _, l := range s.letters {
+		got[l.Reason]++
+		if len(l.Line) > maxDeadLetterBytes {
+			t.Errorf("a dead letter keeps %d bytes", len(l.Line))
+		}
+	}
+	want := map[string]int{"bad_line": 1, accesslog.ReasonEmptyLine: 1, "decoder_error": 1, accesslog.ReasonLineTooLong: 2}
+	if fmt.Sprint(got) != fmt.Sprint(want) {
+		t.Errorf("dead letters %v, want %v", got, want)
+	}
+	if off, _ := c.committed("g", "logs", 0); off != 10 {
+		t.Errorf("committed %d, want 10: the transaction marker is passed too", off)
+	}
+}
+
+func TestAStoreThatFailsAndLiesLosesAndDoublesNothing(t *testing.T) {
+	c := startCluster(t, 2, "logs")
+	s := newMemStore()
+	var calls atomic.Int64
+	s.before = func(string, usage.Span) error {
+		if calls.Add(1)%3 == 0 {
+			return errInjected
+		}
+		return nil
+	}
+	s.after = func(string, usage.Span) error {
+		if calls.Add(1)%5 == 0 {
+			return errInjected // stored, but the answer is lost
+		}
+		return nil
+	}
+	_, stop := run(t, c.config(s))
+	for i := range 20 {
+		c.produce("logs", i%2, numbered(i*50, i*50+50)...)
+		time.Sleep(20 * time.Millisecond)
+	}
+	waitFor(t, "1000 rows are stored", 20*time.Second, func() bool { n, _ := s.counted(); return n >= 1000 })
+	stop()
+	if n, counted := s.counted(); n != 1000 || counted != 1000 {
+		t.Errorf("%d rows stored, %d counted, want 1000", n, counted)
+	}
+}
+
+// crash makes a Store refuse everything from a moment on, as a process that is killed would send nothing any more.
+type crash struct {
+	*memStore
+	dead  atomic.Bool
+	after atomic.Int64 // events inserts until death; the fatal one is stored when lands is set
+	lands bool
+}
+
+func (s *crash) InsertEvents(ctx context.Context, span usage.Span, b *usage.Batch) error {
+	if s.dead.Load() {
+		<-ctx.Done()
+		return ctx.Err()
+	}
+	if s.after.Add(-1) < 0 {
+		s.dead.Store(true)
+		if s.lands {
+			s.memStore.InsertEvents(ctx, span, b)
+		}
+		<-ctx.Done()
+		return ctx.Err()
+	}
+	return s.memStore.InsertEvents(ctx, span, b)
+}
+
+func TestANewOwnerSettlesThePlanOfADeadOne(t *testing.T) {
+	for _, lands := range []bool{false, true} {
+		t.Run(fmt.Sprintf("landed=%v", lands), func(t *testing.T) {
+			c := startCluster(t, 1, "logs")
+			s := newMemStore()
+			dying := &crash{memStore: s, lands: lands}
+			dying.after.Store(2)
+			cfg := c.config(dying)
+			cfg.InsertTimeout = 300 * time.Millisecond
+			_, stop := run(t, cfg)
+			for i := 0; !dying.dead.Load(); i++ {
+				c.produce("logs", 0, numbered(i*10, i*10+10)...)
+				time.Sleep(40 * time.Millisecond)
+			}
+			stop()
+			off, meta := c.committed("g", "logs", 0)
+			p, err := parsePlan(meta, off)
+			if err != nil || len(p.pending) != 1 {
+				t.Fatalf("the dead owner left %d %q, want one pending block", off, meta)
+			}
+			k := newKafkaClient(&cfg)
+			_, end, _ := k.bounds(t.Context(), "logs", 0)
+			k.close()
+			_, stop = run(t, c.config(s))
+			waitFor(t, "all is stored", 10*time.Second, func() bool { n, _ := s.counted(); return n >= int(end) })
+			stop()
+			got := offsetsOf(s, 0)
+			if len(got) != int(end) || len(slices.Compact(got)) != int(end) {
+				t.Errorf("%d rows for %d offsets", len(got), end)
+			}
+			// The pending block was not cut anew.
+			if !slices.ContainsFunc(s.blocks, func(b usage.Span) bool { return b.From == off && b.To == p.pending[0].to }) {
+				t.Errorf("no block [%d, %d) among %v", off, p.pending[0].to, s.blocks)
+			}
+			if _, counted := s.counted(); counted != int(end) {
+				t.Errorf("%d of %d rows count", counted, end)
+			}
+		})
+	}
+}
+
+func TestMembersJoinAndLeaveWithoutLossOrDouble(t *testing.T) {
+	c := startCluster(t, 4, "logs")
+	s := newMemStore()
+	s.delay = 5 * time.Millisecond
+	_, stopA := run(t, c.config(s))
+	total := 0
+	produce := func(rounds int) {
+		for range rounds {
+			n := 20 + rand.IntN(50)
+			c.produce("logs", rand.IntN(4), numbered(total, total+n)...)
+			total += n
+			time.Sleep(10 * time.Millisecond)
+		}
+	}
+	produce(30)
+	_, stopB := run(t, c.config(s))
+	produce(60)
+	stopA()
+	produce(30)
+	waitFor(t, "all is stored", 20*time.Second, func() bool { n, _ := s.counted(); return n >= total })
+	stopB()
+	if n, counted := s.counted(); n != total || counted != total {
+		t.Errorf("%d rows, %d counted, want %d", n, counted, total)
+	}
+}
+
+func TestAGatewaysRetryCountsOnceAlsoAfterATakeover(t *testing.T) {
+	c := startCluster(t, 1, "logs")
+	s := newMemStore()
+	_, stop := run(t, c.config(s))
+	c.produce("logs", 0, "a 1700000000000 k", "b 1700000000001 k", "a 1700000000002 k", "- 1700000000003 k", "- 1700000000003 k")
+	waitFor(t, "five rows", 10*time.Second, func() bool { n, _ := s.counted(); return n == 5 })
+	stop()
+	_, stop = run(t, c.config(s))
+	c.produce("logs", 0, "b 1700000000100 k", "c 1700000000200 k")
+	waitFor(t, "seven rows", 10*time.Second, func() bool { n, _ := s.counted(); return n == 7 })
+	stop()
+	if _, counted := s.counted(); counted != 5 {
+		t.Errorf("%d rows count, want a, b, c and the two without a request id", counted)
+	}
+	for _, r := range s.rows {
+		if none := len(r.RequestID) == 0; none != (r.Flags&usage.FlagNoRequestID != 0) {
+			t.Errorf("offset %d: flags %b", r.Offset, r.Flags)
+		}
+	}
+}
+
+func TestRewoundOffsetsStopThePartitionUnlessReplayIsAllowed(t *testing.T) {
+	c := startCluster(t, 1, "logs")
+	s := newMemStore()
+	c.produce("logs", 0, numbered(0, 100)...)
+	_, stop := run(t, c.config(s))
+	waitFor(t, "100 rows", 10*time.Second, func() bool { n, _ := s.counted(); return n == 100 })
+	stop()
+	k := newKafkaClient(&Config{Brokers: []string{c.addr}, Group: "g"})
+	defer k.close()
+	if err := k.commit(t.Context(), generation{id: -1}, "logs", 0, 40, ""); err != nil {
+		t.Fatal(err)
+	}
+	in, stop := run(t, c.config(s))
+	waitFor(t, "the partition is stopped", 10*time.Second, func() bool {
+		h := in.Health()
+		return !h.Ready && strings.Contains(h.Reason, "moved back to 40") && strings.Contains(h.Reason, "--replay")
+	})
+	stop()
+	cfg := c.config(s)
+	cfg.Replay = true
+	_, stop = run(t, cfg)
+	c.produce("logs", 0, numbered(100, 110)...)
+	waitFor(t, "the ten new rows", 10*time.Second, func() bool { n, _ := s.counted(); return n == 110 })
+	stop()
+	if got := offsetsOf(s, 0); len(slices.Compact(got)) != 110 {
+		t.Errorf("offsets doubled")
+	}
+}
+
+func TestExpiredGroupOffsetsAreRebuiltFromTheStore(t *testing.T) {
+	c := startCluster(t, 1, "logs")
+	s := newMemStore()
+	c.produce("logs", 0, numbered(0, 50)...)
+	_, stop := run(t, c.config(s))
+	waitFor(t, "50 rows", 10*time.Second, func() bool { n, _ := s.counted(); return n == 50 })
+	stop()
+	cfg := c.config(s)
+	cfg.Group = "another" // as good as one whose offsets Kafka has forgotten
+	_, stop = run(t, cfg)
+	c.produce("logs", 0, numbered(50, 60)...)
+	waitFor(t, "60 rows", 10*time.Second, func() bool { n, _ := s.counted(); return n >= 60 })
+	stop()
+	if n, _ := s.counted(); n != 60 {
+		t.Errorf("%d rows, want 60", n)
+	}
+}
+
+func TestLostOffsetsStopThePartitionOrBecomeAGap(t *testing.T) {
+	c := startCluster(t, 1, "logs")
+	s := newMemStore()
+	c.produce("logs", 0, numbered(0, 50)...)
+	_, stop := run(t, c.config(s))
+	waitFor(t, "50 rows", 10*time.Second, func() bool { n, _ := s.counted(); return n == 50 })
+	stop()
+	c.produce("logs", 0, numbered(50, 100)...)
+	if err := c.DeleteRecords("logs", 0, 70); err != nil {
+		t.Fatal(err)
+	}
+	in, stop := run(t, c.config(s))
+	waitFor(t, "the partition is stopped", 10*time.Second, func() bool {
+		return strings.Contains(in.Health().Reason, "offsets 50 to 69") && !in.Health().Ready
+	})
+	stop()
+	cfg := c.config(s)
+	cfg.OnGap = GapContinue
+	_, stop = run(t, cfg)
+	waitFor(t, "the rest is stored", 10*time.Second, func() bool { n, _ := s.counted(); return n == 80 })
+	stop()
+	if len(s.gaps) != 1 || s.gaps[0].From != 50 || s.gaps[0].To != 70 {
+		t.Errorf("gaps = %+v, want one from 50 to 70", s.gaps)
+	}
+}
+
+func TestARecreatedTopicIsReadFromItsStartUnderANewName(t *testing.T) {
+	c := startCluster(t, 1, "logs")
+	s := newMemStore()
+	c.produce("logs", 0, numbered(0, 50)...)
+	_, stop := run(t, c.config(s))
+	waitFor(t, "50 rows", 10*time.Second, func() bool { n, _ := s.counted(); return n == 50 })
+	stop()
+	off, meta := c.committed("g", "logs", 0)
+	if err := c.DeleteTopic("logs"); err != nil {
+		t.Fatal(err)
+	}
+	if err := c.CreateTopic("logs", 1, nil); err != nil {
+		t.Fatal(err)
+	}
+	k := newKafkaClient(&Config{Brokers: []string{c.addr}, Group: "g"})
+	defer k.close()
+	if err := k.commit(t.Context(), generation{id: -1}, "logs", 0, off, meta); err != nil {
+		t.Fatal(err)
+	}
+	c.produce("logs", 0, numbered(50, 60)...)
+	in, stop := run(t, c.config(s))
+	waitFor(t, "the partition is stopped", 10*time.Second, func() bool { return strings.Contains(in.Health().Reason, "made anew") })
+	stop()
+	cfg := c.config(s)
+	cfg.OnGap = GapContinue
+	for range 2 { // the second start goes on from the new epoch's commit
+		_, stop = run(t, cfg)
+		waitFor(t, "60 rows", 10*time.Second, func() bool { n, _ := s.counted(); return n == 60 })
+		stop()
+	}
+	if last := s.rows[59]; last.topic != "logs~2" || last.Offset != 9 {
+		t.Errorf("last row is %s/%d, want logs~2/9", last.topic, last.Offset)
+	}
+}
+
+func TestASlowStoreSlowsFetchingInsteadOfFillingMemory(t *testing.T) {
+	c := startCluster(t, 1, "logs")
+	s := newMemStore()
+	release := make(chan struct{})
+	s.before = func(string, usage.Span) error {
+		select {
+		case <-release:
+			return nil
+		default:
+			return errInjected
+		}
+	}
+	for i := range 40 {
+		c.produce("logs", 0, numbered(i*1000, i*1000+1000)...)
+	}
+	cfg := c.config(s)
+	cfg.MaxBlockRows = 500
+	cfg.StallAfter = 200 * time.Millisecond
+	in, stop := run(t, cfg)
+	waitFor(t, "readiness is red", 10*time.Second, func() bool {
+		h := in.Health()
+		return !h.Ready && strings.Contains(h.Reason, "injected")
+	})
+	time.Sleep(300 * time.Millisecond)
+	if p := in.Health().Partitions[0]; p.Lag != 40_000 || p.LagAge == 0 {
+		t.Errorf("lag %d, age %s", p.Lag, p.LagAge)
+	}
+	if n, _ := s.counted(); n != 0 {
+		t.Errorf("%d rows stored", n)
+	}
+	close(release)
+	waitFor(t, "all is stored", 20*time.Second, func() bool { n, _ := s.counted(); return n == 40_000 })
+	waitFor(t, "readiness is green", 5*time.Second, func() bool { return in.Health().Ready })
+	stop()
+	for _, b := range s.blocks {
+		if b.To-b.From > 500 {
+			t.Errorf("block of %d offsets", b.To-b.From)
+		}
+	}
+}
+
+// recorder notes what an observer is told.
+type recorder struct {
+	mu     sync.Mutex
+	events []string
+	rows   int
+	dups   int
+}
+
+func (r *recorder) Assigned(_ context.Context, topic string, p int32) error {
+	r.note(fmt.Sprintf("assigned %s/%d", topic, p))
+	return nil
+}
+func (r *recorder) Revoked(topic string, p int32) { r.note(fmt.Sprintf("revoked %s/%d", topic, p)) }
+func (r *recorder) Observe(_ string, _ int32, b *usage.Batch) {
+	r.see(b, 0, b.Len())
+}
+func (r *recorder) note(s string) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.events = append(r.events, s)
+}
+func (r *recorder) see(b *usage.Batch, from, to int) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.rows += to - from
+	for _, f := range b.Flags[from:to] {
+		if f&usage.FlagDuplicate != 0 {
+			r.dups++
+		}
+	}
+}
+
+type eagerRecorder struct{ recorder }
+
+func (r *eagerRecorder) ObserveRange(_ string, _ int32, b *usage.Batch, from, to int) {
+	r.see(b, from, to)
+}
+
+func TestObserversSeeEachRowOnceWithItsFlags(t *testing.T) {
+	c := startCluster(t, 1, "logs")
+	s := newMemStore()
+	plain, eager := &recorder{}, &eagerRecorder{}
+	cfg := c.config(s)
+	cfg.Observers = []Observer{plain, eager}
+	c.produce("logs", 0, append(numbered(0, 300), numbered(290, 300)...)...)
+	_, stop := run(t, cfg)
+	waitFor(t, "310 rows", 10*time.Second, func() bool { n, _ := s.counted(); return n == 310 })
+	stop()
+	for name, r := range map[string]*recorder{"plain": plain, "eager": &eager.recorder} {
+		if r.rows != 310 || r.dups != 10 || fmt.Sprint(r.events) != "[assigned logs/0 revoked logs/0]" {
+			t.Errorf("%s observer saw %d rows, %d duplicates, %v", name, r.rows, r.dups, r.events)
+		}
+	}
+}
+
+func TestARestartedInstanceDoesNotWaitForItsOwnSession(t *testing.T) {
+	c := startCluster(t, 1, "logs")
+	s := newMemStore()
+	cfg := c.config(s)
+	cfg.Instance, cfg.SessionTimeout = "node-1", 30*time.Second
+	// A member that joined and died: its connections go without a LeaveGroup.
+	dead, err := New(cfg)
+	if err != nil {
+		t.Fatal(err)
+	}
+	g, err := kafka.NewConsumerGroup(kafka.ConsumerGroupConfig{ID: "g", Brokers: cfg.Brokers, Topics: cfg.Topics, Dialer: dead.kafka.memberDia,
+		SessionTimeout: 30 * time.Second, HeartbeatInterval: time.Hour})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer g.Close()
+	if _, err := g.Next(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	c.produce("logs", 0, numbered(0, 5)...)
+	started := time.Now()
+	_, stop := run(t, cfg)
+	waitFor(t, "five rows", 10*time.Second, func() bool { n, _ := s.counted(); return n == 5 })
+	if d := time.Since(started); d > 8*time.Second {
+		t.Errorf("took over after %s", d)
+	}
+	stop()
+}
+
+func TestNewNamesEveryProblemAtOnce(t *testing.T) {
+	_, err := New(Config{OnGap: "skip", InsertTimeout: time.Minute, MemoryBytes: 1})
+	for _, want := range []string{"kafka.brokers", "kafka.topics", "on_gap", "insert_timeout", "ingest.memory"} {
+		if err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("error %v does not name %s", err, want)
+		}
+	}
+}

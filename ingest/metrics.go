@@ -1,0 +1,45 @@
+package ingest
+
+import "github.com/prometheus/client_golang/prometheus"
+
+type metrics struct {
+	records, bytes, duplicates, unprotected, control, gapOffsets prometheus.Counter
+	deadLetters, retries                                         *prometheus.CounterVec
+	blocks                                                       prometheus.Counter
+	blockRows, insertSeconds                                     prometheus.Histogram
+	assigned                                                     prometheus.Gauge
+	lag, lagAge, dedupSpan, dedupBytes                           *prometheus.GaugeVec
+}
+
+func newMetrics(reg prometheus.Registerer) *metrics {
+	counter := func(name, help string) prometheus.Counter {
+		return prometheus.NewCounter(prometheus.CounterOpts{Namespace: "tollkeeper", Subsystem: "ingest", Name: name, Help: help})
+	}
+	gauges := func(name, help string) *prometheus.GaugeVec {
+		return prometheus.NewGaugeVec(prometheus.GaugeOpts{Namespace: "tollkeeper", Subsystem: "ingest", Name: name, Help: help}, []string{"topic", "partition"})
+	}
+	m := &metrics{
+		records:     counter("records_total", "Records decoded, retries of a gateway included. A record whose block is read again by a new owner is counted again."),
+		bytes:       counter("bytes_total", "Bytes of log lines read."),
+		duplicates:  counter("duplicates_total", "Records that repeat a source and request id of the window; stored, never counted."),
+		unprotected: counter("records_without_request_id_total", "Records that a gateway's own retry could double, because they carry no request id."),
+		control:     counter("control_records_total", "Transaction markers skipped."),
+		gapOffsets:  counter("gap_offsets_total", "Offsets that the log had dropped before they were read."),
+		blocks:      counter("blocks_total", "Blocks stored."),
+		deadLetters: prometheus.NewCounterVec(prometheus.CounterOpts{Namespace: "tollkeeper", Subsystem: "ingest", Name: "dead_letters_total", Help: "Lines refused, by reason."}, []string{"reason"}),
+		retries:     prometheus.NewCounterVec(prometheus.CounterOpts{Namespace: "tollkeeper", Subsystem: "ingest", Name: "retries_total", Help: "Attempts that failed and were repeated, by operation."}, []string{"operation"}),
+		blockRows:   prometheus.NewHistogram(prometheus.HistogramOpts{Namespace: "tollkeeper", Subsystem: "ingest", Name: "block_rows", Help: "Rows of a stored block.", Buckets: prometheus.ExponentialBuckets(1, 4, 10)}),
+		insertSeconds: prometheus.NewHistogram(prometheus.HistogramOpts{Namespace: "tollkeeper", Subsystem: "ingest", Name: "insert_seconds",
+			Help: "Time to store a block, retries included.", Buckets: prometheus.ExponentialBuckets(.002, 2, 14)}),
+		assigned:   prometheus.NewGauge(prometheus.GaugeOpts{Namespace: "tollkeeper", Subsystem: "ingest", Name: "assigned_partitions", Help: "Partitions that this process owns."}),
+		lag:        gauges("lag", "Offsets written to the log but not stored yet."),
+		lagAge:     gauges("lag_age_seconds", "How long the oldest of them has been known to wait."),
+		dedupSpan:  gauges("dedup_window_seconds", "How much of the window for repeated request ids is held; less than the setting when memory is short."),
+		dedupBytes: gauges("dedup_bytes", "Memory of the window for repeated request ids."),
+	}
+	if reg != nil {
+		reg.MustRegister(m.records, m.bytes, m.duplicates, m.unprotected, m.control, m.gapOffsets, m.blocks, m.deadLetters, m.retries,
+			m.blockRows, m.insertSeconds, m.assigned, m.lag, m.lagAge, m.dedupSpan, m.dedupBytes)
+	}
+	return m
+}

@@ -1,0 +1,63 @@
+package ingest
+
+import (
+	"errors"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+	"github.com/google/go-cmp/cmp/cmpopts"
+	"pgregory.net/rapid"
+)
+
+func TestAPlanReadsBackAsItWasWritten(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		committed := rapid.Int64Range(0, 1<<50).Draw(t, "committed")
+		p := plan{epoch: rapid.IntRange(1, 99).Draw(t, "epoch"), streamMillis: rapid.Int64().Draw(t, "stream"), lastRow: rapid.Int64Min(-1).Draw(t, "last")}
+		at := committed
+		for range rapid.IntRange(0, 4).Draw(t, "blocks") {
+			at += rapid.Int64Range(1, 1<<40).Draw(t, "length")
+			p.pending = append(p.pending, plannedRange{to: at, day: rapid.Int32().Draw(t, "day")})
+		}
+		if len(p.String()) > maxPlanBytes {
+			t.Fatalf("a plan of %d bytes", len(p.String()))
+		}
+		got, err := parsePlan(p.String(), committed)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if d := cmp.Diff(p, got, cmp.AllowUnexported(plan{}, plannedRange{}), cmpopts.EquateEmpty()); d != "" {
+			t.Errorf("(-want +got)\n%s", d)
+		}
+		if got.end(committed) != at {
+			t.Errorf("end() = %d, want %d", got.end(committed), at)
+		}
+	})
+}
+
+func TestWhatIsNoPlanOfOursIsRefused(t *testing.T) {
+	for _, s := range []string{
+		"x", "v2;e=1", "v1;e", "v1;e=0", "v1;z=1", "v1;p=", "v1;p=5.1", "v1;p=9.1,9.2", "v1;p=11.99999999999", "v1;p=a.1", "v1;w=-", "v1;e=1;" + strings.Repeat("p=11.1;", 1000),
+	} {
+		if p, err := parsePlan(s, 9); !errors.Is(err, errPlanForm) {
+			t.Errorf("parsePlan(%.40q) = %+v, %v", s, p, err)
+		}
+	}
+}
+
+func FuzzParsePlan(f *testing.F) {
+	f.Add("v1;e=1;w=1700000000000;l=41;p=50.20416,60.20416", int64(42))
+	f.Fuzz(func(t *testing.T, s string, committed int64) {
+		p, err := parsePlan(s, committed)
+		if err != nil {
+			return
+		}
+		at := committed
+		for _, r := range p.pending {
+			if r.to <= at {
+				t.Errorf("%q gives a range that ends at %d, not after %d", s, r.to, at)
+			}
+			at = r.to
+		}
+	})
+}

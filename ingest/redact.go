@@ -1,0 +1,3 @@
+package ingest
+
+func redact(line []byte, limit int) []byte { return nil }

@@ -1,0 +1,172 @@
+package ingest
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/tollkeeper/tollkeeper/internal/usage"
+)
+
+// memStore is a Store in memory that keeps the promises of the interface, and can be told to break down. The tests
+// against the real engine are in faults_test.go.
+type memStore struct {
+	mu      sync.Mutex
+	tokens  map[string]bool
+	rows    []storedRow
+	letters []usage.DeadLetter
+	where   []usage.Span // of each letter
+	gaps    []usage.Gap
+	blocks  []usage.Span
+	// before is called ahead of each insert and may refuse it; after is called when it was stored and may hide that.
+	before, after func(op string, span usage.Span) error
+	delay         time.Duration
+}
+
+type storedRow struct {
+	topic     string
+	partition int32
+	usage.Record
+}
+
+func newMemStore() *memStore { return &memStore{tokens: map[string]bool{}} }
+
+func (s *memStore) insert(ctx context.Context, op string, span usage.Span, store func()) error {
+	if s.before != nil {
+		if err := s.before(op, span); err != nil {
+			return err
+		}
+	}
+	if s.delay > 0 {
+		select {
+		case <-time.After(s.delay):
+		case <-ctx.Done():
+			return ctx.Err()
+		}
+	}
+	s.mu.Lock()
+	if token := span.Token(op); !s.tokens[token] {
+		s.tokens[token] = true
+		store()
+	}
+	s.mu.Unlock()
+	if s.after != nil {
+		return s.after(op, span)
+	}
+	return nil
+}
+
+func (s *memStore) InsertEvents(ctx context.Context, span usage.Span, b *usage.Batch) error {
+	return s.insert(ctx, "events", span, func() {
+		s.blocks = append(s.blocks, span)
+		for i := range b.Len() {
+			var r usage.Record
+			b.At(i, &r)
+			r.RequestID, r.Path = slices.Clone(r.RequestID), slices.Clone(r.Path)
+			s.rows = append(s.rows, storedRow{span.Topic, span.Partition, r})
+		}
+	})
+}
+
+func (s *memStore) InsertDeadLetters(ctx context.Context, span usage.Span, letters []usage.DeadLetter) error {
+	return s.insert(ctx, "dead_letters", span, func() {
+		for _, l := range letters {
+			s.letters, s.where = append(s.letters, l), append(s.where, span)
+		}
+	})
+}
+
+func (s *memStore) in(r storedRow, span usage.Span) bool {
+	return r.topic == span.Topic && r.partition == span.Partition && r.Offset >= span.From && r.Offset < span.To
+}
+
+func (s *memStore) Landed(_ context.Context, span usage.Span) (bool, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return slices.ContainsFunc(s.rows, func(r storedRow) bool { return s.in(r, span) }), nil
+}
+
+func (s *memStore) LastOffset(_ context.Context, topic string, partition int32) (int64, bool, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	last, found := int64(0), false
+	for _, r := range s.rows {
+		if r.topic == topic && r.partition == partition {
+			last, found = max(last, r.Offset), true
+		}
+	}
+	for i, l := range s.letters {
+		if s.where[i].Topic == topic && s.where[i].Partition == partition {
+			last, found = max(last, l.Offset), true
+		}
+	}
+	return last, found, nil
+}
+
+func (s *memStore) RecentRequestIDs(_ context.Context, topic string, partition int32, since time.Time, each func(int64, string, []byte)) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for _, r := range s.rows {
+		if r.topic == topic && r.partition == partition && r.TimeMillis >= since.UnixMilli() && len(r.RequestID) > 0 {
+			each(r.TimeMillis, r.Source, r.RequestID)
+		}
+	}
+	return nil
+}
+
+func (s *memStore) RecordGap(_ context.Context, g usage.Gap) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.gaps = append(s.gaps, g)
+	return nil
+}
+
+func (s *memStore) counted() (rows, counted int) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for _, r := range s.rows {
+		if r.Flags&usage.FlagDuplicate == 0 {
+			counted++
+		}
+	}
+	return len(s.rows), counted
+}
+
+// lineDecoder reads "REQUESTID MILLIS KEY", refuses lines that start with "bad" and panics at "panic".
+type lineDecoder struct{}
+
+func (lineDecoder) Name() string { return "test" }
+
+func (lineDecoder) Decode(line []byte, at Origin, b *usage.Batch) error {
+	var id, key string
+	var ms int64
+	if string(line) == "panic" {
+		panic("as asked")
+	}
+	if _, err := fmt.Sscan(string(line), &id, &ms, &key); err != nil || id == "bad" {
+		return &Reject{Reason: "bad_line", Detail: "not ID MILLIS KEY"}
+	}
+	r := usage.Record{Offset: at.Offset, TimeMillis: ms, KeyID: key, Source: at.Source, Status: 200}
+	if id != "-" {
+		r.RequestID = []byte(id)
+	}
+	b.Append(&r)
+	return nil
+}
+
+var errInjected = errors.New("injected")
+
+func waitFor(t *testing.T, what string, within time.Duration, ok func() bool) {
+	t.Helper()
+	deadline := time.Now().Add(within)
+	for !ok() {
+		if time.Now().After(deadline) {
+			t.Fatalf("waited %s in vain until %s", within, what)
+		}
+		time.Sleep(10 * time.Millisecond)
+	}
+}
