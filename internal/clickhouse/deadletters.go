@@ -119,12 +119,6 @@ WHERE ({topic:String} = '' OR topic = {topic:String})
   AND ({to:Int64} = 0 OR time < fromUnixTimestamp64Milli({to:Int64}, 'UTC'))`
 
 func (f DeadLetterFilter) args() []any {
-	millis := func(t time.Time) int64 {
-		if t.IsZero() {
-			return 0
-		}
-		return t.UnixMilli()
-	}
 	return []any{
 		ch.Named("topic", f.Topic), ch.Named("reason", f.Reason), ch.Named("format", f.Format),
 		ch.Named("from", millis(f.From)), ch.Named("to", millis(f.To)),

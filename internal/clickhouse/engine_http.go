@@ -15,8 +15,8 @@ import (
 	"strings"
 	"sync"
 
-	ch "github.com/ClickHouse/clickhouse-go/v2"
 	"github.com/ClickHouse/ch-go/proto"
+	ch "github.com/ClickHouse/clickhouse-go/v2"
 
 	"github.com/tollkeeper/tollkeeper/internal/clickhouse/libchdb"
 )

@@ -90,15 +90,15 @@ func insertStatement(table string, columns []string) string {
 // insertSettings keep a block whole and make its token count.
 func insertSettings(token string, cfg Config) ch.Settings {
 	settings := ch.Settings{
-		"insert_deduplicate":          1,
-		"insert_deduplication_token":  token,
-		"async_insert":                0,
-		"max_insert_block_size":       2 * MaxBlockRows,
-		"min_insert_block_size_rows":  0,
-		"min_insert_block_size_bytes": 0,
-		"max_insert_threads":          1,
+		"insert_deduplicate":                                 1,
+		"insert_deduplication_token":                         token,
+		"async_insert":                                       0,
+		"max_insert_block_size":                              2 * MaxBlockRows,
+		"min_insert_block_size_rows":                         0,
+		"min_insert_block_size_bytes":                        0,
+		"max_insert_threads":                                 1,
 		"deduplicate_blocks_in_dependent_materialized_views": 1,
-		"optimize_on_insert": 0,
+		"optimize_on_insert":                                 0,
 	}
 	if cfg.Cluster != "" {
 		settings["distributed_foreground_insert"] = 1

@@ -9,15 +9,28 @@ import (
 	"github.com/tollkeeper/tollkeeper/internal/usage"
 )
 
-// Landed says whether the span's events are in the table. A block is atomic, so one row of it is all of it. Dead letters
-// are not asked: they are written before the events of the same span, and may be written again at no harm, so that their
-// presence alone must not pass for that of the events.
+// EventsLanded says whether the span's events are in the table. A block is atomic, so one row of it is all of it. A span
+// that had none but dead letters has not landed by this: writing those again does no harm.
+func (db *DB) EventsLanded(ctx context.Context, span usage.Span) (bool, error) {
+	return db.landed(ctx, "events", span)
+}
+
+// Landed says whether any event or dead letter of the span is stored. Dead letters are written before the events of the
+// same span, so for a span that has both ask [DB.EventsLanded].
 func (db *DB) Landed(ctx context.Context, span usage.Span) (bool, error) {
+	landed, err := db.landed(ctx, "events", span)
+	if landed || err != nil {
+		return landed, err
+	}
+	return db.landed(ctx, "dead_letters", span)
+}
+
+func (db *DB) landed(ctx context.Context, table string, span usage.Span) (bool, error) {
 	ctx, cancel := withTimeout(ctx, QueryTimeout)
 	defer cancel()
 	var n uint64
 	err := db.conn.QueryRow(ctx, `SELECT count() FROM (
-SELECT 1 FROM events
+SELECT 1 FROM `+table+`
 WHERE plan_day = toDate({day:Int32}) AND topic = {topic:String} AND partition = {partition:UInt32}
   AND offset >= {from:Int64} AND offset < {to:Int64} AND epoch = {epoch:String}
 LIMIT 1)`, spanArgs(span)...).Scan(&n)
@@ -64,7 +77,7 @@ func (db *DB) RecentRequestIDs(ctx context.Context, topic string, partition int3
 	return db.stream(ctx, "read recent request ids", `SELECT toUnixTimestamp64Milli(time), toString(source), request_id FROM events
 WHERE plan_day >= toDate({day:Int32}) AND topic = {topic:String} AND partition = {partition:UInt32}
   AND time >= fromUnixTimestamp64Milli({since:Int64}, 'UTC') AND request_id != '' AND bitAnd(flags, 2) = 0`,
-		[]any{ch.Named("day", int32(since.UTC().Unix()/86400)-1), ch.Named("topic", topic), ch.Named("partition", uint32(partition)), ch.Named("since", since.UnixMilli())},
+		[]any{ch.Named("day", planDay(since)), ch.Named("topic", topic), ch.Named("partition", uint32(partition)), ch.Named("since", millis(since))},
 		func(r *rowReader) error {
 			at, source, id := r.int64(), r.interned(), r.bytes()
 			if r.err == nil {
