@@ -222,6 +222,27 @@ func (e HealthStatus) Valid() bool {
 	}
 }
 
+// Defines values for KeySource.
+const (
+	KeySourceImported KeySource = "imported"
+	KeySourceIssued   KeySource = "issued"
+	KeySourceObserved KeySource = "observed"
+)
+
+// Valid indicates whether the value is a known member of the KeySource enum.
+func (e KeySource) Valid() bool {
+	switch e {
+	case KeySourceImported:
+		return true
+	case KeySourceIssued:
+		return true
+	case KeySourceObserved:
+		return true
+	default:
+		return false
+	}
+}
+
 // Defines values for KeyStatus.
 const (
 	KeyStatusActive    KeyStatus = "active"
@@ -261,6 +282,27 @@ func (e PlanStatus) Valid() bool {
 	case PlanStatusDraft:
 		return true
 	case PlanStatusPublished:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for QuarantineKind.
+const (
+	QuarantineKindAgent QuarantineKind = "agent"
+	QuarantineKindAsn   QuarantineKind = "asn"
+	QuarantineKindCidr  QuarantineKind = "cidr"
+)
+
+// Valid indicates whether the value is a known member of the QuarantineKind enum.
+func (e QuarantineKind) Valid() bool {
+	switch e {
+	case QuarantineKindAgent:
+		return true
+	case QuarantineKindAsn:
+		return true
+	case QuarantineKindCidr:
 		return true
 	default:
 		return false
@@ -422,17 +464,19 @@ func (e StatsMode) Valid() bool {
 
 // Defines values for VerifyCode.
 const (
-	VerifyCodeEXPIRED                 VerifyCode = "EXPIRED"
-	VerifyCodeINSUFFICIENTPERMISSIONS VerifyCode = "INSUFFICIENT_PERMISSIONS"
-	VerifyCodeIPNOTALLOWED            VerifyCode = "IP_NOT_ALLOWED"
-	VerifyCodeNOTFOUND                VerifyCode = "NOT_FOUND"
-	VerifyCodeQUARANTINED             VerifyCode = "QUARANTINED"
-	VerifyCodeRATELIMITED             VerifyCode = "RATE_LIMITED"
-	VerifyCodeREVOKED                 VerifyCode = "REVOKED"
-	VerifyCodeSUSPENDED               VerifyCode = "SUSPENDED"
-	VerifyCodeUNAVAILABLE             VerifyCode = "UNAVAILABLE"
-	VerifyCodeUSAGEEXCEEDED           VerifyCode = "USAGE_EXCEEDED"
-	VerifyCodeVALID                   VerifyCode = "VALID"
+	VerifyCodeEXPIRED           VerifyCode = "EXPIRED"
+	VerifyCodeINSUFFICIENTSCOPE VerifyCode = "INSUFFICIENT_SCOPE"
+	VerifyCodeIPNOTALLOWED      VerifyCode = "IP_NOT_ALLOWED"
+	VerifyCodeMALFORMED         VerifyCode = "MALFORMED"
+	VerifyCodeNOTFOUND          VerifyCode = "NOT_FOUND"
+	VerifyCodeQUARANTINED       VerifyCode = "QUARANTINED"
+	VerifyCodeQUOTAEXCEEDED     VerifyCode = "QUOTA_EXCEEDED"
+	VerifyCodeRATELIMITED       VerifyCode = "RATE_LIMITED"
+	VerifyCodeREVOKED           VerifyCode = "REVOKED"
+	VerifyCodeSTALEFEED         VerifyCode = "STALE_FEED"
+	VerifyCodeSUSPENDED         VerifyCode = "SUSPENDED"
+	VerifyCodeVALID             VerifyCode = "VALID"
+	VerifyCodeWRONGENVIRONMENT  VerifyCode = "WRONG_ENVIRONMENT"
 )
 
 // Valid indicates whether the value is a known member of the VerifyCode enum.
@@ -440,25 +484,47 @@ func (e VerifyCode) Valid() bool {
 	switch e {
 	case VerifyCodeEXPIRED:
 		return true
-	case VerifyCodeINSUFFICIENTPERMISSIONS:
+	case VerifyCodeINSUFFICIENTSCOPE:
 		return true
 	case VerifyCodeIPNOTALLOWED:
+		return true
+	case VerifyCodeMALFORMED:
 		return true
 	case VerifyCodeNOTFOUND:
 		return true
 	case VerifyCodeQUARANTINED:
 		return true
+	case VerifyCodeQUOTAEXCEEDED:
+		return true
 	case VerifyCodeRATELIMITED:
 		return true
 	case VerifyCodeREVOKED:
 		return true
+	case VerifyCodeSTALEFEED:
+		return true
 	case VerifyCodeSUSPENDED:
 		return true
-	case VerifyCodeUNAVAILABLE:
-		return true
-	case VerifyCodeUSAGEEXCEEDED:
-		return true
 	case VerifyCodeVALID:
+		return true
+	case VerifyCodeWRONGENVIRONMENT:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for AuthorizeParamsLimitStatus.
+const (
+	AuthorizeParamsLimitStatusN403 AuthorizeParamsLimitStatus = 403
+	AuthorizeParamsLimitStatusN429 AuthorizeParamsLimitStatus = 429
+)
+
+// Valid indicates whether the value is a known member of the AuthorizeParamsLimitStatus enum.
+func (e AuthorizeParamsLimitStatus) Valid() bool {
+	switch e {
+	case AuthorizeParamsLimitStatusN403:
+		return true
+	case AuthorizeParamsLimitStatusN429:
 		return true
 	default:
 		return false
@@ -745,7 +811,7 @@ type Id = string
 // Key An API key, without its secret.
 type Key struct {
 	// AccountId Opaque id.
-	AccountId Id `json:"account_id"`
+	AccountId Id `json:"account_id,omitempty,omitzero"`
 
 	// AllowedCidrs Networks that may use the key; none means all.
 	AllowedCidrs []string    `json:"allowed_cidrs,omitempty,omitzero"`
@@ -769,21 +835,30 @@ type Key struct {
 	Name string `json:"name"`
 
 	// PlanId Opaque id.
-	PlanId      Id           `json:"plan_id,omitempty,omitzero"`
+	PlanId Id `json:"plan_id,omitempty,omitzero"`
+
+	// Prefix First characters of the secret.
+	Prefix      string       `json:"prefix,omitempty,omitzero"`
 	Quarantines []Quarantine `json:"quarantines,omitempty,omitzero"`
 
 	// RotatedFrom Opaque id.
-	RotatedFrom Id       `json:"rotated_from,omitempty,omitzero"`
-	Scopes      []string `json:"scopes,omitempty,omitzero"`
+	RotatedFrom Id `json:"rotated_from,omitempty,omitzero"`
 
-	// Start First characters of the secret.
-	Start string `json:"start"`
+	// RotatedTo Opaque id.
+	RotatedTo Id       `json:"rotated_to,omitempty,omitzero"`
+	Scopes    []string `json:"scopes,omitempty,omitzero"`
+
+	// Source How the key came: issued here, imported, or only seen in an access log.
+	Source KeySource `json:"source"`
 
 	// Status State of a key.
 	Status KeyStatus `json:"status"`
 
 	// StatusActor Who put it there: `user:NAME`, `token:ID` or `detector:ID`.
-	StatusActor     string    `json:"status_actor,omitempty,omitzero"`
+	StatusActor string `json:"status_actor,omitempty,omitzero"`
+
+	// StatusAlertId The alert that led to this state.
+	StatusAlertId   string    `json:"status_alert_id,omitempty,omitzero"`
 	StatusChangedAt time.Time `json:"status_changed_at,omitempty,omitzero"`
 
 	// StatusReason Why it is in this state.
@@ -801,7 +876,7 @@ type Key struct {
 // KeyCreate defines model for KeyCreate.
 type KeyCreate struct {
 	// AccountId Opaque id.
-	AccountId    Id          `json:"account_id"`
+	AccountId    Id          `json:"account_id,omitempty,omitzero"`
 	AllowedCidrs Cidrs       `json:"allowed_cidrs,omitempty,omitzero"`
 	Environment  Environment `json:"environment,omitempty,omitzero"`
 	ExpiresAt    time.Time   `json:"expires_at,omitempty,omitzero"`
@@ -813,6 +888,9 @@ type KeyCreate struct {
 	// PlanId Opaque id.
 	PlanId Id     `json:"plan_id,omitempty,omitzero"`
 	Scopes Scopes `json:"scopes,omitempty,omitzero"`
+
+	// Secret A key that was made elsewhere and stays in use; it is imported instead of a new one being made.
+	Secret string `json:"secret,omitempty,omitzero"`
 	Tags   Tags   `json:"tags,omitempty,omitzero"`
 }
 
@@ -843,6 +921,9 @@ type KeySecret struct {
 	// Secret The secret; absent when an answer is repeated.
 	Secret string `json:"secret,omitempty,omitzero"`
 }
+
+// KeySource How the key came: issued here, imported, or only seen in an access log.
+type KeySource string
 
 // KeyStatus State of a key.
 type KeyStatus string
@@ -925,31 +1006,41 @@ type Problem struct {
 
 // Quarantine Clients of a key that are refused while the key itself stays good.
 type Quarantine struct {
-	Actor string `json:"actor,omitempty,omitzero"`
+	Actor   string    `json:"actor,omitempty,omitzero"`
+	AlertId string    `json:"alert_id,omitempty,omitzero"`
+	At      time.Time `json:"at"`
 
-	// Agent Agent family of the refused clients.
-	Agent string `json:"agent,omitempty,omitzero"`
-
-	// Asn Network operator of the refused clients.
-	Asn int64 `json:"asn,omitempty,omitzero"`
-
-	// Id Opaque id.
-	Id Id `json:"id"`
-
-	// Network Address range of the refused clients.
-	Network string    `json:"network,omitempty,omitzero"`
-	Reason  string    `json:"reason,omitempty,omitzero"`
-	Since   time.Time `json:"since"`
-	Until   time.Time `json:"until,omitempty,omitzero"`
+	// Kind By what a quarantine recognises a client: network operator, agent family, or address range.
+	Kind   QuarantineKind `json:"kind"`
+	Reason string         `json:"reason,omitempty,omitzero"`
+	Until  time.Time      `json:"until,omitempty,omitzero"`
+	Value  string         `json:"value"`
 }
+
+// QuarantineKind By what a quarantine recognises a client: network operator, agent family, or address range.
+type QuarantineKind string
 
 // QuarantineReleaseRequest defines model for QuarantineReleaseRequest.
 type QuarantineReleaseRequest struct {
-	// QuarantineId Opaque id.
-	QuarantineId Id `json:"quarantine_id,omitempty,omitzero"`
+	// Kind By what a quarantine recognises a client: network operator, agent family, or address range.
+	Kind QuarantineKind `json:"kind,omitempty,omitzero"`
 
 	// Reason Why, in words; kept in the audit trail.
 	Reason Reason `json:"reason"`
+
+	// Value Which one, with `kind`; all of them without.
+	Value string `json:"value,omitempty,omitzero"`
+}
+
+// QuarantineRequest defines model for QuarantineRequest.
+type QuarantineRequest struct {
+	// Kind By what a quarantine recognises a client: network operator, agent family, or address range.
+	Kind QuarantineKind `json:"kind"`
+
+	// Reason Why, in words; kept in the audit trail.
+	Reason Reason    `json:"reason"`
+	Until  time.Time `json:"until,omitempty,omitzero"`
+	Value  string    `json:"value"`
 }
 
 // QuotaList defines model for QuotaList.
@@ -1280,7 +1371,8 @@ type VerdictRequest struct {
 	Reason Reason `json:"reason,omitempty,omitzero"`
 }
 
-// VerifyCode The verdict.
+// VerifyCode The verdict, in the order in which it is decided. `MALFORMED` cannot be a key (wrong checksum), `QUARANTINED` this
+// client may not use it while others may, `STALE_FEED` this node may have missed a suspension and fails closed.
 type VerifyCode string
 
 // VerifyData defines model for VerifyData.
@@ -1288,10 +1380,10 @@ type VerifyData struct {
 	// AccountId Opaque id.
 	AccountId Id `json:"account_id,omitempty,omitzero"`
 
-	// Code The verdict.
+	// Code The verdict, in the order in which it is decided. `MALFORMED` cannot be a key (wrong checksum), `QUARANTINED` this
+	// client may not use it while others may, `STALE_FEED` this node may have missed a suspension and fails closed.
 	Code        VerifyCode  `json:"code"`
 	Environment Environment `json:"environment,omitempty,omitzero"`
-	ExpiresAt   time.Time   `json:"expires_at,omitempty,omitzero"`
 
 	// KeyId Opaque id.
 	KeyId Id `json:"key_id,omitempty,omitzero"`
@@ -1299,32 +1391,30 @@ type VerifyData struct {
 	// Limit The limit that is closest to its end.
 	Limit LimitState `json:"limit,omitempty,omitzero"`
 
-	// Metadata The caller's own names and values.
-	Metadata Metadata `json:"metadata,omitempty,omitzero"`
-	Name     string   `json:"name,omitempty,omitzero"`
-
 	// PlanId Opaque id.
 	PlanId Id `json:"plan_id,omitempty,omitzero"`
 
 	// Reason Why not, for a key that is not valid.
-	Reason string   `json:"reason,omitempty,omitzero"`
-	Scopes []string `json:"scopes,omitempty,omitzero"`
+	Reason string `json:"reason,omitempty,omitzero"`
 
-	// Status State of a key.
-	Status         KeyStatus `json:"status,omitempty,omitzero"`
+	// Stale Whether this node's news were older than the bound.
+	Stale          bool      `json:"stale,omitempty,omitzero"`
 	SuspendedUntil time.Time `json:"suspended_until,omitempty,omitzero"`
-	Tags           []string  `json:"tags,omitempty,omitzero"`
 	Valid          bool      `json:"valid"`
 	Version        int64     `json:"version,omitempty,omitzero"`
 }
 
-// VerifyRequest defines model for VerifyRequest.
+// VerifyRequest `key`, or `key_id` from a gateway that checked the secret itself.
 type VerifyRequest struct {
 	// ClientIp Address of the caller.
-	ClientIp string `json:"client_ip,omitempty,omitzero"`
+	ClientIp    string      `json:"client_ip,omitempty,omitzero"`
+	Environment Environment `json:"environment,omitempty,omitzero"`
 
 	// Key The secret as the caller presented it.
-	Key       string `json:"key"`
+	Key string `json:"key,omitempty,omitzero"`
+
+	// KeyId Opaque id.
+	KeyId     Id     `json:"key_id,omitempty,omitzero"`
 	Scopes    Scopes `json:"scopes,omitempty,omitzero"`
 	UserAgent string `json:"user_agent,omitempty,omitzero"`
 }
@@ -1469,6 +1559,15 @@ type ListAuditParams struct {
 	Action string `form:"action,omitempty" json:"action,omitempty,omitzero"`
 }
 
+// AuthorizeParams defines parameters for Authorize.
+type AuthorizeParams struct {
+	// LimitStatus Status for a used-up quota or rate limit.
+	LimitStatus AuthorizeParamsLimitStatus `form:"limit_status,omitempty" json:"limit_status,omitempty,omitzero"`
+}
+
+// AuthorizeParamsLimitStatus defines parameters for Authorize.
+type AuthorizeParamsLimitStatus int32
+
 // ListDeadLettersParams defines parameters for ListDeadLetters.
 type ListDeadLettersParams struct {
 	// Limit Entries on a page.
@@ -1524,6 +1623,15 @@ type GetKeyParams struct {
 type PatchKeyParams struct {
 	// IfMatch `ETag` of the key that the change is meant for.
 	IfMatch IfMatch `json:"If-Match,omitempty,omitzero"`
+}
+
+// QuarantineKeyParams defines parameters for QuarantineKey.
+type QuarantineKeyParams struct {
+	// IfMatch `ETag` of the key that the change is meant for.
+	IfMatch IfMatch `json:"If-Match,omitempty,omitzero"`
+
+	// IdempotencyKey Makes a repeat safe; see the introduction.
+	IdempotencyKey IdempotencyKey `json:"Idempotency-Key,omitempty,omitzero"`
 }
 
 // ReleaseQuarantineParams defines parameters for ReleaseQuarantine.
@@ -1685,6 +1793,9 @@ type VerifyKeyJSONRequestBody = VerifyRequest
 // PatchKeyJSONRequestBody defines body for PatchKey for application/json ContentType.
 type PatchKeyJSONRequestBody = KeyPatch
 
+// QuarantineKeyJSONRequestBody defines body for QuarantineKey for application/json ContentType.
+type QuarantineKeyJSONRequestBody = QuarantineRequest
+
 // ReleaseQuarantineJSONRequestBody defines body for ReleaseQuarantine for application/json ContentType.
 type ReleaseQuarantineJSONRequestBody = QuarantineReleaseRequest
 
@@ -1752,7 +1863,7 @@ type ServerInterface interface {
 	ListAudit(c *gin.Context, params ListAuditParams)
 	// Authorize Gateway sub-request
 	// (GET /v1/authorize)
-	Authorize(c *gin.Context)
+	Authorize(c *gin.Context, params AuthorizeParams)
 	// ListDeadLetters Log lines that could not be read
 	// (GET /v1/dead-letters)
 	ListDeadLetters(c *gin.Context, params ListDeadLettersParams)
@@ -1774,6 +1885,9 @@ type ServerInterface interface {
 	// PatchKey Change a key
 	// (PATCH /v1/keys/{key_id})
 	PatchKey(c *gin.Context, keyId KeyId, params PatchKeyParams)
+	// QuarantineKey Refuse some clients of a key
+	// (POST /v1/keys/{key_id}/quarantine)
+	QuarantineKey(c *gin.Context, keyId KeyId, params QuarantineKeyParams)
 	// ReleaseQuarantine Lift the quarantines of a key
 	// (POST /v1/keys/{key_id}/quarantine-release)
 	ReleaseQuarantine(c *gin.Context, keyId KeyId, params ReleaseQuarantineParams)
@@ -2363,6 +2477,20 @@ func (siw *ServerInterfaceWrapper) ListAudit(c *gin.Context) {
 // Authorize operation middleware
 func (siw *ServerInterfaceWrapper) Authorize(c *gin.Context) {
 
+	var err error
+	_ = err
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params AuthorizeParams
+
+	// ------------- Optional query parameter "limit_status" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "limit_status", c.Request.URL.Query(), &params.LimitStatus, runtime.BindQueryParameterOptions{Type: "integer", Format: "int32"})
+	if err != nil {
+		siw.ErrorHandler(c, fmt.Errorf("Invalid format for parameter limit_status: %w", err), http.StatusBadRequest)
+		return
+	}
+
 	for _, middleware := range siw.HandlerMiddlewares {
 		middleware(c)
 		if c.IsAborted() {
@@ -2370,7 +2498,7 @@ func (siw *ServerInterfaceWrapper) Authorize(c *gin.Context) {
 		}
 	}
 
-	siw.Handler.Authorize(c)
+	siw.Handler.Authorize(c, params)
 }
 
 // ListDeadLetters operation middleware
@@ -2672,6 +2800,74 @@ func (siw *ServerInterfaceWrapper) PatchKey(c *gin.Context) {
 	}
 
 	siw.Handler.PatchKey(c, keyId, params)
+}
+
+// QuarantineKey operation middleware
+func (siw *ServerInterfaceWrapper) QuarantineKey(c *gin.Context) {
+
+	var err error
+	_ = err
+
+	// ------------- Path parameter "key_id" -------------
+	var keyId KeyId
+
+	err = runtime.BindStyledParameterWithOptions("simple", "key_id", c.Param("key_id"), &keyId, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "", ValueIsUnescaped: true})
+	if err != nil {
+		siw.ErrorHandler(c, fmt.Errorf("Invalid format for parameter key_id: %w", err), http.StatusBadRequest)
+		return
+	}
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params QuarantineKeyParams
+
+	headers := c.Request.Header
+
+	// ------------- Optional header parameter "If-Match" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("If-Match")]; found {
+		var IfMatch IfMatch
+		n := len(valueList)
+		if n != 1 {
+			siw.ErrorHandler(c, fmt.Errorf("Expected one value for If-Match, got %d", n), http.StatusBadRequest)
+			return
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "If-Match", valueList[0], &IfMatch, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			siw.ErrorHandler(c, fmt.Errorf("Invalid format for parameter If-Match: %w", err), http.StatusBadRequest)
+			return
+		}
+
+		params.IfMatch = IfMatch
+
+	}
+
+	// ------------- Optional header parameter "Idempotency-Key" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("Idempotency-Key")]; found {
+		var IdempotencyKey IdempotencyKey
+		n := len(valueList)
+		if n != 1 {
+			siw.ErrorHandler(c, fmt.Errorf("Expected one value for Idempotency-Key, got %d", n), http.StatusBadRequest)
+			return
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "Idempotency-Key", valueList[0], &IdempotencyKey, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			siw.ErrorHandler(c, fmt.Errorf("Invalid format for parameter Idempotency-Key: %w", err), http.StatusBadRequest)
+			return
+		}
+
+		params.IdempotencyKey = IdempotencyKey
+
+	}
+
+	for _, middleware := range siw.HandlerMiddlewares {
+		middleware(c)
+		if c.IsAborted() {
+			return
+		}
+	}
+
+	siw.Handler.QuarantineKey(c, keyId, params)
 }
 
 // ReleaseQuarantine operation middleware
@@ -3566,6 +3762,7 @@ func RegisterHandlersWithOptions(router gin.IRouter, si ServerInterface, options
 	router.POST(options.BaseURL+"/v1/keys/:key_id/revoke", wrapper.RevokeKey)
 	router.POST(options.BaseURL+"/v1/keys/:key_id/reinstate", wrapper.ReinstateKey)
 	router.POST(options.BaseURL+"/v1/keys/:key_id/rotate", wrapper.RotateKey)
+	router.POST(options.BaseURL+"/v1/keys/:key_id/quarantine", wrapper.QuarantineKey)
 	router.POST(options.BaseURL+"/v1/keys/:key_id/quarantine-release", wrapper.ReleaseQuarantine)
 	router.GET(options.BaseURL+"/v1/authorize", wrapper.Authorize)
 	router.GET(options.BaseURL+"/v1/alerts", wrapper.ListAlerts)
@@ -4374,6 +4571,7 @@ func (response ListAuditdefaultApplicationProblemPlusJSONResponse) VisitListAudi
 }
 
 type AuthorizeRequestObject struct {
+	Params AuthorizeParams
 }
 
 type AuthorizeResponseObject interface {
@@ -4868,6 +5066,96 @@ type PatchKeydefaultApplicationProblemPlusJSONResponse struct {
 }
 
 func (response PatchKeydefaultApplicationProblemPlusJSONResponse) VisitPatchKeyResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(response.StatusCode)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type QuarantineKeyRequestObject struct {
+	KeyId  KeyId `json:"key_id"`
+	Params QuarantineKeyParams
+	Body   *QuarantineKeyJSONRequestBody
+}
+
+type QuarantineKeyResponseObject interface {
+	VisitQuarantineKeyResponse(w http.ResponseWriter) error
+}
+
+type QuarantineKey200JSONResponse struct{ KeyJSONResponse }
+
+func (response QuarantineKey200JSONResponse) VisitQuarantineKeyResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.Header().Set("ETag", fmt.Sprint(response.Headers.ETag))
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type QuarantineKey404ApplicationProblemPlusJSONResponse struct {
+	NotFoundApplicationProblemPlusJSONResponse
+}
+
+func (response QuarantineKey404ApplicationProblemPlusJSONResponse) VisitQuarantineKeyResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(404)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type QuarantineKey409ApplicationProblemPlusJSONResponse struct {
+	ConflictApplicationProblemPlusJSONResponse
+}
+
+func (response QuarantineKey409ApplicationProblemPlusJSONResponse) VisitQuarantineKeyResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(409)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type QuarantineKey412ApplicationProblemPlusJSONResponse struct {
+	VersionMismatchApplicationProblemPlusJSONResponse
+}
+
+func (response QuarantineKey412ApplicationProblemPlusJSONResponse) VisitQuarantineKeyResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(412)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type QuarantineKeydefaultApplicationProblemPlusJSONResponse struct {
+	Body       Problem
+	StatusCode int
+}
+
+func (response QuarantineKeydefaultApplicationProblemPlusJSONResponse) VisitQuarantineKeyResponse(w http.ResponseWriter) error {
 
 	var buf bytes.Buffer
 	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
@@ -6202,6 +6490,9 @@ type StrictServerInterface interface {
 	// PatchKey Change a key
 	// (PATCH /v1/keys/{key_id})
 	PatchKey(ctx context.Context, request PatchKeyRequestObject) (PatchKeyResponseObject, error)
+	// QuarantineKey Refuse some clients of a key
+	// (POST /v1/keys/{key_id}/quarantine)
+	QuarantineKey(ctx context.Context, request QuarantineKeyRequestObject) (QuarantineKeyResponseObject, error)
 	// ReleaseQuarantine Lift the quarantines of a key
 	// (POST /v1/keys/{key_id}/quarantine-release)
 	ReleaseQuarantine(ctx context.Context, request ReleaseQuarantineRequestObject) (ReleaseQuarantineResponseObject, error)
@@ -6755,8 +7046,10 @@ func (sh *strictHandler) ListAudit(ctx *gin.Context, params ListAuditParams) {
 }
 
 // Authorize operation middleware
-func (sh *strictHandler) Authorize(ctx *gin.Context) {
+func (sh *strictHandler) Authorize(ctx *gin.Context, params AuthorizeParams) {
 	var request AuthorizeRequestObject
+
+	request.Params = params
 
 	handler := func(ctx *gin.Context, request interface{}) (interface{}, error) {
 		return sh.ssi.Authorize(ctx, request.(AuthorizeRequestObject))
@@ -7007,6 +7300,51 @@ func (sh *strictHandler) PatchKey(ctx *gin.Context, keyId KeyId, params PatchKey
 		sh.options.HandlerErrorFunc(ctx, err)
 	} else if validResponse, ok := response.(PatchKeyResponseObject); ok {
 		if err := validResponse.VisitPatchKeyResponse(ctx.Writer); err != nil {
+			sh.options.ResponseErrorHandlerFunc(ctx, err)
+		}
+	} else if response != nil {
+		sh.options.ResponseErrorHandlerFunc(ctx, fmt.Errorf("unexpected response type: %T", response))
+	}
+}
+
+// QuarantineKey operation middleware
+func (sh *strictHandler) QuarantineKey(ctx *gin.Context, keyId KeyId, params QuarantineKeyParams) {
+	var request QuarantineKeyRequestObject
+
+	request.KeyId = keyId
+	request.Params = params
+
+	var body QuarantineKeyJSONRequestBody
+	var err error
+	// A request validator built on kin-openapi's openapi3filter with
+	// KeepValidatedValue leaves the value it validated on the body. Bind
+	// that value, matching member names exactly, so the handler receives
+	// what was validated instead of a second, case-insensitive decode.
+	if vb, ok := ctx.Request.Body.(interface{ ValidatedValue() any }); !ok || runtime.BindJSONValue(vb.ValidatedValue(), &body) != nil {
+		err = ctx.ShouldBindJSON(&body)
+	} else if binding.Validator != nil {
+		// ShouldBindJSON runs the struct validator after decoding; keep that.
+		err = binding.Validator.ValidateStruct(&body)
+	}
+	if err != nil {
+		sh.options.RequestErrorHandlerFunc(ctx, err)
+		return
+	}
+	request.Body = &body
+
+	handler := func(ctx *gin.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.QuarantineKey(ctx, request.(QuarantineKeyRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "QuarantineKey")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		sh.options.HandlerErrorFunc(ctx, err)
+	} else if validResponse, ok := response.(QuarantineKeyResponseObject); ok {
+		if err := validResponse.VisitQuarantineKeyResponse(ctx.Writer); err != nil {
 			sh.options.ResponseErrorHandlerFunc(ctx, err)
 		}
 	} else if response != nil {

@@ -1,0 +1,138 @@
+package api
+
+import (
+	"context"
+	"errors"
+
+	"github.com/tollkeeper/tollkeeper/api/gen"
+)
+
+func (h *handlers) ListAlerts(ctx context.Context, q gen.ListAlertsRequestObject) (gen.ListAlertsResponseObject, error) {
+	r, std := of(ctx)
+	out := gen.ListAlerts200JSONResponse{Body: gen.AlertPage{Items: []gen.Alert{}}}
+	account, ok := r.confine(q.Params.AccountId)
+	if !ok {
+		return out, nil
+	}
+	items, next, err := h.cfg.Alerts.ListAlerts(std, AlertFilter{
+		AccountID: account, KeyID: q.Params.KeyId, Status: q.Params.Status, Severity: q.Params.Severity,
+		Page: page(q.Params.Limit, q.Params.Cursor),
+	})
+	if err != nil {
+		return nil, err
+	}
+	out.Body.Items, out.Body.NextCursor = append(out.Body.Items, items...), next
+	out.Headers.Link = nextLink(ctx, next)
+	return out, nil
+}
+
+// readableAlert reads an alert that exists for the caller.
+func (h *handlers) readableAlert(ctx context.Context, r *request, id string) (gen.Alert, error) {
+	a, err := h.cfg.Alerts.GetAlert(ctx, id)
+	if err != nil {
+		return gen.Alert{}, err
+	}
+	if !r.mayRead(a.AccountId) {
+		return gen.Alert{}, ErrNotFound
+	}
+	return a, nil
+}
+
+func (h *handlers) GetAlert(ctx context.Context, q gen.GetAlertRequestObject) (gen.GetAlertResponseObject, error) {
+	r, std := of(ctx)
+	a, err := h.readableAlert(std, r, q.AlertId)
+	if err != nil {
+		return nil, err
+	}
+	return gen.GetAlert200JSONResponse{AlertJSONResponse: gen.AlertJSONResponse(a)}, nil
+}
+
+func (h *handlers) GetAlertTimeline(ctx context.Context, q gen.GetAlertTimelineRequestObject) (gen.GetAlertTimelineResponseObject, error) {
+	r, std := of(ctx)
+	if _, err := h.readableAlert(std, r, q.AlertId); err != nil {
+		return nil, err
+	}
+	entries, err := h.cfg.Alerts.AlertTimeline(std, q.AlertId)
+	if err != nil {
+		return nil, err
+	}
+	return gen.GetAlertTimeline200JSONResponse{Items: append([]gen.TimelineEntry{}, entries...)}, nil
+}
+
+func (h *handlers) setStatus(ctx context.Context, id, reason string, to gen.AlertStatus) (gen.AlertJSONResponse, error) {
+	r, std := of(ctx)
+	by := r.change(reason)
+	by.AlertID = id
+	a, err := h.cfg.Alerts.SetAlertStatus(std, by, id, to)
+	return gen.AlertJSONResponse(a), err
+}
+
+func (h *handlers) AcknowledgeAlert(ctx context.Context, q gen.AcknowledgeAlertRequestObject) (gen.AcknowledgeAlertResponseObject, error) {
+	a, err := h.setStatus(ctx, q.AlertId, q.Body.Reason, gen.AlertStatusAcknowledged)
+	if err != nil {
+		return nil, err
+	}
+	return gen.AcknowledgeAlert200JSONResponse{AlertJSONResponse: a}, nil
+}
+
+func (h *handlers) ConfirmAlert(ctx context.Context, q gen.ConfirmAlertRequestObject) (gen.ConfirmAlertResponseObject, error) {
+	a, err := h.setStatus(ctx, q.AlertId, q.Body.Reason, gen.AlertStatusConfirmed)
+	if err != nil {
+		return nil, err
+	}
+	return gen.ConfirmAlert200JSONResponse{AlertJSONResponse: a}, nil
+}
+
+func (h *handlers) CloseAlert(ctx context.Context, q gen.CloseAlertRequestObject) (gen.CloseAlertResponseObject, error) {
+	a, err := h.setStatus(ctx, q.AlertId, q.Body.Reason, gen.AlertStatusClosed)
+	if err != nil {
+		return nil, err
+	}
+	return gen.CloseAlert200JSONResponse{AlertJSONResponse: a}, nil
+}
+
+// DismissAlert says that the finding was wrong and, unless told otherwise, lets the key pass again. The key comes first:
+// when it cannot be reinstated the alert stays open, so that nobody takes the matter for settled.
+func (h *handlers) DismissAlert(ctx context.Context, q gen.DismissAlertRequestObject) (gen.DismissAlertResponseObject, error) {
+	r, std := of(ctx)
+	if q.Body.Reinstate == nil || *q.Body.Reinstate {
+		a, err := h.cfg.Alerts.GetAlert(std, q.AlertId)
+		if err != nil {
+			return nil, err
+		}
+		if err := h.undo(std, r, a, q.Body.Reason); err != nil {
+			return nil, err
+		}
+	}
+	a, err := h.setStatus(ctx, q.AlertId, q.Body.Reason, gen.AlertStatusDismissed)
+	if err != nil {
+		return nil, err
+	}
+	return gen.DismissAlert200JSONResponse{AlertJSONResponse: a}, nil
+}
+
+// undo lets a key pass again that is suspended because of a.
+func (h *handlers) undo(ctx context.Context, r *request, a gen.Alert, reason string) error {
+	k, err := h.cfg.Keys.GetKey(ctx, a.KeyId)
+	if errors.Is(err, ErrNotFound) {
+		return nil // a key that only its gateway knows
+	}
+	if err != nil {
+		return err
+	}
+	by := r.change(reason)
+	by.AlertID = a.Id
+	for _, q := range k.Quarantines {
+		if q.AlertId != a.Id {
+			continue
+		}
+		if _, err := h.cfg.Keys.ReleaseQuarantine(ctx, by, k.Id, q.Kind, q.Value); err != nil {
+			return err
+		}
+	}
+	if k.Status != gen.KeyStatusSuspended || (k.StatusAlertId != "" && k.StatusAlertId != a.Id) {
+		return nil // another alert, or a person, has its own reason
+	}
+	_, err = h.cfg.Keys.ReinstateKey(ctx, by, a.KeyId)
+	return err
+}

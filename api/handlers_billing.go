@@ -1,0 +1,93 @@
+package api
+
+import (
+	"context"
+
+	"github.com/tollkeeper/tollkeeper/api/gen"
+)
+
+func (h *handlers) ListPlans(ctx context.Context, q gen.ListPlansRequestObject) (gen.ListPlansResponseObject, error) {
+	_, std := of(ctx)
+	items, next, err := h.cfg.Billing.ListPlans(std, page(q.Params.Limit, q.Params.Cursor))
+	if err != nil {
+		return nil, err
+	}
+	out := gen.ListPlans200JSONResponse{Body: gen.PlanPage{Items: append([]gen.Plan{}, items...), NextCursor: next}}
+	out.Headers.Link = nextLink(ctx, next)
+	return out, nil
+}
+
+func (h *handlers) GetPlan(ctx context.Context, q gen.GetPlanRequestObject) (gen.GetPlanResponseObject, error) {
+	_, std := of(ctx)
+	p, err := h.cfg.Billing.GetPlan(std, q.PlanId, q.Params.Version)
+	if err != nil {
+		return nil, err
+	}
+	return gen.GetPlan200JSONResponse(p), nil
+}
+
+func (h *handlers) CreatePlanVersion(ctx context.Context, q gen.CreatePlanVersionRequestObject) (gen.CreatePlanVersionResponseObject, error) {
+	r, std := of(ctx)
+	p, err := h.cfg.Billing.CreatePlanVersion(std, r.change(""), q.PlanId, *q.Body)
+	if err != nil {
+		return nil, err
+	}
+	return gen.CreatePlanVersion201JSONResponse(p), nil
+}
+
+func (h *handlers) PublishPlanVersion(ctx context.Context, q gen.PublishPlanVersionRequestObject) (gen.PublishPlanVersionResponseObject, error) {
+	r, std := of(ctx)
+	p, err := h.cfg.Billing.PublishPlanVersion(std, r.change(""), q.PlanId, q.Version)
+	if err != nil {
+		return nil, err
+	}
+	return gen.PublishPlanVersion200JSONResponse(p), nil
+}
+
+func (h *handlers) ListStatements(ctx context.Context, q gen.ListStatementsRequestObject) (gen.ListStatementsResponseObject, error) {
+	r, std := of(ctx)
+	out := gen.ListStatements200JSONResponse{Body: gen.StatementPage{Items: []gen.Statement{}}}
+	account, ok := r.confine(q.Params.AccountId)
+	if !ok {
+		return out, nil
+	}
+	items, next, err := h.cfg.Billing.ListStatements(std, account, q.Params.Period, page(q.Params.Limit, q.Params.Cursor))
+	if err != nil {
+		return nil, err
+	}
+	out.Body.Items, out.Body.NextCursor = append(out.Body.Items, items...), next
+	out.Headers.Link = nextLink(ctx, next)
+	return out, nil
+}
+
+func (h *handlers) PreviewStatement(ctx context.Context, q gen.PreviewStatementRequestObject) (gen.PreviewStatementResponseObject, error) {
+	r, std := of(ctx)
+	account, ok := r.confine(q.Params.AccountId)
+	if !ok {
+		return nil, ErrNotFound
+	}
+	if account == "" {
+		return nil, InvalidParameter("account_id", "is missing")
+	}
+	period := q.Params.Period
+	if period == "" {
+		period = h.cfg.Now().UTC().Format("2006-01")
+	}
+	st, err := h.cfg.Billing.PreviewStatement(std, account, period)
+	if err != nil {
+		return nil, err
+	}
+	return gen.PreviewStatement200JSONResponse(st), nil
+}
+
+func (h *handlers) GetStatement(ctx context.Context, q gen.GetStatementRequestObject) (gen.GetStatementResponseObject, error) {
+	r, std := of(ctx)
+	st, err := h.cfg.Billing.GetStatement(std, q.StatementId)
+	if err != nil {
+		return nil, err
+	}
+	if !r.mayRead(st.AccountId) {
+		return nil, ErrNotFound
+	}
+	return gen.GetStatement200JSONResponse(st), nil
+}

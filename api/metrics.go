@@ -1,0 +1,81 @@
+package api
+
+import (
+	"net/http"
+	"strconv"
+	"time"
+
+	"github.com/gin-gonic/gin"
+	"github.com/prometheus/client_golang/prometheus"
+
+	"github.com/tollkeeper/tollkeeper/api/gen"
+)
+
+type metrics struct {
+	requests *prometheus.HistogramVec
+	verdicts *prometheus.CounterVec
+}
+
+func newMetrics(reg prometheus.Registerer, events *Events) *metrics {
+	m := &metrics{
+		requests: prometheus.NewHistogramVec(prometheus.HistogramOpts{
+			Name: "tollkeeper_api_request_seconds", Help: "Time to answer a request, by route pattern, method and status.",
+			Buckets: []float64{.0002, .0005, .001, .0025, .005, .01, .025, .05, .1, .25, .5, 1, 2.5, 5, 10, 30},
+		}, []string{"route", "method", "status"}),
+		verdicts: prometheus.NewCounterVec(prometheus.CounterOpts{
+			Name: "tollkeeper_api_verdicts_total", Help: "Answers to verify and authorize, by code.",
+		}, []string{"operation", "code"}),
+	}
+	if reg == nil {
+		return m
+	}
+	reg.MustRegister(m.requests, m.verdicts,
+		prometheus.NewGaugeFunc(prometheus.GaugeOpts{Name: "tollkeeper_api_event_streams", Help: "Open live event streams."}, func() float64 {
+			open, _ := events.counts()
+			return float64(open)
+		}),
+		prometheus.NewCounterFunc(prometheus.CounterOpts{
+			Name: "tollkeeper_api_events_dropped_total", Help: "Live event streams that were ended because the client read too slowly.",
+		}, func() float64 {
+			_, dropped := events.counts()
+			return float64(dropped)
+		}))
+	return m
+}
+
+func (m *metrics) request(route, method string, status int, took time.Duration) {
+	m.requests.WithLabelValues(route, knownMethod(method), strconv.Itoa(status)).Observe(took.Seconds())
+}
+
+func (m *metrics) verdict(operation, code string) { m.verdicts.WithLabelValues(operation, code).Inc() }
+
+// knownMethod keeps a client from making label values up.
+func knownMethod(m string) string {
+	switch m {
+	case http.MethodGet, http.MethodHead, http.MethodPost, http.MethodPut, http.MethodPatch, http.MethodDelete, http.MethodOptions:
+		return m
+	}
+	return "other"
+}
+
+// serveMetrics answers a scraper on this machine, or one with a platform or viewer token.
+func (s *Server) serveMetrics(c *gin.Context) {
+	if s.cfg.Metrics == nil {
+		s.fail(c, &Error{Code: CodeNotFound})
+		return
+	}
+	r := requestOf(c)
+	if !(r.peer.IsLoopback() && r.client == r.peer && c.GetHeader("Authorization") == "") {
+		who, err := s.principal(c.Request, r, "Authorization")
+		if err != nil {
+			s.fail(c, err)
+			return
+		}
+		if who.Role != gen.RoleAdmin && who.Role != gen.RolePlatform && who.Role != gen.RoleViewer {
+			s.fail(c, &Error{Code: CodeForbidden})
+			return
+		}
+		r.who = who
+	}
+	s.cfg.Metrics.ServeHTTP(c.Writer, c.Request)
+}
