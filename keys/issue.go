@@ -257,8 +257,8 @@ func validExternal(id string) bool {
 
 func missing(ctx context.Context, tx *sql.Tx, candidates []Key) ([]Key, error) {
 	have := make(map[string]struct{})
-	for from := 0; from < len(candidates); from += insertChunk {
-		part := candidates[from:min(from+insertChunk, len(candidates))]
+	for from := 0; from < len(candidates); from += lookupChunk {
+		part := candidates[from:min(from+lookupChunk, len(candidates))]
 		ids := make([]string, len(part))
 		for i := range part {
 			ids[i] = part[i].ID
