@@ -140,20 +140,23 @@ func hexDigit(c byte) byte {
 // client finds the caller behind the trusted proxies: each of them appended the address it saw to X-Forwarded-For, so with
 // n of them the n-th entry from the right is the last one that can be believed. Of a shorter list the leftmost is taken;
 // without one the peer's address stands. An entry that is no address leaves the client unknown: the proxy is not it.
+// A last entry that is the peer's own address was added by the gateway itself (Envoy does) and counts for no proxy.
 func client(peer, forwarded []byte, hops int) [16]byte {
-	if hops > 0 && len(forwarded) > 0 {
-		entry := forwarded
-		for {
-			comma := bytes.LastIndexByte(forwarded, ',')
-			entry = forwarded[comma+1:]
-			if hops--; hops == 0 || comma < 0 {
-				break
-			}
-			forwarded = forwarded[:comma]
-		}
-		ip, _ := parseAddr(bytes.TrimSpace(entry))
+	ip, _ := parseAddr(peer)
+	if hops == 0 || len(forwarded) == 0 {
 		return ip
 	}
-	ip, _ := parseAddr(peer)
-	return ip
+	first := true
+	for {
+		comma := bytes.LastIndexByte(forwarded, ',')
+		entry, _ := parseAddr(bytes.TrimSpace(forwarded[comma+1:]))
+		if own := first && entry == ip; !own {
+			hops--
+		}
+		first = false
+		if hops == 0 || comma < 0 {
+			return entry
+		}
+		forwarded = forwarded[:comma]
+	}
 }

@@ -86,13 +86,16 @@ func (d *jsonDecoder) assemble(line []byte, r *call) (seen uint32, err error) {
 				return 0, d.bad(ReasonBadNumber, i, numberFaultText[fault])
 			}
 			r.latencyMicros = micros
-		case toBytesIn, toBytesOut, toUnit:
+		case toBytesIn, toBytesOut, toUnit, toLength:
+			if f.to == toLength && string(text) == "-1" {
+				continue
+			}
 			n, fault := parseInt(text)
 			if fault != numberOK {
 				return 0, d.bad(ReasonBadNumber, i, numberFaultText[fault])
 			}
 			switch f.to {
-			case toBytesIn:
+			case toBytesIn, toLength:
 				r.requestBytes = n
 			case toBytesOut:
 				r.responseBytes = n

@@ -27,6 +27,11 @@ func newCombined(c *core) (Decoder, error) {
 	return &combinedDecoder{core: c, name: "combined", wrapper: w}, err
 }
 
+func newApache(c *core) (Decoder, error) {
+	w, err := newWrapper()
+	return &combinedDecoder{core: c, name: "apache", apache: true, wrapper: w}, err
+}
+
 func (d *combinedDecoder) Name() string { return d.name }
 
 func (d *combinedDecoder) Decode(line []byte, at Origin, b *usage.Batch) error {

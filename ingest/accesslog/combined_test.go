@@ -16,7 +16,7 @@ func TestEveryLineOfARealApacheLogIsCounted(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer file.Close()
-	for _, format := range []string{"combined"} {
+	for _, format := range []string{"combined", "apache", "auto"} {
 		if _, err := file.Seek(0, 0); err != nil {
 			t.Fatal(err)
 		}

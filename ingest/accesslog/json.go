@@ -37,12 +37,13 @@ const (
 	toUnits   // an object of names and numbers
 	toWrapped // a line of another program inside of this one
 	toUnit    // one named unit
+	toLength  // size of the request; -1 when the caller did not say
 	targets
 )
 
 var targetNames = [targets]string{
 	"", "time", "api_key", "authorization", "key_id", "user", "request_id", "method", "host", "route", "route_key", "path", "request_line",
-	"status", "latency", "request_bytes", "response_bytes", "client_ip", "forwarded_for", "user_agent", "source", "units", "message", "unit",
+	"status", "latency", "request_bytes", "response_bytes", "client_ip", "forwarded_for", "user_agent", "source", "units", "message", "unit", "request_length",
 }
 
 // field maps a value of the line to its target. Of several fields with one target the first that is not empty counts.
@@ -59,8 +60,6 @@ type jsonSpec struct {
 	fields []field
 	// signature are fields of which a line has at least one, and lines of other formats have none: for recognition.
 	signature []string
-	// scalarMissing are names that may be absent altogether although every record needs them; see needs.
-	optionalStatus bool
 	// nested reads formats that carry several records, or a record deeper inside. It returns false for a line that is one record.
 	nested func(d *jsonDecoder, line []byte, at Origin, b *usage.Batch) (bool, error)
 	// adjust is called before a call is finished.
@@ -68,7 +67,16 @@ type jsonSpec struct {
 
 	table  *jsonscan.Table
 	labels []string // of the fields, for errors
+	byName map[string]int
 }
+
+// indexOf returns the number of the field of that path.
+func (s *jsonSpec) indexOf(path []byte) (int, bool) {
+	i, ok := s.byName[string(path)]
+	return i, ok
+}
+
+func (s *jsonSpec) index(path string) int { return s.byName[path] }
 
 // compile makes the scanner's table. Every format unwraps the lines of log shippers.
 func (s *jsonSpec) compile() error {
@@ -82,7 +90,9 @@ func (s *jsonSpec) compile() error {
 			s.fields = append(s.fields, field{path: w, to: toWrapped})
 		}
 	}
-	for _, f := range s.fields {
+	s.byName = map[string]int{}
+	for i, f := range s.fields {
+		s.byName[f.path] = i
 		paths = append(paths, strings.Split(f.path, "/"))
 		s.labels = append(s.labels, strings.ReplaceAll(f.path, "/", "."))
 	}

@@ -125,7 +125,7 @@ func maskSecrets(dst, v []byte) []byte {
 		}
 		word := v[i:end]
 		switch {
-		case string(word) == redacted[1:len(redacted)-1]:
+		case string(word) == redacted[1:len(redacted)-1], isAuthScheme(word):
 			dst = append(dst, word...)
 		case secretWord(word), bytes.IndexByte(word, '%') >= 0 && secretWhenDecoded(word), afterCredentialsMark(dst[from:]):
 			dst = append(dst, redacted...)
