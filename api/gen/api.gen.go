@@ -621,14 +621,19 @@ type AlertStatus string
 
 // AuditEntry defines model for AuditEntry.
 type AuditEntry struct {
-	AccountId string    `json:"account_id,omitempty,omitzero"`
-	Action    string    `json:"action"`
-	Actor     string    `json:"actor"`
-	At        time.Time `json:"at"`
+	AccountId string `json:"account_id,omitempty,omitzero"`
+	Action    string `json:"action"`
+	Actor     string `json:"actor"`
 
-	// Changes Before and after, secrets left out.
-	Changes  map[string]interface{} `json:"changes,omitempty,omitzero"`
-	ClientIp string                 `json:"client_ip,omitempty,omitzero"`
+	// After Status after.
+	After string    `json:"after,omitempty,omitzero"`
+	At    time.Time `json:"at"`
+
+	// Before Status before.
+	Before string `json:"before,omitempty,omitzero"`
+
+	// Details What else was changed, secrets left out.
+	Details map[string]interface{} `json:"details,omitempty,omitzero"`
 
 	// Id Opaque id.
 	Id         Id     `json:"id"`
