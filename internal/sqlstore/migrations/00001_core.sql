@@ -106,7 +106,7 @@ CREATE TABLE alerts (
     account_id   TEXT   NOT NULL DEFAULT '',
     episode      TEXT   NOT NULL,
     status       TEXT   NOT NULL CHECK (status IN ('open', 'acknowledged', 'confirmed', 'dismissed', 'closed')),
-    severity     BIGINT NOT NULL, -- 1 info .. 4 critical
+    severity     BIGINT NOT NULL, -- 1 low .. 4 critical
     action       TEXT   NOT NULL,
     title        TEXT   NOT NULL,
     sentence     TEXT   NOT NULL DEFAULT '',
@@ -128,7 +128,7 @@ CREATE UNIQUE INDEX alerts_seq ON alerts (seq);
 CREATE INDEX alerts_opened ON alerts (opened_at, id);
 CREATE INDEX alerts_key ON alerts (key_id, opened_at, id);
 CREATE INDEX alerts_account ON alerts (account_id, opened_at, id);
-CREATE UNIQUE INDEX alerts_live ON alerts (key_id, episode) WHERE status IN ('open', 'acknowledged');
+CREATE UNIQUE INDEX alerts_episode ON alerts (key_id, episode) WHERE status <> 'closed';
 
 CREATE TABLE alert_events (
     alert_id   TEXT   NOT NULL REFERENCES alerts (id),
