@@ -20,11 +20,13 @@ func (db *DB) InsertDeadLetters(ctx context.Context, span usage.Span, letters []
 	if len(letters) == 0 {
 		return nil
 	}
-	if db.options.Protocol == ch.Native {
-		return db.send(ctx, "dead_letters", span, len(letters), 0, func(ctx context.Context) error { return db.sendDeadLettersNative(ctx, span, letters) })
-	}
-	e := db.encoder()
-	return db.insertBlock(ctx, "dead_letters", deadLetterColumns, span, len(letters), e, e.deadLetters(span, letters))
+	return db.insertOnce(ctx, "dead_letters", span, func(token string) error {
+		if db.options.Protocol == ch.Native {
+			return db.send(ctx, "dead_letters", span, len(letters), 0, func(ctx context.Context) error { return db.sendDeadLettersNative(ctx, span, token, letters) })
+		}
+		e := db.encoder()
+		return db.insertBlock(ctx, insertion{"dead_letters", deadLetterColumns, span, token, len(letters)}, e, e.deadLetters(span, letters))
+	})
 }
 
 func (e *encoder) deadLetters(span usage.Span, letters []usage.DeadLetter) []byte {
@@ -69,8 +71,8 @@ func (e *encoder) deadLetters(span usage.Span, letters []usage.DeadLetter) []byt
 	return e.buf
 }
 
-func (db *DB) sendDeadLettersNative(ctx context.Context, span usage.Span, letters []usage.DeadLetter) error {
-	ctx = ch.Context(ctx, ch.WithSettings(insertSettings(span.Token("dead_letters"), db.cfg)))
+func (db *DB) sendDeadLettersNative(ctx context.Context, span usage.Span, token string, letters []usage.DeadLetter) error {
+	ctx = ch.Context(ctx, ch.WithSettings(insertSettings(token, db.cfg)))
 	batch, err := db.conn.PrepareBatch(ctx, insertStatement("dead_letters", deadLetterColumns))
 	if err != nil {
 		return err

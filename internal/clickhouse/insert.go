@@ -21,20 +21,32 @@ const compressFrame = 1 << 20
 
 // InsertEvents inserts the batch as one block and one part. Repeating it for the same span changes nothing. An empty
 // batch inserts nothing. It returns when ClickHouse has acknowledged; after an error that [IsRetryable] it is not known
-// whether the rows are in: repeat it, or ask [DB.Landed].
+// whether the rows are in: repeat it, or ask [DB.EventsLanded].
 func (db *DB) InsertEvents(ctx context.Context, span usage.Span, b *usage.Batch) error {
-	n := b.Len()
-	if n == 0 {
+	if b.Len() == 0 {
 		return nil
 	}
-	if n > MaxBlockRows {
-		return fmt.Errorf("a block of %d rows is too large to be one part; the most is %d", n, MaxBlockRows)
+	if b.Len() > MaxBlockRows {
+		return fmt.Errorf("a block of %d rows is too large to be one part; the most is %d", b.Len(), MaxBlockRows)
 	}
+	return db.insertOnce(ctx, "events", span, func(token string) error { return db.insertEvents(ctx, span, token, b) })
+}
+
+func (db *DB) insertEvents(ctx context.Context, span usage.Span, token string, b *usage.Batch) error {
 	if db.options.Protocol == ch.Native {
-		return db.send(ctx, "events", span, n, 0, func(ctx context.Context) error { return db.sendEventsNative(ctx, span, b) })
+		return db.send(ctx, "events", span, b.Len(), 0, func(ctx context.Context) error { return db.sendEventsNative(ctx, span, token, b) })
 	}
 	e := db.encoder()
-	return db.insertBlock(ctx, "events", eventColumns, span, n, e, e.events(span, b))
+	return db.insertBlock(ctx, insertion{"events", eventColumns, span, token, b.Len()}, e, e.events(span, b))
+}
+
+// insertion is a block to insert.
+type insertion struct {
+	table   string
+	columns []string
+	span    usage.Span
+	token   string
+	rows    int
 }
 
 // encoder returns a warm encoder, which goes back into db.encoders.
@@ -47,9 +59,9 @@ func (db *DB) encoder() *encoder {
 
 // insertBlock sends a block that e encoded over HTTP. The encoder is used again only after a success: after an error
 // the transport may still be reading the bytes.
-func (db *DB) insertBlock(ctx context.Context, table string, columns []string, span usage.Span, rows int, e *encoder, block []byte) error {
-	err := db.send(ctx, table, span, rows, len(block), func(ctx context.Context) error {
-		settings := insertSettings(span.Token(table), db.cfg)
+func (db *DB) insertBlock(ctx context.Context, i insertion, e *encoder, block []byte) error {
+	err := db.send(ctx, i.table, i.span, i.rows, len(block), func(ctx context.Context) error {
+		settings := insertSettings(i.token, db.cfg)
 		if !db.local {
 			settings["decompress"] = 1
 			framed, err := frames(block)
@@ -59,7 +71,7 @@ func (db *DB) insertBlock(ctx context.Context, table string, columns []string, s
 			block = framed
 		}
 		ctx = ch.Context(ctx, ch.WithSettings(settings))
-		return db.conn.InsertFormat(ctx, "Native", insertStatement(table, columns), bytes.NewReader(block))
+		return db.conn.InsertFormat(ctx, "Native", insertStatement(i.table, i.columns), bytes.NewReader(block))
 	})
 	if err == nil {
 		db.encoders.Put(e)

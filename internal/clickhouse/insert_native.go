@@ -13,8 +13,8 @@ import (
 
 // sendEventsNative inserts over the native protocol, where the client owns the encoding: column by column, one block.
 // It costs several times the processor time of the HTTP way, because the client boxes maps and addresses; prefer HTTP.
-func (db *DB) sendEventsNative(ctx context.Context, span usage.Span, b *usage.Batch) error {
-	ctx = ch.Context(ctx, ch.WithSettings(insertSettings(span.Token("events"), db.cfg)))
+func (db *DB) sendEventsNative(ctx context.Context, span usage.Span, token string, b *usage.Batch) error {
+	ctx = ch.Context(ctx, ch.WithSettings(insertSettings(token, db.cfg)))
 	batch, err := db.conn.PrepareBatch(ctx, insertStatement("events", eventColumns))
 	if err != nil {
 		return err

@@ -180,6 +180,7 @@ func (db *DB) migrate(ctx context.Context) error {
 	return errors.Join(
 		db.setTTL(ctx, "events", db.cfg.EventsTTLDays),
 		db.setTTL(ctx, "dead_letters", db.cfg.DeadLettersTTLDays),
+		db.setFsync(ctx, "events"), db.setFsync(ctx, "dead_letters"),
 	)
 }
 
@@ -223,6 +224,24 @@ func (db *DB) setTTL(ctx context.Context, table string, days int) error {
 		return nil
 	}
 	return wrap("set how long rows of "+table+" are kept", db.conn.Exec(ctx, alter))
+}
+
+// setFsync makes the table's inserts wait for the disk, or not. It costs little: a block is a handful of files.
+func (db *DB) setFsync(ctx context.Context, table string) error {
+	have, err := db.createStatement(ctx, table)
+	if err != nil {
+		return err
+	}
+	want := 1
+	if db.cfg.NoFsync {
+		want = 0
+	}
+	is := strings.Contains(have, "fsync_after_insert = 1")
+	if is == (want == 1) {
+		return nil
+	}
+	return wrap("set whether inserts wait for the disk", db.conn.Exec(ctx, fmt.Sprintf("ALTER TABLE %s%s MODIFY SETTING fsync_after_insert = %d, fsync_part_directory = %d",
+		db.localTable(table), db.onCluster(), want, want)))
 }
 
 // bootCheck looks at the settings that exactly-once rests on, which an operator's own tables may lack.

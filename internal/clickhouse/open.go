@@ -36,8 +36,8 @@ type Config struct {
 	// EventsTTLDays and DeadLettersTTLDays are how long rows are kept. 0 keeps events for ever, dead letters for 14 days.
 	EventsTTLDays      int
 	DeadLettersTTLDays int
-	// Fsync makes an insert wait for the disk, so that a power cut loses nothing either.
-	Fsync bool
+	// NoFsync lets an insert return before it is on the disk: a power cut may then lose acknowledged rows.
+	NoFsync bool
 
 	Logger     *slog.Logger          // nil discards
 	Registerer prometheus.Registerer // nil registers nothing
@@ -55,6 +55,7 @@ type DB struct {
 	metrics    *metrics
 	local      bool // on this machine: blocks are not compressed
 	encoders   sync.Pool
+	suspects   suspects
 	closeOnce  sync.Once
 	closeErr   error
 }

@@ -26,7 +26,7 @@ const (
 	engineStopWait   = engineDrain + 10*time.Second
 	restartFirstWait = 50 * time.Millisecond
 	restartLastWait  = 5 * time.Second
-	restartCalm      = 30 * time.Second // an engine that ran this long starts the backoff anew
+	restartCalm      = 10 * time.Second // an engine that ran this long starts the backoff anew
 	maxSocketPath    = 103              // the least of the platforms' limits, without the closing zero
 )
 

@@ -28,14 +28,15 @@ CREATE TABLE IF NOT EXISTS {{local "events"}} {{onCluster}}
     offset         Int64 CODEC(Delta, LZ4),
     sub            UInt16 CODEC(LZ4),
     inserted_at    DateTime64(3, 'UTC') MATERIALIZED now64(3, 'UTC') CODEC(Delta, LZ4),
-    INDEX ix_offset offset TYPE minmax GRANULARITY 1,
-    INDEX ix_time time TYPE minmax GRANULARITY 1,
-    INDEX ix_inserted inserted_at TYPE minmax GRANULARITY 1
+    INDEX ix_offset offset TYPE minmax GRANULARITY 4,
+    INDEX ix_time time TYPE minmax GRANULARITY 4,
+    INDEX ix_inserted inserted_at TYPE minmax GRANULARITY 4
 )
 ENGINE = {{engine "events" "MergeTree" ""}}
 PARTITION BY plan_day
 ORDER BY (key_id, time)
-SETTINGS {{window}}, ttl_only_drop_parts = 1;
+-- A block's part is written as one file of columns, which halves the cost of an insert; merges make it wide.
+SETTINGS {{window}}, ttl_only_drop_parts = 1, min_bytes_for_wide_part = 134217728;
 
 -- Log lines that could not be decoded. Written before the events of the same block, and idempotent by their place.
 CREATE TABLE IF NOT EXISTS {{local "dead_letters"}} {{onCluster}}
