@@ -163,6 +163,27 @@ func (m Meter) Of(a Amounts) int64 {
 	return 0
 }
 
+// Named returns the meter that a charge or quota means by a name that its plan does not define: requests,
+// successful_requests, bytes, request_bytes, response_bytes, and any other name is a unit of the records.
+func Named(name string) Meter {
+	m := Meter{ID: name, Kind: Units}
+	switch name {
+	case "requests":
+		m.Kind = Requests
+	case "successful_requests":
+		m.Kind, m.ExcludeErrors = Requests, true
+	case "bytes":
+		m.Kind = Bytes
+	case "request_bytes":
+		m.Kind, m.Direction = Bytes, Request
+	case "response_bytes":
+		m.Kind, m.Direction = Bytes, Response
+	default:
+		m.Units = []string{name}
+	}
+	return m
+}
+
 // Title is the name for people.
 func (m Meter) Title() string {
 	if m.Name != "" {
@@ -190,8 +211,8 @@ type KeyUsage struct {
 
 // Source gives exact sums of the records that have landed: sealed hours plus the open tail, duplicates left out.
 type Source interface {
-	// UsageByKey returns the buckets with use of the keys in [from, to), ordered by key and bucket. No keys: no rows. The
-	// bounds may fall inside an hour; the answer is exact there too.
+	// UsageByKey returns the buckets with use of the keys in [from, to), which are whole hours, ordered by key and bucket. No
+	// keys: no rows.
 	UsageByKey(ctx context.Context, keyIDs []string, from, to time.Time, by Granularity) ([]KeyUsage, error)
 	// EachKey calls each with the sums of every key with use in [from, to), in any order, and stops at its error.
 	EachKey(ctx context.Context, from, to time.Time, each func(KeyUsage) error) error

@@ -22,6 +22,12 @@ func TestOf(t *testing.T) {
 		{"a sum of units", Meter{Kind: Units, Units: []string{"input_tokens", "output_tokens"}}, 12},
 		{"a unit never seen", Meter{Kind: Units, Units: []string{"images"}}, 0},
 		{"no kind", Meter{}, 0},
+		{"named requests", Named("requests"), 10},
+		{"named successful requests", Named("successful_requests"), 7},
+		{"named bytes", Named("bytes"), 2100},
+		{"named bytes in", Named("request_bytes"), 100},
+		{"named bytes out", Named("response_bytes"), 2000},
+		{"named unit", Named("output_tokens"), 5},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {

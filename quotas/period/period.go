@@ -181,6 +181,30 @@ func ParseMonth(s string) (Period, error) {
 	return MonthAt(t), nil
 }
 
+// LastOf returns the last instant of a month such as "2026-11" in the cycle's zone. The period that holds it starts in
+// that month: what people mean by the period of November, whatever the anchor.
+func (c Cycle) LastOf(month string) (time.Time, error) {
+	loc, err := c.location()
+	if err != nil {
+		return time.Time{}, err
+	}
+	t, err := time.ParseInLocation("2006-01", month, loc)
+	if err != nil {
+		return time.Time{}, fmt.Errorf("month %.16q: give year and month, such as 2026-11", month)
+	}
+	return t.AddDate(0, 1, 0).Add(-1), nil
+}
+
+// Midnight returns the start of the day of t in the cycle's zone.
+func (c Cycle) Midnight(t time.Time) (time.Time, error) {
+	loc, err := c.location()
+	if err != nil {
+		return time.Time{}, err
+	}
+	y, m, d := t.In(loc).Date()
+	return time.Date(y, m, d, 0, 0, 0, 0, loc).UTC(), nil
+}
+
 // Days counts the calendar days that the period touches in a zone: what a fee per month is shared by.
 func Days(p Period, zone string) (int64, error) {
 	loc, err := Cycle{Zone: zone}.location()

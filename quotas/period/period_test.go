@@ -129,3 +129,32 @@ func TestIntersectAndDays(t *testing.T) {
 		t.Errorf("day: %s", got)
 	}
 }
+
+func TestThePeriodAtTheLastOfAMonthStartsInIt(t *testing.T) {
+	tests := []struct {
+		name  string
+		cycle Cycle
+		want  string
+	}{
+		{"calendar", Cycle{}, "2026-11-01T00:00:00Z/2026-12-01T00:00:00Z"},
+		{"ahead of UTC", Cycle{Zone: "Europe/Berlin"}, "2026-10-31T23:00:00Z/2026-11-30T23:00:00Z"},
+		{"behind UTC", Cycle{Zone: "America/New_York"}, "2026-11-01T04:00:00Z/2026-12-01T05:00:00Z"},
+		{"from the 15th", Cycle{Anchor: at(t, "2026-01-15T00:00:00Z")}, "2026-11-15T00:00:00Z/2026-12-15T00:00:00Z"},
+		{"from the 31st", Cycle{Anchor: at(t, "2026-01-31T00:00:00Z")}, "2026-11-30T00:00:00Z/2026-12-31T00:00:00Z"},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			last, err := tt.cycle.LastOf("2026-11")
+			if err != nil {
+				t.Fatal(err)
+			}
+			got, err := tt.cycle.At(last)
+			if err != nil || got.String() != tt.want {
+				t.Errorf("got %s, %v; want %s", got, err, tt.want)
+			}
+		})
+	}
+	if _, err := (Cycle{}).LastOf("11/2026"); err == nil {
+		t.Error("accepted 11/2026")
+	}
+}

@@ -35,9 +35,9 @@ const (
 // Price is how a quantity is paid for, as stored in a plan. Decimals are strings in JSON; prices have at most 12 decimal
 // places (Stripe's bound) and are never negative.
 type Price struct {
-	Mode Mode `json:"mode"`
+	Mode Mode `json:"model"`
 	// Amount is the fee of a flat price, the price of one unit, or the price of one package.
-	Amount *decimal.Decimal `json:"amount,omitempty"`
+	Amount *decimal.Decimal `json:"price,omitempty"`
 	// PackageSize is the number of units in a package.
 	PackageSize *decimal.Decimal `json:"package_size,omitempty"`
 	// Tiers of a graduated or volume price, by rising bound; exactly the last is open.
@@ -58,9 +58,9 @@ type Tier struct {
 	// UpTo is the upper bound, inclusive; nil for the last tier, which is open.
 	UpTo *decimal.Decimal `json:"up_to,omitempty"`
 	// Unit is the price of one unit, or of one begun block when Block is given.
-	Unit *decimal.Decimal `json:"unit,omitempty"`
+	Unit *decimal.Decimal `json:"unit_price,omitempty"`
 	// Flat is due once when the tier is reached.
-	Flat *decimal.Decimal `json:"flat,omitempty"`
+	Flat *decimal.Decimal `json:"flat_price,omitempty"`
 	// Block is the number of units in a block (Kill Bill); the tier's quantity is rounded up to whole blocks.
 	Block *decimal.Decimal `json:"block,omitempty"`
 }
@@ -88,12 +88,12 @@ type Transform struct {
 type Step struct {
 	Tier     int              `json:"tier"` // from 1; 0 for a price without tiers
 	From     decimal.Decimal  `json:"from"` // exclusive
-	To       *decimal.Decimal `json:"to,omitempty"`
+	To       *decimal.Decimal `json:"up_to,omitempty"`
 	Quantity decimal.Decimal  `json:"quantity"`
 	// Blocks is how many blocks or packages the quantity fills; absent when the price is per unit.
 	Blocks *decimal.Decimal `json:"blocks,omitempty"`
-	Unit   decimal.Decimal  `json:"unit"`
-	Flat   decimal.Decimal  `json:"flat"`
+	Unit   decimal.Decimal  `json:"unit_price"`
+	Flat   decimal.Decimal  `json:"flat_price"`
 	Amount decimal.Decimal  `json:"amount"`
 }
 
@@ -109,7 +109,7 @@ type Line struct {
 	Discount decimal.Decimal `json:"discount"`  // <= 0
 	MaxSpend decimal.Decimal `json:"max_spend"` // <= 0: what the greatest amount takes off
 	MinSpend decimal.Decimal `json:"min_spend"` // >= 0: what the least amount adds
-	Exact    decimal.Decimal `json:"exact"`
+	Exact    decimal.Decimal `json:"exact_amount"`
 	Amount   decimal.Decimal `json:"amount"`
 }
 

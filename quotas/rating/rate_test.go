@@ -148,8 +148,8 @@ func TestValidationReportsEverythingAtOnce(t *testing.T) {
 		want  []string // fields with a problem, in order
 	}{
 		{"fine", graduated(t, "<=5: 1; inf: 0"), nil},
-		{"no mode", Price{}, []string{"mode"}},
-		{"unknown mode", Price{Mode: "stairs"}, []string{"mode"}},
+		{"no mode", Price{}, []string{"model"}},
+		{"unknown mode", Price{Mode: "stairs"}, []string{"model"}},
 		{"no tiers", Price{Mode: ModeVolume}, []string{"tiers"}},
 		{"unsorted", graduated(t, "<=10: 1; <=5: 1; inf: 1"), []string{"tiers[1].up_to"}},
 		{"equal bounds", graduated(t, "<=10: 1; <=10: 1; inf: 1"), []string{"tiers[1].up_to"}},
@@ -158,25 +158,25 @@ func TestValidationReportsEverythingAtOnce(t *testing.T) {
 		{"no open tier", graduated(t, "<=10: 1; <=20: 1"), []string{"tiers[1].up_to"}},
 		{"two open tiers", graduated(t, "inf: 1; inf: 1"), []string{"tiers[0].up_to"}},
 		{"neither flat nor unit", graduated(t, "<=5: -; inf: 1"), []string{"tiers[0]"}},
-		{"negative prices", graduated(t, "<=5: -1+-2; inf: 1"), []string{"tiers[0].unit", "tiers[0].flat"}},
+		{"negative prices", graduated(t, "<=5: -1+-2; inf: 1"), []string{"tiers[0].unit_price", "tiers[0].flat_price"}},
 		{"block 0", graduated(t, "inf: 1 /0"), []string{"tiers[0].block"}},
-		{"unit without amount", Price{Mode: ModeUnit}, []string{"amount"}},
+		{"unit without amount", Price{Mode: ModeUnit}, []string{"price"}},
 		{"package without size", Price{Mode: ModePackage, Amount: num("1")}, []string{"package_size"}},
 		{"package of 0", packages("1", "0"), []string{"package_size"}},
 		{"fields of other modes", Price{Mode: ModeUnit, Amount: num("1"), PackageSize: num("1"), Tiers: tiersOf(t, "inf: 1")}, []string{"tiers", "package_size"}},
-		{"amount in a tiered price", Price{Mode: ModeGraduated, Amount: num("1"), Tiers: tiersOf(t, "inf: 1")}, []string{"amount"}},
+		{"amount in a tiered price", Price{Mode: ModeGraduated, Amount: num("1"), Tiers: tiersOf(t, "inf: 1")}, []string{"price"}},
 		{"discount above 100", Price{Mode: ModeUnit, Amount: num("1"), DiscountPercent: num("100.1")}, []string{"discount_percent"}},
 		{"min above max", Price{Mode: ModeUnit, Amount: num("1"), MinSpend: num("2"), MaxSpend: num("1")}, []string{"min_spend"}},
 		{"max of less than a cent", Price{Mode: ModeUnit, Amount: num("1"), MaxSpend: num("1.005")}, []string{"max_spend"}},
 		{"divide by 3 without rounding", Price{Mode: ModeUnit, Amount: num("1"), Transform: &Transform{Divide: num("3")}}, []string{"transform.round"}},
 		{"bad transform", Price{Mode: ModeUnit, Amount: num("1"), Transform: &Transform{Multiply: num("0"), Round: "odd", Decimals: 13}}, []string{"transform.multiply", "transform.round", "transform.decimals"}},
-		{"flat with a meter's fields", Price{Mode: ModeFlat, Amount: num("1"), Included: num("1")}, []string{"mode"}},
-		{"too many decimals", unit("0.0000000000001"), []string{"amount"}},
-		{"an exponent that would eat the memory", Price{Mode: ModeUnit, Amount: &huge}, []string{"amount"}},
-		{"the same downwards", unit("1e-9999"), []string{"amount"}},
+		{"flat with a meter's fields", Price{Mode: ModeFlat, Amount: num("1"), Included: num("1")}, []string{"model"}},
+		{"too many decimals", unit("0.0000000000001"), []string{"price"}},
+		{"an exponent that would eat the memory", Price{Mode: ModeUnit, Amount: &huge}, []string{"price"}},
+		{"the same downwards", unit("1e-9999"), []string{"price"}},
 		{
 			"several at once", Price{Mode: ModeGraduated, Tiers: tiersOf(t, "<=10: -1; <=5: -"), Included: num("-1"), DiscountPercent: num("101")},
-			[]string{"tiers[0].unit", "tiers[1]", "tiers[1].up_to", "tiers[1].up_to", "included", "discount_percent"},
+			[]string{"tiers[0].unit_price", "tiers[1]", "tiers[1].up_to", "tiers[1].up_to", "included", "discount_percent"},
 		},
 	}
 	for _, tt := range tests {
@@ -204,7 +204,7 @@ func TestAPriceSurvivesJSONWithItsDecimalsAsStrings(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	want := `{"mode":"graduated","tiers":[{"up_to":"1000000","unit":"0.000001","flat":"0.5"},{"unit":"0.0000005"}],"max_spend":"100"}`
+	want := `{"model":"graduated","tiers":[{"up_to":"1000000","unit_price":"0.000001","flat_price":"0.5"},{"unit_price":"0.0000005"}],"max_spend":"100"}`
 	if string(text) != want {
 		t.Errorf("got  %s\nwant %s", text, want)
 	}

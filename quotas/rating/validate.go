@@ -84,21 +84,21 @@ func (p Price) check(c *checker, cur Currency) {
 	switch p.Mode {
 	case ModeFlat, ModeUnit, ModePackage:
 		if p.Amount == nil {
-			c.add("amount", "is missing; a %s price needs it", p.Mode)
+			c.add("price", "is missing; a %s price needs it", p.Mode)
 		}
 	case ModeGraduated, ModeVolume:
 		tiered = true
 		if p.Amount != nil {
-			c.add("amount", "does not belong to a %s price; put it into a tier", p.Mode)
+			c.add("price", "does not belong to a %s price; put it into a tier", p.Mode)
 		}
 	case "":
-		c.add("mode", "is missing; give flat, unit, graduated, volume or package")
+		c.add("model", "is missing; give flat, unit, graduated, volume or package")
 		return
 	default:
-		c.add("mode", "%.32q is not known; give flat, unit, graduated, volume or package", string(p.Mode))
+		c.add("model", "%.32q is not known; give flat, unit, graduated, volume or package", string(p.Mode))
 		return
 	}
-	c.number("amount", p.Amount, false)
+	c.number("price", p.Amount, false)
 	if tiered {
 		c.tiers(p.Tiers)
 	} else if len(p.Tiers) > 0 {
@@ -116,7 +116,7 @@ func (p Price) check(c *checker, cur Currency) {
 	}
 	c.spend(p, cur)
 	if p.Mode == ModeFlat && (p.Transform != nil || p.Included != nil || p.MinSpend != nil || p.MaxSpend != nil) {
-		c.add("mode", "a flat price takes no transform, included, min_spend or max_spend")
+		c.add("model", "a flat price takes no transform, included, min_spend or max_spend")
 	}
 }
 
@@ -150,10 +150,10 @@ func (c *checker) tiers(tiers []Tier) {
 	for i, t := range tiers {
 		at := func(name string) string { return fmt.Sprintf("tiers[%d].%s", i, name) }
 		if t.Unit == nil && t.Flat == nil {
-			c.add(fmt.Sprintf("tiers[%d]", i), "has neither unit nor flat; write 0 for a free tier")
+			c.add(fmt.Sprintf("tiers[%d]", i), "has neither unit_price nor flat_price; write 0 for a free tier")
 		}
-		c.number(at("unit"), t.Unit, false)
-		c.number(at("flat"), t.Flat, false)
+		c.number(at("unit_price"), t.Unit, false)
+		c.number(at("flat_price"), t.Flat, false)
 		c.number(at("block"), t.Block, true)
 		if t.UpTo == nil {
 			if open++; i < len(tiers)-1 {

@@ -1,0 +1,325 @@
+package quotas
+
+import (
+	"context"
+	"crypto/sha256"
+	"database/sql"
+	"encoding/hex"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"strconv"
+	"time"
+
+	"github.com/tollkeeper/tollkeeper/internal/sqlstore"
+	"github.com/tollkeeper/tollkeeper/quotas/period"
+	"github.com/tollkeeper/tollkeeper/quotas/rating"
+)
+
+// statementLedger numbers statements. It is its own row, so that issuing does not queue behind changes of plans.
+const statementLedger = "statements"
+
+// Issue makes the statement of the account's period that holds at, for good. A period can be issued when it is over, its
+// grace has passed and all its hours are sealed; before that the error is [ErrOpen]. Issuing again returns what was issued
+// and does nothing.
+func (s *Service) Issue(ctx context.Context, account string, at time.Time, actor string) (Statement, error) {
+	line, err := s.timeline(ctx, s.store.db.Read(), account)
+	if err != nil {
+		return Statement{}, err
+	}
+	b, err := line.bill(at)
+	if err != nil {
+		return Statement{}, err
+	}
+	if old, err := s.store.issued(ctx, s.store.db.Read(), account, b.period.From); !errors.Is(err, ErrNotFound) {
+		return old, err
+	}
+	if due := b.period.To.Add(s.cfg.Grace); s.cfg.Now().Before(due) {
+		return Statement{}, fmt.Errorf("the period %s of %s can be issued from %s on: %w", b.period, clip(account), due.Format(time.RFC3339), ErrOpen)
+	}
+	st, err := s.compute(ctx, account, b)
+	if err != nil {
+		return Statement{}, err
+	}
+	if st.Basis.Provisional {
+		return Statement{}, fmt.Errorf("use is sealed up to %s only, the period %s needs all of it: %w", st.Basis.SealedThrough.Format(time.RFC3339), b.period, ErrOpen)
+	}
+	st.Kind, st.IssuedBy = Issued, actor
+	err = s.store.appendStatement(ctx, &st, func(tx *sql.Tx) (bool, error) {
+		old, err := s.store.issued(ctx, tx, account, b.period.From)
+		if err == nil {
+			st = old
+		}
+		return err == nil, ignore(err, ErrNotFound)
+	})
+	return st, err
+}
+
+// Correct compares a statement with what the ledger says now, and issues a correction when an amount has changed; changed
+// is false, and nothing is issued, when none has. Plans are those of the statement, whatever was published since. Each
+// correction starts from the one before it.
+func (s *Service) Correct(ctx context.Context, statementID, actor string) (correction Statement, changed bool, err error) {
+	original, err := s.Statement(ctx, statementID)
+	if err != nil {
+		return Statement{}, false, err
+	}
+	if original.Kind != Issued {
+		return Statement{}, false, fmt.Errorf("%s is a correction itself; correct %s: %w", original.Number, original.Corrects, ErrConflict)
+	}
+	now, err := s.recompute(ctx, original)
+	if err != nil {
+		return Statement{}, false, err
+	}
+	if now.Basis.Provisional {
+		return Statement{}, false, fmt.Errorf("hours of %s are open again: %w", original.Period, ErrOpen)
+	}
+	err = s.store.appendStatement(ctx, &correction, func(tx *sql.Tx) (bool, error) {
+		before, err := s.store.effectiveLines(ctx, tx, original)
+		if err != nil {
+			return false, err
+		}
+		lines, amounts := differences(before, now.Lines)
+		correction = Statement{
+			Kind: Correction, AccountID: original.AccountID, Corrects: original.ID, Period: original.Period, Currency: original.Currency,
+			Plans: original.Plans, Lines: lines, Restated: now.Lines, Basis: now.Basis, IssuedBy: actor,
+		}
+		correction.add()
+		changed = amounts
+		return !amounts, nil
+	})
+	if err != nil || !changed {
+		return Statement{}, false, err
+	}
+	return correction, true, nil
+}
+
+// recompute rates the period of a statement again, with the plans that it was made with.
+func (s *Service) recompute(ctx context.Context, st Statement) (Statement, error) {
+	line, err := s.timeline(ctx, s.store.db.Read(), st.AccountID)
+	if err != nil {
+		return Statement{}, err
+	}
+	b, err := line.bill(st.Period.From)
+	if err != nil {
+		return Statement{}, err
+	}
+	b.period, b.segments = st.Period, nil
+	for _, ps := range st.Plans {
+		p, err := s.Plan(ctx, ps.PlanID, ps.Version)
+		if err != nil {
+			return Statement{}, err
+		}
+		b.segments = append(b.segments, segment{span: ps.Span, plan: p})
+	}
+	if len(b.segments) == 0 {
+		return Statement{}, fmt.Errorf("statement %s names no plan", st.ID)
+	}
+	return s.compute(ctx, st.AccountID, b)
+}
+
+// differences lists the lines that lead from one set to another, and says whether an amount changed.
+func differences(before, now []StatementLine) (lines []StatementLine, amounts bool) {
+	old := make(map[lineKey]rating.Line, len(before))
+	for i := range before {
+		old[before[i].key()] = before[i].Line
+	}
+	for _, l := range now {
+		l.Line = rating.Difference(old[l.key()], l.Line)
+		if l.Quantity.IsZero() && l.Exact.IsZero() {
+			continue
+		}
+		amounts = amounts || !l.Amount.IsZero()
+		lines = append(lines, l)
+	}
+	return lines, amounts
+}
+
+// effectiveLines are those of the statement, or as its last correction restated them.
+func (s *store) effectiveLines(ctx context.Context, q sqlstore.Querier, st Statement) ([]StatementLine, error) {
+	last, err := scanStatement(q.QueryRowContext(ctx, `SELECT `+statementColumns+` FROM quota_statements WHERE corrects = $1 ORDER BY seq DESC LIMIT 1`, st.ID))
+	if errors.Is(err, sql.ErrNoRows) {
+		return st.Lines, nil
+	}
+	if err != nil {
+		return nil, fmt.Errorf("read the corrections of %s: %w", st.ID, err)
+	}
+	return last.Restated, nil
+}
+
+// appendStatement numbers, hashes and stores a statement, unless prepare, which runs in the same transaction after all
+// other writers of statements, says that there is nothing to do.
+func (s *store) appendStatement(ctx context.Context, st *Statement, prepare func(tx *sql.Tx) (done bool, err error)) error {
+	return s.db.WithTx(ctx, func(tx *sql.Tx) error {
+		// Taking the number locks the ledger. A number that is not used is given back with the roll-back below.
+		seq, err := sqlstore.NextSeq(ctx, tx, statementLedger, 1)
+		if err != nil {
+			return err
+		}
+		done, err := prepare(tx)
+		if err != nil {
+			return err
+		}
+		if done {
+			_, err := tx.ExecContext(ctx, `UPDATE ledger SET seq = seq - 1 WHERE name = $1`, statementLedger)
+			return err
+		}
+		if err := tx.QueryRowContext(ctx, `SELECT hash FROM ledger WHERE name = $1`, statementLedger).Scan(&st.PreviousHash); err != nil {
+			return fmt.Errorf("read the last statement's hash: %w", err)
+		}
+		st.IssuedAt = s.clock()
+		st.ID = sqlstore.NewID("st_", st.IssuedAt)
+		st.Number = fmt.Sprintf("TK-%06d", seq)
+		body, err := json.Marshal(st)
+		if err != nil {
+			return fmt.Errorf("statement of %s: %w", clip(st.AccountID), err)
+		}
+		st.Hash = chainHash(st.PreviousHash, body)
+		_, err = tx.ExecContext(ctx, `INSERT INTO quota_statements (id, seq, number, kind, account_id, corrects, period_from, period_to, currency, total, body,
+			previous_hash, hash, issued_at) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14)`,
+			st.ID, seq, st.Number, string(st.Kind), st.AccountID, st.Corrects, st.Period.From.UnixMilli(), st.Period.To.UnixMilli(), st.Currency,
+			st.Total.String(), string(body), st.PreviousHash, st.Hash, st.IssuedAt.UnixMilli())
+		if err != nil {
+			return fmt.Errorf("save statement %s: %w", st.Number, err)
+		}
+		if _, err = tx.ExecContext(ctx, `UPDATE ledger SET hash = $1 WHERE name = $2`, st.Hash, statementLedger); err != nil {
+			return fmt.Errorf("save statement %s: %w", st.Number, err)
+		}
+		return nil
+	})
+}
+
+// chainHash is SHA-256 over the hash of the statement before and the text of this one. It shows a change by hand or by a
+// fault; it is not keyed, so whoever can rewrite every later statement can hide one.
+func chainHash(previous string, body []byte) string {
+	h := sha256.New()
+	h.Write([]byte(previous))
+	h.Write([]byte{'\n'})
+	h.Write(body)
+	return hex.EncodeToString(h.Sum(nil))
+}
+
+func ignore(err, target error) error {
+	if errors.Is(err, target) {
+		return nil
+	}
+	return err
+}
+
+const statementColumns = `body, previous_hash, hash`
+
+func scanStatement(row scanner) (Statement, error) {
+	var st Statement
+	var body string
+	var previous, hash string
+	if err := row.Scan(&body, &previous, &hash); err != nil {
+		return Statement{}, err
+	}
+	if err := json.Unmarshal([]byte(body), &st); err != nil {
+		return Statement{}, fmt.Errorf("read a statement: %w", err)
+	}
+	st.PreviousHash, st.Hash = previous, hash
+	return st, nil
+}
+
+// issued finds the statement of a period, or ErrNotFound.
+func (s *store) issued(ctx context.Context, q sqlstore.Querier, account string, from time.Time) (Statement, error) {
+	st, err := scanStatement(q.QueryRowContext(ctx, `SELECT `+statementColumns+` FROM quota_statements WHERE account_id = $1 AND period_from = $2 AND kind = 'statement'`,
+		account, from.UnixMilli()))
+	if errors.Is(err, sql.ErrNoRows) {
+		return Statement{}, fmt.Errorf("a statement of %s from %s: %w", clip(account), from.Format(time.DateOnly), ErrNotFound)
+	}
+	return st, err
+}
+
+// Statement returns an issued statement or correction by id or number.
+func (s *Service) Statement(ctx context.Context, id string) (Statement, error) {
+	st, err := scanStatement(s.store.db.Read().QueryRowContext(ctx, `SELECT `+statementColumns+` FROM quota_statements WHERE id = $1 OR number = $1`, id))
+	if errors.Is(err, sql.ErrNoRows) {
+		return Statement{}, fmt.Errorf("statement %s: %w", clip(id), ErrNotFound)
+	}
+	if err != nil {
+		return Statement{}, fmt.Errorf("read statement %s: %w", clip(id), err)
+	}
+	return st, nil
+}
+
+// StatementFilter selects statements; zero fields select all.
+type StatementFilter struct {
+	AccountID string
+	Within    period.Period // those whose period starts in it
+	Corrects  string        // corrections of this statement
+	Cursor    string
+	Limit     int // 0: the default page size
+}
+
+// Statements lists issued statements and corrections, the newest first; next is "" on the last page.
+func (s *Service) Statements(ctx context.Context, f StatementFilter) (list []Statement, next string, err error) {
+	limit, err := sqlstore.PageSize(f.Limit)
+	if err != nil {
+		return nil, "", bad("limit", "%s", err)
+	}
+	after, err := sqlstore.ParseCursor(f.Cursor)
+	if err != nil {
+		return nil, "", bad("cursor", "%s", err)
+	}
+	var w sqlstore.Where
+	if f.AccountID != "" {
+		w.And("account_id = ?", f.AccountID)
+	}
+	if f.Corrects != "" {
+		w.And("corrects = ?", f.Corrects)
+	}
+	if !f.Within.IsZero() {
+		w.And("period_from >= ? AND period_from < ?", f.Within.From.UnixMilli(), f.Within.To.UnixMilli())
+	}
+	if after.ID != "" {
+		w.And("(issued_at, id) < (?, ?)", after.Millis, after.ID)
+	}
+	list, err = rows(ctx, s.store.db.Read(), scanStatement,
+		`SELECT `+statementColumns+` FROM quota_statements`+w.String()+` ORDER BY issued_at DESC, id DESC LIMIT `+strconv.Itoa(limit+1), w.Args...)
+	if err != nil {
+		return nil, "", fmt.Errorf("list statements: %w", err)
+	}
+	if len(list) > limit {
+		list = list[:limit]
+		last := list[limit-1]
+		next = sqlstore.Cursor{Millis: last.IssuedAt.UnixMilli(), ID: last.ID}.String()
+	}
+	return list, next, nil
+}
+
+// VerifyStatements recomputes the chain of hashes over all statements and returns how many there are, or an error that
+// names the first that is not what was issued.
+func (s *Service) VerifyStatements(ctx context.Context) (int64, error) {
+	q := s.store.db.Read()
+	r, err := q.QueryContext(ctx, `SELECT seq, number, body, previous_hash, hash FROM quota_statements ORDER BY seq`)
+	if err != nil {
+		return 0, fmt.Errorf("read the statements: %w", err)
+	}
+	defer r.Close()
+	var n int64
+	last := ""
+	for r.Next() {
+		var seq int64
+		var number, body, previous, hash string
+		if err := r.Scan(&seq, &number, &body, &previous, &hash); err != nil {
+			return n, fmt.Errorf("read the statements: %w", err)
+		}
+		if n++; seq != n || previous != last || chainHash(previous, []byte(body)) != hash {
+			return n - 1, fmt.Errorf("statement %s (number %d in order) is not what was issued, or one before it is missing", number, n)
+		}
+		last = hash
+	}
+	if err := r.Err(); err != nil {
+		return n, fmt.Errorf("read the statements: %w", err)
+	}
+	var head string
+	err = q.QueryRowContext(ctx, `SELECT hash FROM ledger WHERE name = $1`, statementLedger).Scan(&head)
+	if err = ignore(err, sql.ErrNoRows); err != nil {
+		return n, fmt.Errorf("read the last statement's hash: %w", err)
+	}
+	if head != last {
+		return n, errors.New("statements at the end are missing")
+	}
+	return n, nil
+}

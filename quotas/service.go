@@ -1,0 +1,207 @@
+// Package quotas says what an account pays and may use: plans of charges and quotas, subscriptions to them, what is used
+// and left, and statements with their arithmetic.
+//
+// The contract:
+//   - The ledger of use is elsewhere ([meter.Source]); this package only reads it. Sums are int64, money is decimal; no
+//     float is in it. A line of a statement is rounded once (package rating).
+//   - Periods of charges follow the account's cycle (package period), those of quotas the UTC day and month.
+//   - A published version of a plan and an issued statement never change. What late records change in a period that was
+//     billed becomes a correction with debit and credit lines. Statements are numbered without gap and chained by hash.
+//   - Quotas are enforced by live counters (package counter) that [Service.Run] keeps in step with plans and ledger.
+//
+// Everything is kept in the relational database. Times of changes to it are milliseconds. A Service is safe for concurrent
+// use, also by several processes on one database.
+package quotas
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+
+	"github.com/tollkeeper/tollkeeper/internal/sqlstore"
+	"github.com/tollkeeper/tollkeeper/quotas/counter"
+	"github.com/tollkeeper/tollkeeper/quotas/meter"
+)
+
+// Accounts says which keys belong to whom.
+type Accounts interface {
+	// KeysOfAccount returns the ids of all keys that the account has or had: what a revoked key used is billed too.
+	KeysOfAccount(ctx context.Context, accountID string) ([]string, error)
+	// AccountOfKey returns the account of a key, "" when it has none. It answers from memory.
+	AccountOfKey(keyID string) string
+}
+
+// Config of a service. All but Registerer, OnThreshold and the durations are needed.
+type Config struct {
+	DB       *sqlstore.DB // opened with Migrations()
+	Source   meter.Source
+	Accounts Accounts
+	Now      func() time.Time
+	Logger   *slog.Logger
+
+	Registerer prometheus.Registerer // nil: no metrics
+	// OnThreshold is told once of every threshold that a quota reaches, after it was stored.
+	OnThreshold func(ctx context.Context, n Notification)
+	// Grace is how long after its end a period may be issued at the earliest; 0: one hour.
+	Grace time.Duration
+	// LimitsEvery and CountersEvery are how often Run looks for changed plans, and refreshes the counters of keys that
+	// other processes ingest; 0: 10 s and 1 min.
+	LimitsEvery, CountersEvery time.Duration
+}
+
+// Service is the package's front.
+type Service struct {
+	cfg     Config
+	store   *store
+	counter *counter.Counter
+}
+
+// New makes a service, and the default plan when the database has none. Nothing runs until [Service.Run].
+func New(ctx context.Context, cfg Config) (*Service, error) {
+	if cfg.DB == nil || cfg.Source == nil || cfg.Accounts == nil || cfg.Now == nil || cfg.Logger == nil {
+		return nil, errors.New("quotas: DB, Source, Accounts, Now and Logger are needed")
+	}
+	set := func(d *time.Duration, to time.Duration) {
+		if *d == 0 {
+			*d = to
+		}
+	}
+	set(&cfg.Grace, time.Hour)
+	set(&cfg.LimitsEvery, 10*time.Second)
+	set(&cfg.CountersEvery, time.Minute)
+	s := &Service{
+		cfg: cfg, store: &store{db: cfg.DB, now: cfg.Now},
+		counter: counter.New(counter.Config{
+			Source: cfg.Source, AccountOf: cfg.Accounts.AccountOfKey, Now: cfg.Now, Logger: cfg.Logger, Registerer: cfg.Registerer,
+		}),
+	}
+	if err := s.store.seed(ctx); err != nil {
+		return nil, err
+	}
+	return s, s.RefreshLimits(ctx)
+}
+
+// Counter is what ingest tells of every batch and what verify asks.
+func (s *Service) Counter() *counter.Counter { return s.counter }
+
+// RefreshLimits makes the counters enforce what plans and subscriptions say now. Run does so all the time; who changes
+// plans calls it for the change to hold at once.
+func (s *Service) RefreshLimits(ctx context.Context) error {
+	now := s.cfg.Now()
+	subs, err := s.store.running(ctx, now)
+	if err != nil {
+		return err
+	}
+	versions := make(map[string][]Plan)
+	limits := func(st stretch, id string) ([]counter.Limit, error) {
+		plans, ok := versions[id]
+		if !ok {
+			var err error
+			if plans, err = s.store.released(ctx, s.store.db.Read(), id); err != nil {
+				return nil, err
+			}
+			versions[id] = plans
+		}
+		st.versions = plans
+		p, err := st.cycle.At(now)
+		if err != nil {
+			return nil, err
+		}
+		if st.span.From.After(p.From) {
+			p.From = st.span.From
+		}
+		return st.version(p.From).Limits(), nil
+	}
+	defaults, err := limits(stretch{}, DefaultPlanID)
+	if err != nil {
+		return err
+	}
+	byAccount := make(map[string][]counter.Limit, len(subs))
+	for _, sub := range subs {
+		st := stretch{cycle: sub.Cycle, pinned: sub.PlanVersion}
+		st.span.From = sub.StartsAt
+		if byAccount[sub.AccountID], err = limits(st, sub.PlanID); err != nil {
+			return err
+		}
+	}
+	s.counter.SetLimits(defaults, byAccount)
+	return nil
+}
+
+// maxUntold bounds how many crossings wait for a database that is away; the oldest are dropped, and told of again after
+// a restart.
+const maxUntold = 1024
+
+// Run keeps limits and counters fresh and stores and tells thresholds, until ctx ends. Failures are logged and tried
+// again.
+func (s *Service) Run(ctx context.Context) error {
+	limits, counters := time.NewTicker(s.cfg.LimitsEvery), time.NewTicker(s.cfg.CountersEvery)
+	defer limits.Stop()
+	defer counters.Stop()
+	var untold []counter.Crossing
+	tell := func() error {
+		for len(untold) > 0 {
+			if err := s.notify(ctx, untold[0]); err != nil {
+				untold = untold[max(0, len(untold)-maxUntold):]
+				return err
+			}
+			untold = untold[1:]
+		}
+		return nil
+	}
+	for {
+		var err error
+		doing := ""
+		select {
+		case <-ctx.Done():
+			return nil
+		case <-limits.C:
+			doing, err = "refresh quota limits", errors.Join(s.RefreshLimits(ctx), tell())
+		case <-counters.C:
+			doing, err = "refresh quota counters", s.counter.Reload(ctx)
+		case c := <-s.counter.Crossings():
+			untold = append(untold, c)
+			doing, err = "tell of a quota", tell()
+		}
+		if err != nil && ctx.Err() == nil {
+			s.cfg.Logger.Warn("quotas: will try again", "doing", doing, "error", err)
+		}
+	}
+}
+
+// CreateDraft stores the next version of a plan as a draft, in place of a draft that is there already.
+func (s *Service) CreateDraft(ctx context.Context, p Plan, actor string) (Plan, error) {
+	p = p.withDefaults()
+	if err := p.Validate(); err != nil {
+		return Plan{}, err
+	}
+	p.CreatedBy = actor
+	return s.store.draft(ctx, p)
+}
+
+// Publish makes a draft the newest version of its plan. Accounts on the plan move to it when their next period starts.
+func (s *Service) Publish(ctx context.Context, id string, version int) (Plan, error) {
+	p, err := s.store.publish(ctx, id, version)
+	if err != nil {
+		return Plan{}, err
+	}
+	return p, s.RefreshLimits(ctx)
+}
+
+// Archive closes a plan to new subscriptions; those on it stay.
+func (s *Service) Archive(ctx context.Context, id string) (Plan, error) {
+	return s.store.archive(ctx, id)
+}
+
+// Plan returns a version of a plan; version 0 is the newest.
+func (s *Service) Plan(ctx context.Context, id string, version int) (Plan, error) {
+	return s.store.plan(ctx, s.store.db.Read(), id, version)
+}
+
+// Plans lists the newest version of each plan, by id. limit 0 is the default page size; next is "" on the last page.
+func (s *Service) Plans(ctx context.Context, cursor string, limit int) (plans []Plan, next string, err error) {
+	return s.store.listPlans(ctx, cursor, limit)
+}

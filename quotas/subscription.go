@@ -1,0 +1,261 @@
+package quotas
+
+import (
+	"context"
+	"database/sql"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"slices"
+	"time"
+
+	"github.com/tollkeeper/tollkeeper/internal/sqlstore"
+	"github.com/tollkeeper/tollkeeper/quotas/period"
+)
+
+// Subscription puts an account on a plan from a day on. Subscriptions of an account do not overlap; before, between and
+// after them the account is on [DefaultPlanID] with calendar months in UTC.
+type Subscription struct {
+	ID        string `json:"id"`
+	AccountID string `json:"account_id"`
+	PlanID    string `json:"plan_id"`
+	// PlanVersion pins a version; 0 follows the plan: the version in effect when a period starts holds for all of it.
+	PlanVersion int          `json:"plan_version,omitempty"`
+	Cycle       period.Cycle `json:"cycle"`
+	StartsAt    time.Time    `json:"starts_at"`        // a midnight of the cycle's zone
+	EndsAt      time.Time    `json:"ends_at,omitzero"` // zero: until it is ended or replaced
+	CreatedBy   string       `json:"created_by,omitempty"`
+	CreatedAt   time.Time    `json:"created_at"`
+}
+
+const subscriptionColumns = `id, account_id, plan_id, plan_version, cycle, starts_at, ends_at, created_by, created_at`
+
+func scanSubscription(row scanner) (Subscription, error) {
+	var s Subscription
+	var cycle string
+	var starts, ends, created int64
+	if err := row.Scan(&s.ID, &s.AccountID, &s.PlanID, &s.PlanVersion, &cycle, &starts, &ends, &s.CreatedBy, &created); err != nil {
+		return Subscription{}, err
+	}
+	if err := json.Unmarshal([]byte(cycle), &s.Cycle); err != nil {
+		return Subscription{}, fmt.Errorf("subscription %s: %w", s.ID, err)
+	}
+	s.StartsAt, s.EndsAt, s.CreatedAt = sqlstore.Time(starts), sqlstore.Time(ends), sqlstore.Time(created)
+	return s, nil
+}
+
+// subscriptions of an account, in order of time.
+func (s *store) subscriptions(ctx context.Context, q sqlstore.Querier, account string) ([]Subscription, error) {
+	subs, err := rows(ctx, q, scanSubscription, `SELECT `+subscriptionColumns+` FROM quota_subscriptions WHERE account_id = $1 ORDER BY starts_at, id`, account)
+	if err != nil {
+		return nil, fmt.Errorf("read the subscriptions of %s: %w", clip(account), err)
+	}
+	return subs, nil
+}
+
+// running returns all subscriptions that hold at t.
+func (s *store) running(ctx context.Context, t time.Time) ([]Subscription, error) {
+	subs, err := rows(ctx, s.db.Read(), scanSubscription, `SELECT `+subscriptionColumns+` FROM quota_subscriptions
+		WHERE starts_at <= $1 AND (ends_at = 0 OR ends_at > $1) ORDER BY starts_at, id`, t.UnixMilli())
+	if err != nil {
+		return nil, fmt.Errorf("read the subscriptions: %w", err)
+	}
+	return subs, nil
+}
+
+// Subscribe puts an account on a plan from the start of the day of StartsAt on (zero: of today), in place of whatever it
+// would have been on from then. Without a cycle it keeps that of the subscription before it. A start inside a period for
+// which a statement was issued is refused: issued statements do not change.
+func (s *Service) Subscribe(ctx context.Context, sub Subscription, actor string) (Subscription, error) {
+	if err := s.checkSubscription(&sub); err != nil {
+		return Subscription{}, err
+	}
+	sub.CreatedBy, sub.CreatedAt = actor, s.store.clock()
+	sub.ID = sqlstore.NewID("sub_", sub.CreatedAt)
+	err := s.store.write(ctx, func(tx *sql.Tx) error {
+		if err := s.store.subscribable(ctx, tx, sub); err != nil {
+			return err
+		}
+		return s.store.subscribe(ctx, tx, &sub)
+	})
+	if err != nil {
+		return Subscription{}, err
+	}
+	return sub, s.RefreshLimits(ctx)
+}
+
+func (s *Service) checkSubscription(sub *Subscription) error {
+	var c checker
+	if sub.AccountID == "" {
+		c.add("account_id", "is missing")
+	}
+	if sub.PlanID == "" {
+		c.add("plan_id", "is missing")
+	}
+	if err := sub.Cycle.Validate(); err != nil {
+		c.add("cycle", "%s", err)
+		return c.err()
+	}
+	if sub.StartsAt.IsZero() {
+		sub.StartsAt = s.cfg.Now()
+	}
+	var err error
+	if sub.StartsAt, err = sub.Cycle.Midnight(sub.StartsAt); err != nil {
+		c.add("cycle", "%s", err)
+		return c.err()
+	}
+	// Usage is sealed by the hour, so that is where money may be cut.
+	for t, i := sub.StartsAt, 0; i < 24; i++ {
+		p, err := sub.Cycle.At(t)
+		if err != nil {
+			c.add("cycle", "%s", err)
+			break
+		}
+		if !wholeHour(p.To) || !wholeHour(sub.StartsAt) {
+			c.add("cycle", "starts a period at %s; periods start on whole hours of UTC, choose another anchor or zone", p.To.Format(time.RFC3339))
+			break
+		}
+		t = p.To
+	}
+	if !sub.EndsAt.IsZero() {
+		if sub.EndsAt, err = sub.Cycle.Midnight(sub.EndsAt); err != nil || !sub.EndsAt.After(sub.StartsAt) {
+			c.add("ends_at", "is not a day after starts_at")
+		}
+	}
+	return c.err()
+}
+
+func wholeHour(t time.Time) bool { return t.Equal(t.Truncate(time.Hour)) }
+
+// subscribable refuses plans that take no subscriptions.
+func (s *store) subscribable(ctx context.Context, tx *sql.Tx, sub Subscription) error {
+	released, err := s.released(ctx, tx, sub.PlanID)
+	if err != nil {
+		return err
+	}
+	last := released[len(released)-1]
+	if last.Status == Archived {
+		return fmt.Errorf("plan %s is archived: %w", sub.PlanID, ErrConflict)
+	}
+	if sub.PlanVersion == 0 {
+		return nil
+	}
+	if !slices.ContainsFunc(released, func(p Plan) bool { return p.Version == sub.PlanVersion }) {
+		return fmt.Errorf("plan %s has no published version %d: %w", sub.PlanID, sub.PlanVersion, ErrNotFound)
+	}
+	return nil
+}
+
+// subscribe makes room for sub and stores it.
+func (s *store) subscribe(ctx context.Context, tx *sql.Tx, sub *Subscription) error {
+	if err := s.changeable(ctx, tx, sub.AccountID, sub.StartsAt); err != nil {
+		return err
+	}
+	subs, err := s.subscriptions(ctx, tx, sub.AccountID)
+	if err != nil {
+		return err
+	}
+	for _, old := range subs {
+		if sub.Cycle == (period.Cycle{}) && !old.StartsAt.After(sub.StartsAt) {
+			sub.Cycle = old.Cycle // of the last one that begins no later
+		}
+	}
+	if err := s.cut(ctx, tx, subs, sub.StartsAt); err != nil {
+		return err
+	}
+	cycle, err := json.Marshal(sub.Cycle)
+	if err != nil {
+		return fmt.Errorf("subscription: %w", err)
+	}
+	_, err = tx.ExecContext(ctx, `INSERT INTO quota_subscriptions (`+subscriptionColumns+`) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)`,
+		sub.ID, sub.AccountID, sub.PlanID, sub.PlanVersion, string(cycle), sub.StartsAt.UnixMilli(), sqlstore.Millis(sub.EndsAt), sub.CreatedBy, sub.CreatedAt.UnixMilli())
+	if err != nil {
+		return fmt.Errorf("save subscription %s: %w", sub.ID, err)
+	}
+	return nil
+}
+
+// cut removes what begins at or after t, and ends at t what runs then.
+func (s *store) cut(ctx context.Context, tx *sql.Tx, subs []Subscription, t time.Time) error {
+	for _, old := range subs {
+		var err error
+		switch {
+		case !old.StartsAt.Before(t):
+			_, err = tx.ExecContext(ctx, `DELETE FROM quota_subscriptions WHERE id = $1`, old.ID)
+		case old.EndsAt.IsZero() || old.EndsAt.After(t):
+			_, err = tx.ExecContext(ctx, `UPDATE quota_subscriptions SET ends_at = $1 WHERE id = $2`, t.UnixMilli(), old.ID)
+		}
+		if err != nil {
+			return fmt.Errorf("end subscription %s: %w", old.ID, err)
+		}
+	}
+	return nil
+}
+
+// changeable refuses changes inside what was billed.
+func (s *store) changeable(ctx context.Context, tx *sql.Tx, account string, t time.Time) error {
+	var billed sql.NullInt64
+	if err := tx.QueryRowContext(ctx, `SELECT MAX(period_to) FROM quota_statements WHERE account_id = $1`, account).Scan(&billed); err != nil {
+		return fmt.Errorf("read the statements of %s: %w", clip(account), err)
+	}
+	if until := sqlstore.Time(billed.Int64); t.Before(until) {
+		return fmt.Errorf("account %s has statements up to %s, so its plan can change from then on only: %w", clip(account), until.Format(time.DateOnly), ErrConflict)
+	}
+	return nil
+}
+
+// EndSubscription ends what the account is subscribed to at the start of the day of at (zero: of tomorrow); from then on it
+// is on the default plan. It returns the subscription that was ended.
+func (s *Service) EndSubscription(ctx context.Context, account string, at time.Time) (Subscription, error) {
+	if at.IsZero() {
+		at = s.cfg.Now().AddDate(0, 0, 1)
+	}
+	var ended Subscription
+	err := s.store.write(ctx, func(tx *sql.Tx) error {
+		subs, err := s.store.subscriptions(ctx, tx, account)
+		if err != nil {
+			return err
+		}
+		i := slices.IndexFunc(subs, func(sub Subscription) bool {
+			return !at.Before(sub.StartsAt) && (sub.EndsAt.IsZero() || at.Before(sub.EndsAt))
+		})
+		if i < 0 {
+			return fmt.Errorf("account %s has no subscription on %s: %w", clip(account), at.UTC().Format(time.DateOnly), ErrNotFound)
+		}
+		ended = subs[i]
+		if ended.EndsAt, err = ended.Cycle.Midnight(at); err != nil {
+			return err
+		}
+		if err := s.store.changeable(ctx, tx, account, ended.EndsAt); err != nil {
+			return err
+		}
+		return s.store.cut(ctx, tx, subs[i:], ended.EndsAt)
+	})
+	if err != nil {
+		return Subscription{}, err
+	}
+	return ended, s.RefreshLimits(ctx)
+}
+
+// Subscriptions returns those of an account, in order of time.
+func (s *Service) Subscriptions(ctx context.Context, account string) ([]Subscription, error) {
+	return s.store.subscriptions(ctx, s.store.db.Read(), account)
+}
+
+// PlanOf returns the version of the plan that the account is on at t.
+func (s *Service) PlanOf(ctx context.Context, account string, t time.Time) (Plan, error) {
+	line, err := s.timeline(ctx, s.store.db.Read(), account)
+	if err != nil {
+		return Plan{}, err
+	}
+	b, err := line.bill(t)
+	if err != nil {
+		return Plan{}, err
+	}
+	for _, seg := range b.segments {
+		if seg.span.Contains(t) {
+			return seg.plan, nil
+		}
+	}
+	return Plan{}, errors.New("the time is outside of the period that holds it")
+}
