@@ -144,7 +144,7 @@ func (h *handlers) CreateSession(ctx context.Context, q gen.CreateSessionRequest
 	if h.failures.wait(from, h.cfg.Now()) > 0 {
 		return nil, &Error{Code: CodeRateLimited, Detail: "Too many invalid credentials came from this address; wait a minute."}
 	}
-	cookie, who, err := h.cfg.Sessions.Exchange(std, q.Body.Code)
+	cookie, who, err := h.cfg.Sessions.Exchange(std, q.Body.Code, r.id)
 	if err != nil {
 		if e := public(err); e.Code == CodeUnauthenticated {
 			h.failures.take(from, h.cfg.Now())
@@ -165,7 +165,7 @@ func (h *handlers) DeleteSession(ctx context.Context, _ gen.DeleteSessionRequest
 	c, ok := ctx.(*gin.Context)
 	if ok && r.who.Session {
 		if ck, err := c.Request.Cookie(sessionCookie); err == nil {
-			if err := h.cfg.Sessions.Logout(std, ck.Value); err != nil {
+			if err := h.cfg.Sessions.Logout(std, ck.Value, r.id); err != nil {
 				return nil, err
 			}
 		}

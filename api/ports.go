@@ -155,9 +155,9 @@ type Principal struct {
 type Sessions interface {
 	Authenticate(ctx context.Context, secret string, cookie bool) (Principal, error)
 	// Exchange makes a session from the code of a one-time link. The code is spent.
-	Exchange(ctx context.Context, code string) (cookie string, p Principal, err error)
+	Exchange(ctx context.Context, code, requestID string) (cookie string, p Principal, err error)
 	// Logout ends the session of a cookie.
-	Logout(ctx context.Context, cookie string) error
+	Logout(ctx context.Context, cookie, requestID string) error
 }
 
 // Tokens administers API tokens.

@@ -244,7 +244,7 @@ func keyError(err error) error {
 	case errors.Is(err, keys.ErrVersion):
 		return errors.Join(api.ErrVersion, err)
 	case errors.Is(err, sqlstore.ErrCursor):
-		return api.InvalidParameter("cursor", "is not one that this list returned: ask for the first page again")
+		return badCursor
 	case errors.Is(err, keys.ErrDuplicate):
 		return &api.Error{Code: api.CodeExists, Detail: "This key is in the store already.", Cause: err}
 	}

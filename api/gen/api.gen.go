@@ -156,30 +156,6 @@ func (e Environment) Valid() bool {
 	}
 }
 
-// Defines values for FeedbackVerdict.
-const (
-	FeedbackVerdictAcknowledged FeedbackVerdict = "acknowledged"
-	FeedbackVerdictClosed       FeedbackVerdict = "closed"
-	FeedbackVerdictConfirmed    FeedbackVerdict = "confirmed"
-	FeedbackVerdictDismissed    FeedbackVerdict = "dismissed"
-)
-
-// Valid indicates whether the value is a known member of the FeedbackVerdict enum.
-func (e FeedbackVerdict) Valid() bool {
-	switch e {
-	case FeedbackVerdictAcknowledged:
-		return true
-	case FeedbackVerdictClosed:
-		return true
-	case FeedbackVerdictConfirmed:
-		return true
-	case FeedbackVerdictDismissed:
-		return true
-	default:
-		return false
-	}
-}
-
 // Defines values for Granularity.
 const (
 	GranularityDay   Granularity = "day"
@@ -267,6 +243,48 @@ func (e KeyStatus) Valid() bool {
 	}
 }
 
+// Defines values for MeterDirection.
+const (
+	MeterDirectionBoth     MeterDirection = "both"
+	MeterDirectionRequest  MeterDirection = "request"
+	MeterDirectionResponse MeterDirection = "response"
+)
+
+// Valid indicates whether the value is a known member of the MeterDirection enum.
+func (e MeterDirection) Valid() bool {
+	switch e {
+	case MeterDirectionBoth:
+		return true
+	case MeterDirectionRequest:
+		return true
+	case MeterDirectionResponse:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for MeterKind.
+const (
+	MeterKindBytes    MeterKind = "bytes"
+	MeterKindRequests MeterKind = "requests"
+	MeterKindUnits    MeterKind = "units"
+)
+
+// Valid indicates whether the value is a known member of the MeterKind enum.
+func (e MeterKind) Valid() bool {
+	switch e {
+	case MeterKindBytes:
+		return true
+	case MeterKindRequests:
+		return true
+	case MeterKindUnits:
+		return true
+	default:
+		return false
+	}
+}
+
 // Defines values for PlanStatus.
 const (
 	PlanStatusArchived  PlanStatus = "archived"
@@ -303,6 +321,24 @@ func (e QuarantineKind) Valid() bool {
 	case QuarantineKindAsn:
 		return true
 	case QuarantineKindCidr:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for QuotaPeriod.
+const (
+	QuotaPeriodDay   QuotaPeriod = "day"
+	QuotaPeriodMonth QuotaPeriod = "month"
+)
+
+// Valid indicates whether the value is a known member of the QuotaPeriod enum.
+func (e QuotaPeriod) Valid() bool {
+	switch e {
+	case QuotaPeriodDay:
+		return true
+	case QuotaPeriodMonth:
 		return true
 	default:
 		return false
@@ -400,7 +436,6 @@ func (e Role) Valid() bool {
 const (
 	SeverityCritical Severity = "critical"
 	SeverityHigh     Severity = "high"
-	SeverityInfo     Severity = "info"
 	SeverityLow      Severity = "low"
 	SeverityMedium   Severity = "medium"
 )
@@ -412,8 +447,6 @@ func (e Severity) Valid() bool {
 		return true
 	case SeverityHigh:
 		return true
-	case SeverityInfo:
-		return true
 	case SeverityLow:
 		return true
 	case SeverityMedium:
@@ -423,21 +456,21 @@ func (e Severity) Valid() bool {
 	}
 }
 
-// Defines values for StatementStatus.
+// Defines values for StatementKind.
 const (
-	StatementStatusCorrection StatementStatus = "correction"
-	StatementStatusIssued     StatementStatus = "issued"
-	StatementStatusPreview    StatementStatus = "preview"
+	StatementKindCorrection StatementKind = "correction"
+	StatementKindPreview    StatementKind = "preview"
+	StatementKindStatement  StatementKind = "statement"
 )
 
-// Valid indicates whether the value is a known member of the StatementStatus enum.
-func (e StatementStatus) Valid() bool {
+// Valid indicates whether the value is a known member of the StatementKind enum.
+func (e StatementKind) Valid() bool {
 	switch e {
-	case StatementStatusCorrection:
+	case StatementKindCorrection:
 		return true
-	case StatementStatusIssued:
+	case StatementKindPreview:
 		return true
-	case StatementStatusPreview:
+	case StatementKindStatement:
 		return true
 	default:
 		return false
@@ -456,6 +489,27 @@ func (e StatsMode) Valid() bool {
 	case StatsModeEnforce:
 		return true
 	case StatsModeObserve:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for TransformRound.
+const (
+	TransformRoundDown   TransformRound = "down"
+	TransformRoundHalfUp TransformRound = "half_up"
+	TransformRoundUp     TransformRound = "up"
+)
+
+// Valid indicates whether the value is a known member of the TransformRound enum.
+func (e TransformRound) Valid() bool {
+	switch e {
+	case TransformRoundDown:
+		return true
+	case TransformRoundHalfUp:
+		return true
+	case TransformRoundUp:
 		return true
 	default:
 		return false
@@ -565,46 +619,49 @@ type AccountPage struct {
 	NextCursor string    `json:"next_cursor,omitempty,omitzero"`
 }
 
-// Alert defines model for Alert.
+// Alert One episode of a key's abuse. Further findings join it.
 type Alert struct {
 	// AccountId Opaque id.
 	AccountId Id `json:"account_id,omitempty,omitzero"`
 
 	// Action What was done, or would have been done in observe mode.
-	Action AlertAction `json:"action"`
+	Action   AlertAction `json:"action"`
+	Assignee string      `json:"assignee,omitempty,omitzero"`
 
-	// Actor Who raised it.
-	Actor string `json:"actor,omitempty,omitzero"`
-
-	// Client Who is behind it.
-	Client   string    `json:"client,omitempty,omitzero"`
+	// Client The client behind a finding: one agent family in one network.
+	Client   Client    `json:"client,omitempty,omitzero"`
 	ClosedAt time.Time `json:"closed_at,omitempty,omitzero"`
 
 	// Count Findings that were joined into this alert.
 	Count int64 `json:"count"`
 
-	// Enforced Whether the action was carried out.
-	Enforced bool       `json:"enforced"`
-	Evidence []Evidence `json:"evidence"`
-	Feedback Feedback   `json:"feedback,omitempty,omitzero"`
+	// Episode Detection's name for what belongs together.
+	Episode string `json:"episode,omitempty,omitzero"`
+
+	// EventTime Time of the newest finding, by the access log's clock.
+	EventTime time.Time  `json:"event_time,omitempty,omitzero"`
+	Evidence  []Evidence `json:"evidence"`
+	Examples  []Example  `json:"examples,omitempty,omitzero"`
+
+	// Feedback The reason given with confirm or dismiss.
+	Feedback   string `json:"feedback,omitempty,omitzero"`
+	FeedbackBy string `json:"feedback_by,omitempty,omitzero"`
 
 	// Id Opaque id.
 	Id Id `json:"id"`
 
 	// KeyId Opaque id.
-	KeyId   Id     `json:"key_id"`
-	KeyName string `json:"key_name,omitempty,omitzero"`
+	KeyId    Id        `json:"key_id"`
+	OpenedAt time.Time `json:"opened_at"`
+	PolicyId string    `json:"policy_id,omitempty,omitzero"`
 
-	// KeyStatus State of a key.
-	KeyStatus KeyStatus `json:"key_status,omitempty,omitzero"`
-	OpenedAt  time.Time `json:"opened_at"`
-
-	// Sentence Why
-	Sentence       string      `json:"sentence"`
-	Severity       Severity    `json:"severity"`
-	Status         AlertStatus `json:"status"`
-	SuspendedUntil time.Time   `json:"suspended_until,omitempty,omitzero"`
-	UpdatedAt      time.Time   `json:"updated_at"`
+	// Sentence Why, in words.
+	Sentence  string      `json:"sentence"`
+	Severity  Severity    `json:"severity"`
+	Status    AlertStatus `json:"status"`
+	Title     string      `json:"title"`
+	UpdatedAt time.Time   `json:"updated_at"`
+	Version   int64       `json:"version"`
 }
 
 // AlertAction What was done, or would have been done in observe mode.
@@ -651,19 +708,36 @@ type AuditPage struct {
 
 // Charge defines model for Charge.
 type Charge struct {
-	// Included Free units.
-	Included int64  `json:"included,omitempty,omitzero"`
-	Meter    string `json:"meter"`
+	// DiscountPercent Exact decimal number.
+	DiscountPercent Decimal `json:"discount_percent,omitempty,omitzero"`
+
+	// Id Id of a plan or of a part of one.
+	Id Slug `json:"id,omitempty,omitzero"`
+
+	// Included Exact decimal number.
+	Included Decimal `json:"included,omitempty,omitzero"`
+
+	// MaxSpend Exact decimal number.
+	MaxSpend Decimal `json:"max_spend,omitempty,omitzero"`
+	Meter    string  `json:"meter,omitempty,omitzero"`
+
+	// MinSpend Exact decimal number.
+	MinSpend Decimal `json:"min_spend,omitempty,omitzero"`
 
 	// Model `flat` a price per period, `unit` one price per unit, `graduated` each unit at the price of its tier,
 	// `volume` all units at the price of the tier reached, `package` a price per started package.
-	Model       ChargeModel `json:"model"`
-	Name        string      `json:"name,omitempty,omitzero"`
-	PackageSize int64       `json:"package_size,omitempty,omitzero"`
+	Model ChargeModel `json:"model"`
+	Name  string      `json:"name,omitempty,omitzero"`
+
+	// PackageSize Exact decimal number.
+	PackageSize Decimal `json:"package_size,omitempty,omitzero"`
 
 	// Price Exact decimal number.
 	Price Decimal `json:"price,omitempty,omitzero"`
 	Tiers []Tier  `json:"tiers,omitempty,omitzero"`
+
+	// Transform Converts the metered quantity first, such as bytes to begun gigabytes.
+	Transform Transform `json:"transform,omitempty,omitzero"`
 }
 
 // ChargeModel `flat` a price per period, `unit` one price per unit, `graduated` each unit at the price of its tier,
@@ -683,6 +757,24 @@ type CheckStatus string
 
 // Cidrs defines model for Cidrs.
 type Cidrs = []string
+
+// Client The client behind a finding: one agent family in one network.
+type Client struct {
+	Addresses []string `json:"addresses,omitempty,omitzero"`
+	Agent     string   `json:"agent,omitempty,omitzero"`
+
+	// Asn Number of the network operator.
+	Asn int64 `json:"asn,omitempty,omitzero"`
+
+	// Country ISO 3166-1 alpha-2.
+	Country  string `json:"country,omitempty,omitzero"`
+	Network  string `json:"network,omitempty,omitzero"`
+	Requests int64  `json:"requests,omitempty,omitzero"`
+
+	// Separable Whether a quarantine would leave the customer's own clients alone.
+	Separable bool      `json:"separable,omitempty,omitzero"`
+	Since     time.Time `json:"since,omitempty,omitzero"`
+}
 
 // Count A number of things.
 type Count = int64
@@ -743,48 +835,40 @@ type Event struct {
 	Type string `json:"type"`
 }
 
-// Evidence One family of evidence.
+// Evidence One finding of one family of evidence.
 type Evidence struct {
 	Detector string   `json:"detector,omitempty,omitzero"`
 	Expected *float64 `json:"expected,omitempty"`
 
-	// ExpectedHigh Upper end of the expected band.
-	ExpectedHigh *float64 `json:"expected_high,omitempty"`
-
-	// ExpectedLow Lower end of the expected band.
-	ExpectedLow *float64 `json:"expected_low,omitempty"`
-
-	// ExpectedText What was expected, when it is not a number.
-	ExpectedText string `json:"expected_text,omitempty,omitzero"`
-
 	// Family Kind of evidence.
-	Family   string   `json:"family"`
-	Metric   string   `json:"metric,omitempty,omitzero"`
+	Family string `json:"family"`
+
+	// High Upper end of that band.
+	High *float64 `json:"high,omitempty"`
+
+	// Low Lower end of the band of 98 of 100 undisturbed values.
+	Low      *float64 `json:"low,omitempty"`
 	Observed *float64 `json:"observed,omitempty"`
 
-	// ObservedText What was observed, when it is not a number.
-	ObservedText string `json:"observed_text,omitempty,omitzero"`
-
-	// PValue How likely that is without abuse.
+	// PValue Bounds the chance of evidence this strong, at any time, if nothing is wrong.
 	PValue *float64 `json:"p_value,omitempty"`
 
 	// Sentence The finding in words.
-	Sentence      string    `json:"sentence"`
-	Since         time.Time `json:"since,omitempty,omitzero"`
-	Unit          string    `json:"unit,omitempty,omitzero"`
-	WindowSeconds int64     `json:"window_seconds,omitempty,omitzero"`
+	Sentence      string `json:"sentence"`
+	WindowSeconds int64  `json:"window_seconds,omitempty,omitzero"`
 }
 
-// Feedback defines model for Feedback.
-type Feedback struct {
-	Actor   string          `json:"actor"`
-	At      time.Time       `json:"at"`
-	Reason  string          `json:"reason,omitempty,omitzero"`
-	Verdict FeedbackVerdict `json:"verdict"`
+// Example One call that shows what the client did.
+type Example struct {
+	Agent    string    `json:"agent,omitempty,omitzero"`
+	Asn      int64     `json:"asn,omitempty,omitzero"`
+	At       time.Time `json:"at"`
+	ClientIp string    `json:"client_ip,omitempty,omitzero"`
+	Country  string    `json:"country,omitempty,omitzero"`
+	Method   string    `json:"method"`
+	Path     string    `json:"path"`
+	Status   int32     `json:"status"`
 }
-
-// FeedbackVerdict defines model for Feedback.Verdict.
-type FeedbackVerdict string
 
 // FieldProblem defines model for FieldProblem.
 type FieldProblem struct {
@@ -945,14 +1029,39 @@ type LimitState struct {
 // Metadata The caller's own names and values.
 type Metadata map[string]string
 
+// Meter What is counted. `requests`, `bytes` and every unit's name are meters without a definition.
+type Meter struct {
+	Direction MeterDirection `json:"direction,omitempty,omitzero"`
+
+	// ExcludeErrors Count only calls that were served.
+	ExcludeErrors bool `json:"exclude_errors,omitempty,omitzero"`
+
+	// Id Id of a plan or of a part of one.
+	Id   Slug      `json:"id"`
+	Kind MeterKind `json:"kind"`
+	Name string    `json:"name,omitempty,omitzero"`
+
+	// Units Units that are summed.
+	Units []string `json:"units,omitempty,omitzero"`
+}
+
+// MeterDirection defines model for Meter.Direction.
+type MeterDirection string
+
+// MeterKind defines model for Meter.Kind.
+type MeterKind string
+
 // Plan defines model for Plan.
 type Plan struct {
-	Charges   []Charge  `json:"charges"`
-	CreatedAt time.Time `json:"created_at"`
-	Currency  string    `json:"currency"`
+	ArchivedAt time.Time `json:"archived_at,omitempty,omitzero"`
+	Charges    []Charge  `json:"charges"`
+	CreatedAt  time.Time `json:"created_at,omitempty,omitzero"`
+	CreatedBy  string    `json:"created_by,omitempty,omitzero"`
+	Currency   string    `json:"currency"`
 
-	// Id Opaque id.
-	Id          Id          `json:"id"`
+	// Id Id of a plan or of a part of one.
+	Id          Slug        `json:"id"`
+	Meters      []Meter     `json:"meters,omitempty,omitzero"`
 	Name        string      `json:"name"`
 	PublishedAt time.Time   `json:"published_at,omitempty,omitzero"`
 	Quotas      []QuotaRule `json:"quotas"`
@@ -969,6 +1078,7 @@ type PlanDraft struct {
 
 	// Currency ISO 4217.
 	Currency string      `json:"currency"`
+	Meters   []Meter     `json:"meters,omitempty,omitzero"`
 	Name     string      `json:"name"`
 	Quotas   []QuotaRule `json:"quotas,omitempty,omitzero"`
 }
@@ -1058,16 +1168,27 @@ type QuotaList struct {
 	KeyId Id `json:"key_id,omitempty,omitzero"`
 
 	// PlanId Opaque id.
-	PlanId Id `json:"plan_id,omitempty,omitzero"`
+	PlanId      Id    `json:"plan_id,omitempty,omitzero"`
+	PlanVersion int32 `json:"plan_version,omitempty,omitzero"`
 }
+
+// QuotaPeriod defines model for QuotaPeriod.
+type QuotaPeriod string
 
 // QuotaRule defines model for QuotaRule.
 type QuotaRule struct {
 	// Enforcement `hard` refuses calls beyond the limit, `soft` only says so.
-	Enforcement Enforcement  `json:"enforcement,omitempty,omitzero"`
-	Limit       int64        `json:"limit"`
-	Meter       string       `json:"meter"`
-	Per         QuotaRulePer `json:"per"`
+	Enforcement Enforcement `json:"enforcement,omitempty,omitzero"`
+
+	// Id Id of a plan or of a part of one.
+	Id     Slug         `json:"id,omitempty,omitzero"`
+	Limit  int64        `json:"limit"`
+	Meter  string       `json:"meter"`
+	Per    QuotaRulePer `json:"per,omitempty,omitzero"`
+	Period QuotaPeriod  `json:"period,omitempty,omitzero"`
+
+	// Thresholds Percentages of the limit at which to notify.
+	Thresholds []int32 `json:"thresholds,omitempty,omitzero"`
 }
 
 // QuotaRulePer defines model for QuotaRule.Per.
@@ -1078,18 +1199,29 @@ type QuotaState struct {
 	// Enforcement `hard` refuses calls beyond the limit, `soft` only says so.
 	Enforcement Enforcement `json:"enforcement"`
 
+	// ExhaustedAt When, by that, nothing will be left.
+	ExhaustedAt time.Time `json:"exhausted_at,omitempty,omitzero"`
+
 	// Limit A number of things.
-	Limit       Count         `json:"limit"`
-	Meter       string        `json:"meter"`
-	Per         QuotaStatePer `json:"per"`
-	PeriodEnd   time.Time     `json:"period_end"`
-	PeriodStart time.Time     `json:"period_start"`
+	Limit Count         `json:"limit"`
+	Meter string        `json:"meter"`
+	Per   QuotaStatePer `json:"per"`
+
+	// Period From, inclusive, to to, exclusive.
+	Period Span `json:"period"`
+
+	// Projected What will have been used at the end of the period, if use goes on like this.
+	Projected *int64 `json:"projected,omitempty"`
+
+	// QuotaId Opaque id.
+	QuotaId Id `json:"quota_id"`
 
 	// Remaining A number of things.
 	Remaining Count `json:"remaining"`
 
 	// State `warning` from 80 %.
 	State QuotaStateState `json:"state"`
+	Unit  QuotaPeriod     `json:"unit"`
 
 	// Used A number of things.
 	Used Count `json:"used"`
@@ -1144,77 +1276,130 @@ type SessionCreate struct {
 // Severity defines model for Severity.
 type Severity string
 
-// Statement What an account owes for a month. Amounts are exact inside and rounded once per line.
+// Slug Id of a plan or of a part of one.
+type Slug = string
+
+// Span From, inclusive, to to, exclusive.
+type Span struct {
+	From time.Time `json:"from"`
+	To   time.Time `json:"to"`
+}
+
+// Statement What an account owes for a period. Amounts are exact inside and rounded once per line.
 type Statement struct {
 	// AccountId Opaque id.
 	AccountId Id `json:"account_id"`
 
-	// CompleteUntil Usage before this is final.
-	CompleteUntil time.Time `json:"complete_until,omitempty,omitzero"`
+	// Basis On what use the statement rests.
+	Basis StatementBasis `json:"basis"`
 
 	// Corrects Opaque id.
 	Corrects Id     `json:"corrects,omitempty,omitzero"`
 	Currency string `json:"currency"`
 
-	// Id Opaque id.
-	Id          Id              `json:"id,omitempty,omitzero"`
-	IssuedAt    time.Time       `json:"issued_at,omitempty,omitzero"`
-	Lines       []StatementLine `json:"lines"`
-	Period      string          `json:"period"`
-	PeriodEnd   time.Time       `json:"period_end,omitempty,omitzero"`
-	PeriodStart time.Time       `json:"period_start,omitempty,omitzero"`
+	// Hash Over all of it and `previous_hash`.
+	Hash string `json:"hash,omitempty,omitzero"`
 
-	// PlanId Opaque id.
-	PlanId      Id              `json:"plan_id,omitempty,omitzero"`
-	PlanVersion int32           `json:"plan_version,omitempty,omitzero"`
-	Status      StatementStatus `json:"status"`
+	// Id Opaque id.
+	Id       Id              `json:"id,omitempty,omitzero"`
+	IssuedAt time.Time       `json:"issued_at,omitempty,omitzero"`
+	IssuedBy string          `json:"issued_by,omitempty,omitzero"`
+	Kind     StatementKind   `json:"kind"`
+	Lines    []StatementLine `json:"lines"`
+
+	// Number Without gap over all accounts.
+	Number string `json:"number,omitempty,omitzero"`
+
+	// Period From, inclusive, to to, exclusive.
+	Period       Span       `json:"period"`
+	Plans        []PlanSpan `json:"plans"`
+	PreviousHash string     `json:"previous_hash,omitempty,omitzero"`
+
+	// Restated Of a correction: all lines as they should have been.
+	Restated []StatementLine `json:"restated,omitempty,omitzero"`
+
+	// Rounding Exact decimal number.
+	Rounding Decimal `json:"rounding"`
+
+	// Subtotal Exact decimal number.
+	Subtotal Decimal `json:"subtotal"`
 
 	// Total Exact decimal number.
 	Total Decimal `json:"total"`
 }
 
-// StatementStatus defines model for Statement.Status.
-type StatementStatus string
+// StatementBasis On what use the statement rests.
+type StatementBasis struct {
+	ComputedAt time.Time `json:"computed_at"`
+	Keys       int32     `json:"keys"`
 
-// StatementLine defines model for StatementLine.
+	// Provisional The amounts may still grow.
+	Provisional   bool      `json:"provisional"`
+	SealedThrough time.Time `json:"sealed_through,omitempty,omitzero"`
+}
+
+// StatementKind defines model for Statement.Kind.
+type StatementKind string
+
+// PlanSpan defines model for Statement.plans.
+type PlanSpan struct {
+	PlanId string `json:"plan_id"`
+
+	// Span From, inclusive, to to, exclusive.
+	Span    Span  `json:"span"`
+	Version int32 `json:"version"`
+}
+
+// StatementLine A charge for the part of the period on its plan, with its arithmetic. Rounded once, at the end.
 type StatementLine struct {
 	// Amount Exact decimal number.
-	Amount      Decimal `json:"amount"`
+	Amount Decimal `json:"amount"`
+
+	// Billable Exact decimal number.
+	Billable    Decimal `json:"billable,omitempty,omitzero"`
+	ChargeId    string  `json:"charge_id"`
 	Description string  `json:"description"`
 
-	// ExactAmount Exact decimal number.
-	ExactAmount Decimal `json:"exact_amount,omitempty,omitzero"`
-	Meter       string  `json:"meter,omitempty,omitzero"`
-	Model       string  `json:"model,omitempty,omitzero"`
+	// Discount Exact decimal number.
+	Discount Decimal `json:"discount,omitempty,omitzero"`
 
-	// Quantity A number of things.
-	Quantity Count           `json:"quantity"`
-	Tiers    []StatementTier `json:"tiers,omitempty,omitzero"`
+	// ExactAmount Exact decimal number.
+	ExactAmount Decimal `json:"exact_amount"`
+
+	// MaxSpend Exact decimal number.
+	MaxSpend Decimal `json:"max_spend,omitempty,omitzero"`
+	Meter    string  `json:"meter,omitempty,omitzero"`
+
+	// MinSpend Exact decimal number.
+	MinSpend    Decimal `json:"min_spend,omitempty,omitzero"`
+	Model       string  `json:"model"`
+	PlanId      string  `json:"plan_id,omitempty,omitzero"`
+	PlanVersion int32   `json:"plan_version,omitempty,omitzero"`
+
+	// Quantity Exact decimal number.
+	Quantity Decimal `json:"quantity"`
+
+	// Share Part of the period that a fee is due for.
+	Share *StatementShare `json:"share,omitempty"`
+
+	// Span From, inclusive, to to, exclusive.
+	Span  Span   `json:"span"`
+	Steps []Step `json:"steps"`
+
+	// Subtotal Exact decimal number.
+	Subtotal Decimal `json:"subtotal,omitempty,omitzero"`
+}
+
+// StatementShare Part of the period that a fee is due for.
+type StatementShare struct {
+	Days int64 `json:"days,omitempty,omitzero"`
+	Of   int64 `json:"of,omitempty,omitzero"`
 }
 
 // StatementPage defines model for StatementPage.
 type StatementPage struct {
 	Items      []Statement `json:"items"`
 	NextCursor string      `json:"next_cursor,omitempty,omitzero"`
-}
-
-// StatementTier One step of the arithmetic.
-type StatementTier struct {
-	// Amount Exact decimal number.
-	Amount Decimal `json:"amount"`
-
-	// FlatPrice Exact decimal number.
-	FlatPrice Decimal `json:"flat_price,omitempty,omitzero"`
-
-	// From Units before this tier.
-	From int64 `json:"from,omitempty,omitzero"`
-
-	// Quantity A number of things.
-	Quantity Count `json:"quantity"`
-
-	// UnitPrice Exact decimal number.
-	UnitPrice Decimal `json:"unit_price"`
-	UpTo      int64   `json:"up_to,omitempty,omitzero"`
 }
 
 // Stats defines model for Stats.
@@ -1250,6 +1435,33 @@ type Stats struct {
 // StatsMode Whether decisions are carried out.
 type StatsMode string
 
+// Step One tier's share of a line: quantity × unit price + flat price = amount.
+type Step struct {
+	// Amount Exact decimal number.
+	Amount Decimal `json:"amount"`
+
+	// Blocks Exact decimal number.
+	Blocks Decimal `json:"blocks,omitempty,omitzero"`
+
+	// FlatPrice Exact decimal number.
+	FlatPrice Decimal `json:"flat_price,omitempty,omitzero"`
+
+	// From Exact decimal number.
+	From Decimal `json:"from,omitempty,omitzero"`
+
+	// Quantity Exact decimal number.
+	Quantity Decimal `json:"quantity"`
+
+	// Tier From 1; 0 for a price without tiers.
+	Tier int32 `json:"tier,omitempty,omitzero"`
+
+	// UnitPrice Exact decimal number.
+	UnitPrice Decimal `json:"unit_price"`
+
+	// UpTo Exact decimal number.
+	UpTo Decimal `json:"up_to,omitempty,omitzero"`
+}
+
 // SuspendRequest defines model for SuspendRequest.
 type SuspendRequest struct {
 	// Reason Why, in words; kept in the audit trail.
@@ -1264,12 +1476,17 @@ type Tags = []string
 
 // Tier Units up to and including `up_to`; the last tier has none and is open.
 type Tier struct {
+	// Block Exact decimal number.
+	Block Decimal `json:"block,omitempty,omitzero"`
+
 	// FlatPrice Exact decimal number.
 	FlatPrice Decimal `json:"flat_price,omitempty,omitzero"`
 
 	// UnitPrice Exact decimal number.
 	UnitPrice Decimal `json:"unit_price,omitempty,omitzero"`
-	UpTo      *int64  `json:"up_to,omitempty"`
+
+	// UpTo Exact decimal number.
+	UpTo Decimal `json:"up_to,omitempty,omitzero"`
 }
 
 // Timeline defines model for Timeline.
@@ -1281,8 +1498,11 @@ type Timeline struct {
 type TimelineEntry struct {
 	Actor string    `json:"actor,omitempty,omitzero"`
 	At    time.Time `json:"at"`
-	Kind  string    `json:"kind"`
-	Text  string    `json:"text"`
+
+	// Details What detection told with it.
+	Details any    `json:"details,omitempty,omitzero"`
+	Kind    string `json:"kind"`
+	Text    string `json:"text"`
 }
 
 // Token defines model for Token.
@@ -1290,17 +1510,17 @@ type Token struct {
 	// AccountId Opaque id.
 	AccountId Id        `json:"account_id,omitempty,omitzero"`
 	CreatedAt time.Time `json:"created_at"`
+	CreatedBy string    `json:"created_by,omitempty,omitzero"`
 	ExpiresAt time.Time `json:"expires_at,omitempty,omitzero"`
 
 	// Id Opaque id.
-	Id         Id        `json:"id"`
-	LastUsedAt time.Time `json:"last_used_at,omitempty,omitzero"`
-	Name       string    `json:"name"`
-	RevokedAt  time.Time `json:"revoked_at,omitempty,omitzero"`
-	Role       Role      `json:"role"`
+	Id Id `json:"id"`
 
-	// Start First characters of the secret.
-	Start string `json:"start,omitempty,omitzero"`
+	// Last4 Last characters of the secret.
+	Last4     string    `json:"last4,omitempty,omitzero"`
+	Name      string    `json:"name"`
+	RevokedAt time.Time `json:"revoked_at,omitempty,omitzero"`
+	Role      Role      `json:"role"`
 }
 
 // TokenCreate defines model for TokenCreate.
@@ -1325,6 +1545,21 @@ type TokenSecret struct {
 	Token  Token  `json:"token"`
 }
 
+// Transform Converts the metered quantity first, such as bytes to begun gigabytes.
+type Transform struct {
+	Decimals int32 `json:"decimals,omitempty,omitzero"`
+
+	// Divide Exact decimal number.
+	Divide Decimal `json:"divide,omitempty,omitzero"`
+
+	// Multiply Exact decimal number.
+	Multiply Decimal        `json:"multiply,omitempty,omitzero"`
+	Round    TransformRound `json:"round,omitempty,omitzero"`
+}
+
+// TransformRound defines model for Transform.Round.
+type TransformRound string
+
 // Usage defines model for Usage.
 type Usage struct {
 	// AccountId Opaque id.
@@ -1344,7 +1579,7 @@ type Usage struct {
 
 // UsageFigures defines model for UsageFigures.
 type UsageFigures struct {
-	// Errors Calls answered with a status of 400 or more, or not at all.
+	// Errors Calls answered with a status of 500 or more, or not at all. A 4xx was served, and is charged.
 	Errors int64 `json:"errors"`
 
 	// RequestBytes A number of things.
@@ -1518,7 +1753,7 @@ type ListAlertsParams struct {
 	// Status Only alerts in this state.
 	Status AlertStatus `form:"status,omitempty" json:"status,omitempty,omitzero"`
 
-	// Severity Only alerts of this severity.
+	// Severity Only alerts of this severity and worse ones.
 	Severity Severity `form:"severity,omitempty" json:"severity,omitempty,omitzero"`
 }
 
