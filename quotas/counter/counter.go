@@ -9,7 +9,8 @@
 //     offered again with the next batch.
 //   - [Counter.Check] takes no lock, does no I/O and allocates nothing. What was counted is what is refused: as long as
 //     counts lag behind by some hundred milliseconds, a limit is overrun by what passes in that time.
-//   - Duplicates, records without a key and keys that the key store does not know are not counted here.
+//   - Duplicates and records without a key are not counted, nor are keys that the key store does not know, unless they have
+//     an account.
 //   - Memory: the UTC months and days before, at and after the clock, for at most Config.MaxKeys keys (about 500 bytes
 //     each); later keys are not enforced, which tollkeeper_quota_keys_untracked_total counts. Of unit names the first 32 are
 //     kept, and all that limits name. A record is counted in the month and day of its own time; one that is outside of
@@ -143,6 +144,9 @@ func (c *Counter) settleAccount(k *subject) {
 	var to *subject
 	if id != "" {
 		to = c.account(id)
+	}
+	if old == nil && k.months.newest() > 0 {
+		k.follows, k.owner = true, nil // what it used before was not loaded, having nobody to count for
 	}
 	old.take(k, -1)
 	to.take(k, 1)

@@ -206,7 +206,7 @@ func TestWhatIsNotCounted(t *testing.T) {
 	at := "2026-11-24T11:00:00Z"
 	records := []usage.Record{call("key_1", at), call("key_1", at), call("key_1", at), call("key_1", at), call("", at)}
 	records[1].Flags = usage.FlagDuplicate
-	records[2].Flags = usage.FlagUnknownKey | usage.FlagNoRequestID
+	records[2].KeyID, records[2].Flags = "key_of_nobody", usage.FlagUnknownKey|usage.FlagNoRequestID
 	records[3].Flags = usage.FlagNoRequestID // counts
 	records[4].Flags = usage.FlagNoKey
 	w.Observe("log", 0, batch(records...))
@@ -214,6 +214,25 @@ func TestWhatIsNotCounted(t *testing.T) {
 	if n := w.keys.len(); n != 1 {
 		t.Errorf("%d keys are kept, want 1", n)
 	}
+}
+
+func TestAKeyThatOnlyTheGatewayKnowsCountsForItsAccount(t *testing.T) {
+	w := newWorld("2026-11-24T12:00:00Z")
+	w.SetLimits([]Limit{monthly("sum", ScopeAccount, 100)}, nil)
+	r := call("consumer", "2026-11-24T11:00:00Z")
+	r.Flags = usage.FlagUnknownKey
+	w.Observe("log", 0, batch(r))
+	w.ledger.land(r)
+	w.accounts["consumer"] = "acc_1"
+	w.Observe("log", 0, batch(r))
+	w.wantUsed(t, ScopeAccount, "acc_1", "sum", 1) // the first call came before it had an account
+	w.ledger.land(r)
+	if err := w.Reload(context.Background()); err != nil {
+		t.Fatal(err)
+	}
+	w.wantUsed(t, ScopeAccount, "acc_1", "sum", 2)
+	w.Observe("log", 0, batch(r, r))
+	w.wantUsed(t, ScopeAccount, "acc_1", "sum", 4)
 }
 
 func TestRecordsCountInThePeriodOfTheirOwnTime(t *testing.T) {
@@ -274,16 +293,27 @@ func TestAssignmentGoesOnFromTheLedger(t *testing.T) {
 func TestAKeyTakesItsUseToItsNewAccount(t *testing.T) {
 	w := newWorld("2026-11-24T12:00:00Z")
 	w.SetLimits([]Limit{monthly("sum", ScopeAccount, 100)}, nil)
-	w.Observe("log", 0, batch(call("key_1", "2026-11-24T11:00:00Z")))
+	before := call("key_1", "2026-11-05T11:00:00Z")
+	w.ledger.land(before) // by an earlier process, when the key had no account
+	if err := w.Assigned(context.Background(), "log", 0); err != nil {
+		t.Fatal(err)
+	}
+	first, next := call("key_1", "2026-11-24T11:00:00Z"), call("key_1", "2026-11-24T11:00:01Z")
+	w.Observe("log", 0, batch(first))
 	w.accounts["key_1"] = "acc_1" // given to an account after its first call
-	w.Observe("log", 0, batch(call("key_1", "2026-11-24T11:00:01Z")))
+	w.Observe("log", 0, batch(next))
 	w.wantUsed(t, ScopeAccount, "acc_1", "sum", 2)
+	w.ledger.land(first, next)
+	if err := w.Reload(context.Background()); err != nil {
+		t.Fatal(err)
+	}
+	w.wantUsed(t, ScopeAccount, "acc_1", "sum", 3)
 	w.accounts["key_1"] = "acc_2"
 	if err := w.Reload(context.Background()); err != nil {
 		t.Fatal(err)
 	}
 	w.wantUsed(t, ScopeAccount, "acc_1", "sum", 0)
-	w.wantUsed(t, ScopeAccount, "acc_2", "sum", 2)
+	w.wantUsed(t, ScopeAccount, "acc_2", "sum", 3)
 }
 
 func TestThresholdsAreToldOnce(t *testing.T) {

@@ -9,7 +9,7 @@ import (
 )
 
 const (
-	skipped = usage.FlagDuplicate | usage.FlagNoKey | usage.FlagUnknownKey
+	skipped = usage.FlagDuplicate | usage.FlagNoKey
 	// switchAfter is how many records in a row of another day make that day the one that is added up locally.
 	switchAfter = 16
 	// viewsKept is how many batches a worker may have in turn before their caches are made anew each time.
@@ -87,7 +87,7 @@ func (c *Counter) Observe(topic string, number int32, b *usage.Batch) {
 		}
 		if millis < p.span.from || millis >= p.span.to {
 			if strange++; strange < switchAfter {
-				c.addAlone(p, v, b, i, now)
+				c.addAlone(p, b, i, now)
 				continue
 			}
 			c.flush(p, v, now)
@@ -97,7 +97,7 @@ func (c *Counter) Observe(topic string, number int32, b *usage.Batch) {
 		n := b.KeyID.Index[i]
 		t := &v.sums[n]
 		if !t.used {
-			c.touch(p, v, b, n)
+			c.touch(p, v, b, n, b.Flags[i])
 		}
 		t.requests++
 		if meter.IsError(b.Status[i]) {
@@ -125,10 +125,10 @@ func (s *sums) addUnit(id int, v int64) {
 
 // touch prepares the tally of the key with this number for the batch. A number may mean another key than in the last
 // batch, when the dictionary was made anew or batches take turns; the id tells.
-func (c *Counter) touch(p *partition, v *view, b *usage.Batch, n uint32) {
+func (c *Counter) touch(p *partition, v *view, b *usage.Batch, n uint32, f usage.Flags) {
 	t := &v.sums[n]
 	if id := b.KeyID.Values[n]; t.key == nil || t.id != id || c.keys.get(id) != t.key {
-		t.id, t.key = id, c.own(p, id)
+		t.id, t.key = id, c.own(p, id, f)
 		t.skip = t.key == nil
 	}
 	if !t.skip && t.key.account.Load() == nil {
@@ -139,15 +139,27 @@ func (c *Counter) touch(p *partition, v *view, b *usage.Batch, n uint32) {
 }
 
 // own returns the subject of a key that the partition counts from now on: Reload neither replaces nor drops it any more.
-func (c *Counter) own(p *partition, id string) *subject {
+//
+// A key that the key store does not know is counted only when it has an account, as keys have that a gateway issued. Its
+// use may have begun before it had one, like that of a key that was given to an account later, so such keys keep following
+// the ledger: they are counted between two reloads, and what a reload misses because it has not landed comes with the next.
+func (c *Counter) own(p *partition, id string, f usage.Flags) *subject {
+	known := f&usage.FlagUnknownKey == 0
+	if !known && c.cfg.AccountOf(id) == "" {
+		return nil
+	}
 	for {
 		k := c.key(id)
 		if k == nil {
 			return nil
 		}
-		k.mu.Lock()
-		k.owner = p
-		k.mu.Unlock()
+		if known {
+			k.mu.Lock()
+			if !k.follows {
+				k.owner = p
+			}
+			k.mu.Unlock()
+		}
 		if c.keys.get(id) == k { // not dropped in between
 			return k
 		}
@@ -177,7 +189,7 @@ func (c *Counter) flush(p *partition, v *view, now span) {
 		case !withMonth:
 			c.outside.Add(t.requests)
 		default:
-			c.give(p, t.key, month, day, withDay, &t.sums, now)
+			c.give(t.key, month, day, withDay, &t.sums, now)
 		}
 		t.clear()
 		t.used = false
@@ -186,9 +198,8 @@ func (c *Counter) flush(p *partition, v *view, now span) {
 }
 
 // give adds to a key and its account and looks at the thresholds.
-func (c *Counter) give(p *partition, k *subject, month, day int32, withDay bool, s *sums, now span) {
+func (c *Counter) give(k *subject, month, day int32, withDay bool, s *sums, now span) {
 	k.mu.Lock()
-	k.owner = p
 	k.months.open(month).add(s)
 	if withDay {
 		k.days.open(day).add(s)
@@ -217,8 +228,8 @@ func (c *Counter) give(p *partition, k *subject, month, day int32, withDay bool,
 }
 
 // addAlone adds one record of another day.
-func (c *Counter) addAlone(p *partition, v *view, b *usage.Batch, i int, now span) {
-	k := c.own(p, b.KeyID.At(i))
+func (c *Counter) addAlone(p *partition, b *usage.Batch, i int, now span) {
+	k := c.own(p, b.KeyID.At(i), b.Flags[i])
 	if k == nil {
 		return
 	}
@@ -237,7 +248,7 @@ func (c *Counter) addAlone(p *partition, v *view, b *usage.Batch, i int, now spa
 	for j := from; j < to; j++ {
 		s.addUnit(p.unitIDs[b.UnitName.Index[j]].id, b.UnitValue[j])
 	}
-	c.give(p, k, at.month, at.day, near(at.day, now.day), s, now)
+	c.give(k, at.month, at.day, near(at.day, now.day), s, now)
 }
 
 // near says whether a period is one of those that are kept.

@@ -113,7 +113,7 @@ func (c *Counter) Reload(ctx context.Context) error {
 	}
 	load := func(from, to time.Time, month bool, number int32) error {
 		return c.cfg.Source.EachKey(ctx, from, to, func(u meter.KeyUsage) error {
-			if u.KeyID != "" {
+			if u.KeyID != "" && c.cfg.AccountOf(u.KeyID) != "" {
 				c.replace(u.KeyID, u.Amounts, month, number)
 			}
 			return ctx.Err()

@@ -149,6 +149,7 @@ type subject struct {
 	account atomic.Pointer[subject] // of a key; nil when it has none
 	limits  atomic.Pointer[[]limit] // of an account; nil: the default ones
 	owner   *partition              // of a key: the partition of ours that saw it last, nil when none; guarded by mu
+	follows bool                    // a key that never gets an owner, see own; guarded by mu
 	marks   []mark                  // thresholds that were reported; guarded by mu
 }
 

@@ -79,7 +79,7 @@ func Difference(old, now Line) Line {
 		Quantity: now.Quantity.Sub(old.Quantity), Billable: now.Billable.Sub(old.Billable),
 		Subtotal: now.Subtotal.Sub(old.Subtotal), Discount: now.Discount.Sub(old.Discount),
 		MaxSpend: now.MaxSpend.Sub(old.MaxSpend), MinSpend: now.MinSpend.Sub(old.MinSpend),
-		Exact: now.Exact.Sub(old.Exact), Amount: now.Amount.Sub(old.Amount),
+		Exact: now.Exact.Sub(old.Exact), Amount: now.Amount.Sub(old.Amount), Steps: []Step{},
 	}
 	i, j := 0, 0 // steps of both are ordered by tier
 	for i < len(old.Steps) || j < len(now.Steps) {
@@ -115,7 +115,9 @@ func (r *Rater) rate(quantity decimal.Decimal, final bool) Line {
 		quantity = decimal.Zero
 	}
 	l := Line{Quantity: quantity, Billable: r.billable(quantity)}
-	l.Steps = r.steps(l.Billable)
+	if l.Steps = r.steps(l.Billable); l.Steps == nil {
+		l.Steps = []Step{} // a list in JSON, even when there is nothing to show
+	}
 	for _, s := range l.Steps {
 		l.Subtotal = l.Subtotal.Add(s.Amount)
 	}
