@@ -107,7 +107,10 @@ func (d *combinedDecoder) parse(line []byte, r *call) error {
 	if state == quotedNot {
 		return reject(ReasonBadLine, `the referer is not in "quotes"`)
 	}
-	agent, line, _ := d.quoted(line)
+	agent, line, state := d.quoted(line)
+	if state == quotedCut { // the last word may be the start of anything
+		agent = agent[:max(bytes.LastIndexByte(agent, ' '), 0)]
+	}
 	if !dash(agent) {
 		r.agent = agent
 	}

@@ -103,6 +103,8 @@ func (d *haproxyText) parse(line []byte, r *call) error {
 	request := rest[quote+1:]
 	if end := bytes.LastIndexByte(request, '"'); end >= 0 {
 		request = request[:end]
+	} else if bytes.IndexByte(request, '?') < 0 {
+		request = request[:bytes.LastIndexByte(request, '/')+1] // cut by syslog: the last segment may be the start of anything
 	}
 	if string(request) != "<BADREQ>" {
 		requestLine(request, r)

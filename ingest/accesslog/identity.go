@@ -5,6 +5,7 @@ import (
 	"crypto/sha256"
 	"encoding/base64"
 	"encoding/hex"
+	"strings"
 
 	"github.com/tollkeeper/tollkeeper/internal/usage"
 )
@@ -68,12 +69,12 @@ func (c *core) givenID(v, secret []byte, foreign bool) keyEntry {
 	e := keyEntry{sinceMillis: c.nowMillis, hash: h.Lo}
 	id, known := c.keys.Resolve(v)
 	switch {
-	case known, len(v) > usage.MaxNameBytes, looksLikeOurs(v), suspicious(v),
-		foreign && len(v) >= 20 && random(v), len(secret) >= minOwnSecretBytes && bytes.Contains(v, secret):
+	case known, len(v) > usage.MaxNameBytes, holdsSecret(v), foreign && len(v) >= 20 && random(v),
+		len(secret) >= minOwnSecretBytes && bytes.Contains(v, secret):
 		e.id, e.known = id, known
 	default:
 		e.id = string(c.clean(v, secret, usage.MaxNameBytes))
-		if looksLikeOurs([]byte(e.id)) || suspicious([]byte(e.id)) { // a key with control characters inside
+		if strings.Contains(e.id, redacted) { // a key with control characters inside
 			e.id = id
 		}
 	}

@@ -57,11 +57,11 @@ func (r *redactor) line(b []byte, depth int) {
 		if bytes.Contains(b, []byte(`":`)) {
 			at = 0
 		} else {
-			r.text(b)
+			r.text(b, false)
 			return
 		}
 	}
-	r.text(b[:at])
+	r.text(b[:at], false)
 	r.json(b[at:], depth)
 }
 
@@ -78,7 +78,7 @@ func (r *redactor) json(b []byte, depth int) {
 	for i := 0; i < len(b) && !r.full(); {
 		switch c := b[i]; {
 		case c == '"':
-			raw, end := jsonString(b, i+1)
+			raw, end, whole := jsonString(b, i+1)
 			value := jsonscan.Unquote(nil, raw)
 			i = end
 			if next := skipBlanks(b, i); next < len(b) && b[next] == ':' {
@@ -87,7 +87,7 @@ func (r *redactor) json(b []byte, depth int) {
 				continue
 			}
 			r.out = append(r.out, '"')
-			r.value(name, value, depth)
+			r.value(name, value, whole, depth)
 			r.out = append(r.out, '"')
 		case c == '{' || c == '}' || c == '[' || c == ']' || c == ',' || c == ':':
 			r.out = append(r.out, c)
@@ -115,15 +115,15 @@ func (r *redactor) json(b []byte, depth int) {
 }
 
 // jsonString returns the inside of a string and where the text behind it starts. One that is cut reaches to the end.
-func jsonString(b []byte, i int) (raw []byte, end int) {
+func jsonString(b []byte, i int) (raw []byte, end int, whole bool) {
 	for start := i; ; i++ {
 		switch {
 		case i >= len(b):
-			return b[start:], len(b)
+			return b[start:], len(b), false
 		case b[i] == '\\':
 			i++
 		case b[i] == '"':
-			return b[start:i], i + 1
+			return b[start:i], i + 1, true
 		}
 	}
 }
@@ -178,7 +178,7 @@ func hiddenNumber(name []byte) bool {
 }
 
 // value writes what may be shown of a string under that name.
-func (r *redactor) value(name, v []byte, depth int) {
+func (r *redactor) value(name, v []byte, whole bool, depth int) {
 	if len(v) == 0 || dash(v) {
 		r.out = append(r.out, v...)
 		return
@@ -200,15 +200,15 @@ func (r *redactor) value(name, v []byte, depth int) {
 	case kind == shownTime && isTimeText(v), kind == shownMethod && isMethodText(v), kind == shownAddress && isAddressText(v):
 		r.escaped(v)
 		return
-	case kind == shownHost && isHostText(v):
+	case kind == shownHost && whole && isHostText(v):
 		r.out = append(r.out, v...)
 		return
 	case kind == shownPath:
-		r.escaped(pathOf(v))
+		r.escaped(pathOf(v, whole))
 		return
 	case kind == shownWords:
 		inner := redactor{max: r.max}
-		inner.text(v)
+		inner.text(v, whole)
 		r.escaped(inner.out)
 		return
 	}

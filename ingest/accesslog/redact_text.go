@@ -60,8 +60,9 @@ func plainName(name []byte) []byte {
 	return out
 }
 
-// text redacts a line word by word.
-func (r *redactor) text(b []byte) {
+// text redacts a line word by word. Of a text that is perhaps not whole the first and the last word may be the rest of
+// anything: they are not shown for being words.
+func (r *redactor) text(b []byte, whole bool) {
 	const apart = "\"[](){}<>|,;'\\"
 	hiding := false // behind the name of a secret: to the next separator, for it may be of several words
 	for i := 0; i < len(b) && !r.full(); {
@@ -81,16 +82,16 @@ func (r *redactor) text(b []byte) {
 		for end < len(b) && b[end] > ' ' && bytes.IndexByte([]byte(apart), b[end]) < 0 {
 			end++
 		}
-		if hiding = hiding || afterCredentialsMark(r.out); hiding {
+		if hiding = hiding || afterCredentialsMark(b[:i]); hiding {
 			r.out = append(r.out, redacted...)
 		} else {
-			r.token(b[i:end])
+			r.token(b[i:end], whole || i > 0 && end < len(b))
 		}
 		i = end
 	}
 }
 
-func (r *redactor) token(w []byte) {
+func (r *redactor) token(w []byte, words bool) {
 	name, _, pair := bytes.Cut(w, []byte("="))
 	switch {
 	case w[0] == '/', bytes.Contains(w, schemeEnd):
@@ -98,13 +99,15 @@ func (r *redactor) token(w []byte) {
 			r.out = append(r.out, w...)
 			return
 		}
-		r.out = append(r.out, pathOf(w)...)
+		r.out = append(r.out, pathOf(w, words)...)
 	case isAddressText(w), isNumberText(w, 13), isTimeText(w), isTimers(w), isMethodText(w):
 		r.out = append(r.out, w...)
-	case pair:
+	case pair && words:
 		r.out = append(r.out, nameOrNot(name)...)
 		r.out = append(append(r.out, '='), redacted...)
-	case isWords(w):
+	case w[len(w)-1] == ':' && sensitiveName(w[:len(w)-1]):
+		r.out = append(append(r.out, nameOrNot(w[:len(w)-1])...), ':')
+	case words && isWords(w):
 		r.out = append(r.out, w...)
 	default:
 		r.out = append(r.out, redacted...)
@@ -112,10 +115,14 @@ func (r *redactor) token(w []byte) {
 }
 
 // pathOf shows a path, URL or request line as a template: no id, no query string, no user, and only words as segments.
-func pathOf(v []byte) []byte {
+// The last segment of one that is perhaps not whole may be the start of anything.
+func pathOf(v []byte, whole bool) []byte {
+	if !whole && bytes.IndexByte(v, '?') < 0 {
+		return append(pathOf(v[:bytes.LastIndexByte(v, '/')+1], true), redacted...)
+	}
 	if method, rest, ok := bytes.Cut(v, blank); ok && isMethodText(method) {
 		rest, _, _ = bytes.Cut(rest, blank)
-		return append(append(bytes.Clone(method), ' '), pathOf(rest)...)
+		return append(append(bytes.Clone(method), ' '), pathOf(rest, true)...)
 	}
 	path, host, _ := splitTarget(v)
 	route := appendRoute(nil, appendPrintable(nil, path), usage.MaxNameBytes)

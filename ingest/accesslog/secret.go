@@ -66,8 +66,10 @@ func containsOurs(w []byte) bool {
 	return false
 }
 
-// looksLikeOurs reports whether a value that was logged as an id is in truth a key in clear.
-func looksLikeOurs(w []byte) bool { return containsOurs(w) }
+// holdsSecret reports whether maskSecrets would change a value.
+func holdsSecret(v []byte) bool {
+	return suspicious(v) && !bytes.Equal(maskSecrets(nil, v), v)
+}
 
 // random reports whether a long word has small and capital letters and digits, as base62 and base64 have and hashes in hex,
 // UUIDs and names have not.
