@@ -75,11 +75,11 @@ SELECT hour, key_id, sum(sealed_requests), sum(event_requests)
 FROM (
     SELECT hour, key_id, requests AS sealed_requests, toUInt64(0) AS event_requests, request_bytes AS s1, toUInt64(0) AS e1, response_bytes AS s2, toUInt64(0) AS e2, errors AS s3, toUInt64(0) AS e3,
         units AS s4, CAST(map(), 'Map(LowCardinality(String), UInt64)') AS e4
-    FROM usage_hourly FINAL WHERE hour IN (SELECT hour FROM sealed)
+    FROM usage_hourly FINAL WHERE hour GLOBAL IN (SELECT hour FROM sealed)
     UNION ALL
     SELECT toStartOfHour(time) AS hour, key_id, 0, count(), 0, sum(request_bytes), 0, sum(response_bytes), 0, countIf(status >= 500 OR status = 0),
         CAST(map(), 'Map(LowCardinality(String), UInt64)'), sumMap(units)
-    FROM events WHERE time >= toDateTime({from:Int64}, 'UTC') AND time < toDateTime({to:Int64}, 'UTC') AND `+counted+` AND toStartOfHour(time) IN (SELECT hour FROM sealed)
+    FROM events WHERE time >= toDateTime({from:Int64}, 'UTC') AND time < toDateTime({to:Int64}, 'UTC') AND `+counted+` AND toStartOfHour(time) GLOBAL IN (SELECT hour FROM sealed)
     GROUP BY hour, key_id)
 GROUP BY hour, key_id
 HAVING sum(sealed_requests) != sum(event_requests) OR sum(s1) != sum(e1) OR sum(s2) != sum(e2) OR sum(s3) != sum(e3) OR toString(sumMap(s4)) != toString(sumMap(e4))
@@ -128,6 +128,7 @@ type Rate struct {
 	Start    time.Time // UTC
 	Requests int64
 	Errors   int64
+	Refused  int64 // by the gateway, for their key: 401, 403 and 429
 }
 
 // Rates returns the calls in [from, to) by steps of at least a second, without those that had none; of one key or, with
@@ -135,7 +136,7 @@ type Rate struct {
 func (db *DB) Rates(ctx context.Context, keyID string, from, to time.Time, step time.Duration) ([]Rate, error) {
 	ctx, cancel := withTimeout(ctx, QueryTimeout)
 	defer cancel()
-	rows, err := db.conn.Query(ctx, `SELECT toInt64(intDiv(toUnixTimestamp(time), {step:Int64}) * {step:Int64}) AS start, toInt64(count()), toInt64(countIf(status >= 500 OR status = 0))
+	rows, err := db.conn.Query(ctx, `SELECT toInt64(intDiv(toUnixTimestamp(time), {step:Int64}) * {step:Int64}) AS start, toInt64(count()), toInt64(countIf(status >= 500 OR status = 0)), toInt64(countIf(status IN (401, 403, 429)))
 FROM events
 WHERE ({key:String} = '' OR key_id = {key:String}) AND time >= fromUnixTimestamp64Milli({from:Int64}, 'UTC') AND time < fromUnixTimestamp64Milli({to:Int64}, 'UTC')
   AND plan_day >= toDate({day:Int32}) AND `+counted+`
@@ -150,7 +151,7 @@ GROUP BY start ORDER BY start`,
 	for rows.Next() {
 		var r Rate
 		var start int64
-		if err := rows.Scan(&start, &r.Requests, &r.Errors); err != nil {
+		if err := rows.Scan(&start, &r.Requests, &r.Errors, &r.Refused); err != nil {
 			return nil, wrap("read request rates", err)
 		}
 		r.Start = time.Unix(start, 0).UTC()

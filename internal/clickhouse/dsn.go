@@ -27,6 +27,10 @@ func ParseDSN(dsn string) (*ch.Options, error) {
 	case "https":
 		dsn = withParam(dsn, "secure", "true")
 	}
+	noHost := errors.New("the ClickHouse DSN names no host; it looks like clickhouse://user:password@host:9000/tollkeeper")
+	if rest == "" || strings.ContainsAny(rest[:1], "/?") {
+		return nil, noHost
+	}
 	options, err := ch.ParseDSN(dsn)
 	if err != nil {
 		return nil, fmt.Errorf("the ClickHouse DSN: %w", err)
@@ -40,7 +44,7 @@ func ParseDSN(dsn string) (*ch.Options, error) {
 			host, given = strings.Trim(addr, "[]"), port
 		}
 		if host == "" {
-			return nil, errors.New("the ClickHouse DSN names no host; it looks like clickhouse://user:password@host:9000/tollkeeper")
+			return nil, noHost
 		}
 		options.Addr[i] = net.JoinHostPort(host, given)
 	}

@@ -116,11 +116,11 @@ func TestTotalsRatesAndAuditAgreeWithTheRecords(t *testing.T) {
 		t.Errorf("totals of another topic: %v, %v", totals, err)
 	}
 	rates, err := db.Rates(t.Context(), "", noon, noon.Add(time.Minute), time.Second)
-	if d := cmp.Diff([]Rate{{noon, 1, 0}, {noon.Add(time.Second), 2, 2}}, rates); d != "" || err != nil {
+	if d := cmp.Diff([]Rate{{noon, 1, 0, 0}, {noon.Add(time.Second), 2, 2, 0}}, rates); d != "" || err != nil {
 		t.Errorf("rates: %v\n%s", err, d)
 	}
 	rates, err = db.Rates(t.Context(), "b", time.Time{}, noon.Add(time.Hour), time.Minute)
-	if d := cmp.Diff([]Rate{{noon, 1, 1}}, rates); d != "" || err != nil {
+	if d := cmp.Diff([]Rate{{noon, 1, 1, 0}}, rates); d != "" || err != nil {
 		t.Errorf("rates of a key: %v\n%s", err, d)
 	}
 	audit, err := db.Audit(t.Context(), time.Time{}, time.Time{})

@@ -175,12 +175,12 @@ SELECT key_id, `+step+` AS start, sum(requests), sum(errors), sum(request_bytes_
 FROM (
     SELECT hour, key_id, requests, errors, request_bytes AS request_bytes_sum, response_bytes AS response_bytes_sum, units AS units_sum
     FROM usage_hourly FINAL
-    WHERE key_id IN {keys:Array(String)} AND hour >= toDateTime({from:Int64}, 'UTC') AND hour < toDateTime({to:Int64}, 'UTC') AND hour IN (SELECT hour FROM sealed)
+    WHERE key_id IN {keys:Array(String)} AND hour >= toDateTime({from:Int64}, 'UTC') AND hour < toDateTime({to:Int64}, 'UTC') AND hour GLOBAL IN (SELECT hour FROM sealed)
     UNION ALL
     SELECT toStartOfHour(time) AS hour, key_id,`+aggregates+`
     FROM events
     WHERE key_id IN {keys:Array(String)} AND time >= toDateTime({from:Int64}, 'UTC') AND time < toDateTime({to:Int64}, 'UTC')
-      AND plan_day >= toDate({day:Int32}) AND `+counted+` AND toStartOfHour(time) NOT IN (SELECT hour FROM sealed)
+      AND plan_day >= toDate({day:Int32}) AND `+counted+` AND toStartOfHour(time) GLOBAL NOT IN (SELECT hour FROM sealed)
     GROUP BY hour, key_id)
 GROUP BY key_id, start ORDER BY key_id, start`,
 		ch.Named("keys", keyIDs), ch.Named("from", seconds(from)), ch.Named("to", seconds(to)), ch.Named("day", planDay(from)))

@@ -133,7 +133,7 @@ func TestUsageEqualsTheSumOfTheRecords(t *testing.T) {
 		run++
 		want := map[string]map[time.Time]Usage{}
 		key := rapid.Custom(func(t *rapid.T) string { return fmt.Sprintf("run%d-%d", run, rapid.IntRange(0, 2).Draw(t, "key")) })
-		for range rapid.IntRange(1, 5).Draw(t, "steps") {
+		for range rapid.IntRange(1, 3).Draw(t, "steps") {
 			if rapid.Bool().Draw(t, "seal") {
 				from := noon.Add(time.Duration(rapid.IntRange(0, 3).Draw(t, "hour")) * time.Hour)
 				if _, err := db.SealHours(t.Context(), from, from.Add(2*time.Hour)); err != nil {
