@@ -79,7 +79,7 @@ func (p *pipeline) add(b *block, line []byte, offset, nowMillis int64) {
 		reason, detail = rejection(err)
 	}
 	p.metrics.deadLetters.WithLabelValues(reason).Inc()
-	kept := redact(line, maxDeadLetterBytes)
+	kept := accesslog.Redact(line, maxDeadLetterBytes)
 	b.kept += len(kept)
 	b.letters = append(b.letters, usage.DeadLetter{
 		Offset: offset, TimeMillis: nowMillis, Source: p.source, Format: p.dec.Name(), Reason: reason, Detail: detail,
