@@ -156,7 +156,6 @@ func TestEngineEndsWithItsParent(t *testing.T) {
 	for _, how := range []string{"its standard input ends", "SIGTERM"} {
 		socket := filepath.Join(dir, "e.sock")
 		cmd := exec.Command(os.Args[0], "engine", "--socket", socket, "--path", dir, "--library", library)
-		cmd.Env = append(os.Environ(), engineEnv+"=1")
 		stdin, err := cmd.StdinPipe()
 		if err != nil {
 			t.Fatal(err)

@@ -17,11 +17,8 @@ import (
 	"github.com/tollkeeper/tollkeeper/internal/usage"
 )
 
-// engineEnv makes the test binary serve the engine, as the program does with its subcommand.
-const engineEnv = "TOLLKEEPER_TEST_SERVE_ENGINE"
-
 func TestMain(m *testing.M) {
-	if os.Getenv(engineEnv) != "" {
+	if len(os.Args) > 1 && os.Args[1] == "engine" { // as the program does with its subcommand
 		os.Exit(serveEngineForTests())
 	}
 	goleak.VerifyTestMain(m)
@@ -55,7 +52,7 @@ func testConfig(t testing.TB, dir string) Config {
 	if err != nil {
 		t.Fatal(err)
 	}
-	return Config{DataDir: dir, Executable: executable, childEnv: []string{engineEnv + "=1"}, Logger: slog.New(slog.NewTextHandler(testWriter{t}, nil))}
+	return Config{DataDir: dir, Executable: executable, Logger: slog.New(slog.NewTextHandler(testWriter{t}, nil))}
 }
 
 // openTest opens the engine in a new folder and closes it at the end of the test.

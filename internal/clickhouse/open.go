@@ -42,8 +42,6 @@ type Config struct {
 	Logger     *slog.Logger          // nil discards
 	Registerer prometheus.Registerer // nil registers nothing
 	Now        func() time.Time      // nil means time.Now
-
-	childEnv []string // for tests, whose binary serves the engine when told to by its environment
 }
 
 // DB is an open event store. All of its methods are safe for concurrent use.

@@ -146,7 +146,6 @@ func (s *supervisor) start(ctx context.Context) (*child, error) {
 // it ends, which is how the engine dies with us even when we are killed.
 func (s *supervisor) spawn() (*child, func() string, error) {
 	cmd := exec.Command(s.cfg.Executable, "engine", "--socket", s.socket, "--path", s.cfg.DataDir, "--library", s.library)
-	cmd.Env = append(os.Environ(), s.cfg.childEnv...)
 	cmd.SysProcAttr = childAttributes()
 	stdin, err := cmd.StdinPipe()
 	if err != nil {
