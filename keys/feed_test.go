@@ -157,11 +157,14 @@ func TestVerifyUnderChanges(t *testing.T) {
 				}
 			})
 			readers.Go(func() {
-				for {
+				for n := 0; ; n++ {
 					select {
 					case <-stop:
 						return
 					default:
+					}
+					if n%100 == 0 {
+						time.Sleep(100 * time.Microsecond) // leave the database some of the machine
 					}
 					before := suspended[i].Load()
 					got := v.Verify(keys.Request{Key: secrets[i], RequiredScopes: []string{"a"}})
