@@ -37,7 +37,10 @@ func (s *Server) idempotent(c *gin.Context) {
 	}
 	if answer != nil {
 		c.Header(replayedHeader, "true")
-		c.Data(answer.Status, answer.ContentType, answer.Body)
+		for name, value := range answer.Header {
+			c.Header(name, value)
+		}
+		c.Data(answer.Status, answer.Header["Content-Type"], answer.Body)
 		c.Abort()
 		return
 	}
@@ -53,7 +56,12 @@ func (s *Server) idempotent(c *gin.Context) {
 	}()
 	c.Next()
 	if status := rec.Status(); status < http.StatusInternalServerError {
-		keep = &StoredAnswer{Status: status, ContentType: rec.Header().Get("Content-Type"), Body: withoutSecret(rec.body.Bytes())}
+		keep = &StoredAnswer{Status: status, Header: map[string]string{}, Body: withoutSecret(rec.body.Bytes())}
+		for _, name := range []string{"Content-Type", "ETag", "Location"} {
+			if v := rec.Header().Get(name); v != "" {
+				keep.Header[name] = v
+			}
+		}
 	}
 }
 

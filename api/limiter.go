@@ -57,7 +57,11 @@ func (l *limiter) take(who string, now time.Time) grant {
 func (l *limiter) wait(who string, now time.Time) time.Duration {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	return max(0, l.next[who].Add(l.gap).Sub(now)-l.per)
+	at := l.next[who]
+	if at.Before(now) {
+		return 0
+	}
+	return max(0, at.Add(l.gap).Sub(now)-l.per)
 }
 
 func (l *limiter) forget(now time.Time) {

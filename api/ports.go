@@ -185,9 +185,9 @@ type Check struct {
 
 // StoredAnswer is the answer of a request that carried an Idempotency-Key.
 type StoredAnswer struct {
-	Status      int
-	ContentType string
-	Body        []byte // without secrets
+	Status int
+	Header map[string]string // Content-Type, ETag, Location
+	Body   []byte            // without secrets
 }
 
 // Idempotency remembers answers, per caller and key.

@@ -9,7 +9,7 @@ import (
 	"io"
 	"mime"
 	"net/http"
-	"sort"
+	"slices"
 	"strconv"
 	"strings"
 	"unicode/utf8"
@@ -88,7 +88,7 @@ func checkParameters(op *operation, c *gin.Context) []gen.FieldProblem {
 			}
 		}
 	}
-	sort.SliceStable(problems, func(i, j int) bool { return problems[i].Parameter < problems[j].Parameter })
+	slices.SortStableFunc(problems, func(a, b gen.FieldProblem) int { return strings.Compare(a.Parameter, b.Parameter) })
 	return problems[:min(len(problems), maxFieldProblems)]
 }
 
@@ -188,11 +188,35 @@ func fieldProblems(err error) []gen.FieldProblem {
 		if !ok {
 			return
 		}
-		out = append(out, gen.FieldProblem{Pointer: pointer(e.JSONPointer()), Message: schemaMessage(e)})
+		path := e.JSONPointer()
+		if names := unknownFields(e); len(names) > 0 {
+			for _, name := range names {
+				out = append(out, gen.FieldProblem{Pointer: pointer(append(slices.Clone(path), name)), Message: "is not a known field"})
+			}
+			return
+		}
+		out = append(out, gen.FieldProblem{Pointer: pointer(path), Message: schemaMessage(e)})
 	}
 	walk(err)
-	sort.SliceStable(out, func(i, j int) bool { return out[i].Pointer < out[j].Pointer })
-	return out
+	slices.SortStableFunc(out, func(a, b gen.FieldProblem) int { return strings.Compare(a.Pointer, b.Pointer) })
+	out = slices.Compact(out) // the library reports an object once for each of its unknown fields
+	return out[:min(len(out), maxFieldProblems)]
+}
+
+// unknownFields names what an object has beyond its schema: the library's error is about the object.
+func unknownFields(e *openapi3.SchemaError) []string {
+	object, ok := e.Value.(map[string]any)
+	if !ok || (e.SchemaField != "properties" && e.SchemaField != "additionalProperties") {
+		return nil
+	}
+	var names []string
+	for name := range object {
+		if _, known := e.Schema.Properties[name]; !known {
+			names = append(names, name)
+		}
+	}
+	slices.Sort(names)
+	return names[:min(len(names), maxFieldProblems)]
 }
 
 // pointer writes a JSON Pointer as a URI fragment (RFC 6901, section 6).

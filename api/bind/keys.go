@@ -252,6 +252,9 @@ func keyError(err error) error {
 		return &api.Error{Code: api.CodeConflict, Detail: sentence(e.Error()), Cause: err}
 	}
 	if e, ok := errors.AsType[*keys.InputError](err); ok {
+		if e.Field == "cursor" {
+			return badCursor
+		}
 		return &api.Error{Code: api.CodeInvalidRequest, Fields: []gen.FieldProblem{{Pointer: "#/" + toPointer(e.Field), Message: e.Problem}}, Cause: err}
 	}
 	return err
