@@ -14,6 +14,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 
 	"github.com/ClickHouse/ch-go/proto"
 	ch "github.com/ClickHouse/clickhouse-go/v2"
@@ -26,6 +27,12 @@ import (
 type engineHandler struct {
 	pool    *enginePool
 	buffers sync.Pool // of *[]byte, for the bodies of inserts
+	marks   atomic.Uint64
+}
+
+// mark is a comment that tells a query from all others while it runs.
+func (h *engineHandler) mark() string {
+	return fmt.Sprintf("\n/*tollkeeper query %d*/", h.marks.Add(1))
 }
 
 const insertBufferBytes = 1 << 20
@@ -118,6 +125,9 @@ func (h *engineHandler) statement(w http.ResponseWriter, ctx context.Context, q 
 	sound := false
 	defer func() { h.pool.release(s, sound) }()
 	if streamable(s.conn, q.sql) {
+		mark := h.mark()
+		q.sql = append(q.sql, mark...)
+		defer context.AfterFunc(ctx, func() { h.pool.kill(mark) })()
 		sound = stream(w, ctx, s.conn, q)
 		return
 	}

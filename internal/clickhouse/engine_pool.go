@@ -7,11 +7,13 @@ import (
 	"regexp"
 	"slices"
 	"strings"
+	"sync"
 
 	"github.com/tollkeeper/tollkeeper/internal/clickhouse/libchdb"
 )
 
-// enginePool holds the engine's sessions. One is kept aside and never used, because the engine shuts down with its last.
+// enginePool holds the engine's sessions. One is kept aside, because the engine shuts down with its last; it ends the
+// queries of clients that have gone.
 type enginePool struct {
 	lib     *libchdb.Library
 	path    string
@@ -19,6 +21,7 @@ type enginePool struct {
 	zone    string
 	keeper  *libchdb.Conn
 	free    chan *engineSession
+	killing sync.Mutex // guards keeper's only use
 }
 
 // engineSession is a session and what was set on it, so that a request sets only what differs.
@@ -79,6 +82,17 @@ func (p *enginePool) acquire(ctx context.Context, database string, settings map[
 	return s, nil
 }
 
+// kill ends the query that bears the mark, if it still runs.
+func (p *enginePool) kill(mark string) {
+	p.killing.Lock()
+	defer p.killing.Unlock()
+	if p.keeper == nil {
+		return
+	}
+	sql := "KILL QUERY WHERE query_kind = 'Select' AND endsWith(query, '" + stringEscaper.Replace(strings.TrimSpace(mark)) + "') ASYNC"
+	_, _ = p.keeper.Exec([]byte(sql), "Native", nil) // a query that cannot be ended ends by its own time limit
+}
+
 // release gives a session back. One that is not sound is closed and opened anew at its next use.
 func (p *enginePool) release(s *engineSession, sound bool) {
 	if !sound && s.conn != nil {
@@ -95,7 +109,10 @@ func (p *enginePool) close() {
 			s.conn.Close()
 		}
 	}
+	p.killing.Lock()
+	defer p.killing.Unlock()
 	p.keeper.Close()
+	p.keeper = nil
 }
 
 func (s *engineSession) prepare(p *enginePool, database string, settings map[string]string) error {

@@ -323,3 +323,30 @@ func TestAnInsertThatIsCutLeavesNothing(t *testing.T) {
 		t.Errorf("an insert out of time: %v", err)
 	}
 }
+
+func TestAQueryEndsWhenItsClientHasGone(t *testing.T) {
+	db := openTest(t)
+	ctx, cancel := context.WithCancel(t.Context())
+	done := make(chan error, 1)
+	go func() {
+		var n uint64
+		done <- db.conn.QueryRow(ctx, "SELECT count() FROM system.numbers WHERE NOT ignore(number) SETTINGS max_execution_time = 600").Scan(&n)
+	}()
+	running := func() uint64 {
+		return db.count(t, "SELECT count() FROM system.processes WHERE query LIKE 'SELECT count() FROM system.numbers%'")
+	}
+	for deadline := time.Now().Add(20 * time.Second); running() == 0; time.Sleep(10 * time.Millisecond) {
+		if time.Now().After(deadline) {
+			t.Fatal("the query does not run")
+		}
+	}
+	cancel()
+	if err := <-done; !errors.Is(err, context.Canceled) {
+		t.Errorf("error %v", err)
+	}
+	for deadline := time.Now().Add(20 * time.Second); running() != 0; time.Sleep(10 * time.Millisecond) {
+		if time.Now().After(deadline) {
+			t.Fatal("the query still runs")
+		}
+	}
+}
