@@ -17,6 +17,7 @@ import (
 	"context"
 	"errors"
 	"log/slog"
+	"sync"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -47,6 +48,12 @@ type Config struct {
 	OnThreshold func(ctx context.Context, n Notification)
 	// Grace is how long after its end a period may be issued at the earliest; 0: one hour.
 	Grace time.Duration
+	// AllAccounts lists the accounts to bill. With it, Run issues statements when they are due and corrections when late
+	// records change one; nil: statements are issued on demand only.
+	AllAccounts func(ctx context.Context) ([]string, error)
+	// IssueEvery and CorrectEvery are how often Run looks for those; 0: 10 min and 6 h. CorrectFor is for how long after its
+	// end a period is looked at; 0: 35 days.
+	IssueEvery, CorrectEvery, CorrectFor time.Duration
 	// LimitsEvery and CountersEvery are how often Run looks for changed plans, and refreshes the counters of keys that
 	// other processes ingest; 0: 10 s and 1 min.
 	LimitsEvery, CountersEvery time.Duration
@@ -57,6 +64,7 @@ type Service struct {
 	cfg     Config
 	store   *store
 	counter *counter.Counter
+	idle    idleAccounts
 }
 
 // New makes a service, and the default plan when the database has none. Nothing runs until [Service.Run].
@@ -72,6 +80,9 @@ func New(ctx context.Context, cfg Config) (*Service, error) {
 	set(&cfg.Grace, time.Hour)
 	set(&cfg.LimitsEvery, 10*time.Second)
 	set(&cfg.CountersEvery, time.Minute)
+	set(&cfg.IssueEvery, 10*time.Minute)
+	set(&cfg.CorrectEvery, 6*time.Hour)
+	set(&cfg.CorrectFor, 35*24*time.Hour)
 	s := &Service{
 		cfg: cfg, store: &store{db: cfg.DB, now: cfg.Now},
 		counter: counter.New(counter.Config{
@@ -135,9 +146,15 @@ func (s *Service) RefreshLimits(ctx context.Context) error {
 // a restart.
 const maxUntold = 1024
 
-// Run keeps limits and counters fresh and stores and tells thresholds, until ctx ends. Failures are logged and tried
+// Run keeps limits and counters fresh, stores and tells thresholds, and bills when Config.AllAccounts is given, until ctx
+// ends. Failures are logged and tried
 // again.
 func (s *Service) Run(ctx context.Context) error {
+	var billing sync.WaitGroup
+	if s.cfg.AllAccounts != nil {
+		billing.Go(func() { s.bill(ctx) })
+	}
+	defer billing.Wait()
 	limits, counters := time.NewTicker(s.cfg.LimitsEvery), time.NewTicker(s.cfg.CountersEvery)
 	defer limits.Stop()
 	defer counters.Stop()

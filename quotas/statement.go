@@ -47,6 +47,8 @@ type Statement struct {
 	// Hash covers all of the above and PreviousHash, that of the statement issued before, whoever it is for.
 	PreviousHash string `json:"previous_hash,omitempty"`
 	Hash         string `json:"hash,omitempty"`
+
+	seq int64
 }
 
 // PlanSpan is a part of the period that was on one version of a plan.

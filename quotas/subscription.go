@@ -194,11 +194,11 @@ func (s *store) cut(ctx context.Context, tx *sql.Tx, subs []Subscription, t time
 
 // changeable refuses changes inside what was billed.
 func (s *store) changeable(ctx context.Context, tx *sql.Tx, account string, t time.Time) error {
-	var billed sql.NullInt64
-	if err := tx.QueryRowContext(ctx, `SELECT MAX(period_to) FROM quota_statements WHERE account_id = $1`, account).Scan(&billed); err != nil {
-		return fmt.Errorf("read the statements of %s: %w", clip(account), err)
+	until, err := s.billedUntil(ctx, tx, account)
+	if err != nil {
+		return err
 	}
-	if until := sqlstore.Time(billed.Int64); t.Before(until) {
+	if t.Before(until) {
 		return fmt.Errorf("account %s has statements up to %s, so its plan can change from then on only: %w", clip(account), until.Format(time.DateOnly), ErrConflict)
 	}
 	return nil

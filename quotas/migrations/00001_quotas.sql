@@ -42,8 +42,7 @@ CREATE TABLE quota_statements (
     hash          TEXT   NOT NULL,
     issued_at     BIGINT NOT NULL
 );
-CREATE INDEX quota_statements_issued ON quota_statements (issued_at, id);
-CREATE INDEX quota_statements_account ON quota_statements (account_id, issued_at, id);
+CREATE INDEX quota_statements_account ON quota_statements (account_id, seq);
 CREATE INDEX quota_statements_corrects ON quota_statements (corrects, seq);
 CREATE UNIQUE INDEX quota_statements_once ON quota_statements (account_id, period_from) WHERE kind = 'statement';
 

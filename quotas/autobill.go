@@ -1,0 +1,161 @@
+package quotas
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"sync"
+	"time"
+
+	"github.com/tollkeeper/tollkeeper/quotas/period"
+)
+
+// billActor is who issues what nobody asked for.
+const billActor = "system:billing"
+
+// idleAccounts remembers up to when accounts were found to owe nothing, so that their use is not summed at every look.
+type idleAccounts struct {
+	mu    sync.Mutex
+	until map[string]time.Time
+}
+
+func (i *idleAccounts) get(account string) time.Time {
+	i.mu.Lock()
+	defer i.mu.Unlock()
+	return i.until[account]
+}
+
+func (i *idleAccounts) set(account string, t time.Time) {
+	i.mu.Lock()
+	defer i.mu.Unlock()
+	if i.until == nil {
+		i.until = make(map[string]time.Time)
+	}
+	i.until[account] = t
+}
+
+// bill issues and corrects until ctx ends.
+func (s *Service) bill(ctx context.Context) {
+	issue, correct := time.NewTicker(s.cfg.IssueEvery), time.NewTicker(s.cfg.CorrectEvery)
+	defer issue.Stop()
+	defer correct.Stop()
+	for {
+		var err error
+		doing := ""
+		select {
+		case <-ctx.Done():
+			return
+		case <-issue.C:
+			doing = "issue statements"
+			var accounts []string
+			if accounts, err = s.cfg.AllAccounts(ctx); err == nil {
+				_, err = s.IssueDue(ctx, accounts, billActor)
+			}
+		case <-correct.C:
+			doing = "correct statements"
+			_, err = s.CorrectDue(ctx, billActor)
+		}
+		if err != nil && ctx.Err() == nil {
+			s.cfg.Logger.Warn("quotas: will try again", "doing", doing, "error", err)
+		}
+	}
+}
+
+// IssueDue issues, for each account, the statements of all periods that can be issued since its last one, or, for an
+// account that never had one, of the period before this. A period in which nothing was used and nothing is owed gets no
+// statement. An account that fails does not keep the others from theirs; the errors are joined.
+func (s *Service) IssueDue(ctx context.Context, accounts []string, actor string) (issued []Statement, err error) {
+	sealed, err := s.cfg.Source.SealedThrough(ctx)
+	if err != nil {
+		return nil, fmt.Errorf("read how far use is sealed: %w", err)
+	}
+	// What ends after this cannot be issued yet.
+	horizon := s.cfg.Now().Add(-s.cfg.Grace)
+	if sealed.Before(horizon) {
+		horizon = sealed
+	}
+	var errs []error
+	for _, account := range accounts {
+		if ctx.Err() != nil {
+			return issued, errors.Join(append(errs, ctx.Err())...)
+		}
+		list, err := s.issueDue(ctx, account, horizon, actor)
+		issued = append(issued, list...)
+		if err != nil {
+			errs = append(errs, fmt.Errorf("bill %s: %w", clip(account), err))
+		}
+	}
+	return issued, errors.Join(errs...)
+}
+
+func (s *Service) issueDue(ctx context.Context, account string, horizon time.Time, actor string) (issued []Statement, err error) {
+	line, err := s.timeline(ctx, s.store.db.Read(), account)
+	if err != nil {
+		return nil, err
+	}
+	at, err := s.store.billedUntil(ctx, s.store.db.Read(), account)
+	if err != nil {
+		return nil, err
+	}
+	if at.IsZero() {
+		b, err := line.bill(s.cfg.Now())
+		if err != nil {
+			return nil, err
+		}
+		at = b.period.From.Add(-time.Millisecond)
+	}
+	if idle := s.idle.get(account); idle.After(at) {
+		at = idle
+	}
+	for {
+		b, err := line.bill(at)
+		if err != nil || b.period.To.After(horizon) {
+			return issued, err
+		}
+		st, err := s.compute(ctx, account, b)
+		if err != nil {
+			return issued, err
+		}
+		if at = b.period.To; idle(st.Lines) {
+			s.idle.set(account, at)
+			continue
+		}
+		if st, err = s.Issue(ctx, account, b.period.From, actor); err != nil {
+			return issued, err
+		}
+		issued = append(issued, st)
+	}
+}
+
+// CorrectDue looks at every statement whose period ended within Config.CorrectFor and issues the corrections that late
+// records have made due. A period of which an hour is open again waits for the next look.
+func (s *Service) CorrectDue(ctx context.Context, actor string) (corrections []Statement, err error) {
+	now := s.cfg.Now()
+	// A period is at most a year long, so one that ended lately began within that year.
+	f := StatementFilter{Kind: Issued, Within: period.Period{From: now.Add(-s.cfg.CorrectFor).AddDate(-1, 0, -1), To: now}, Limit: 200}
+	var errs []error
+	for {
+		list, next, err := s.Statements(ctx, f)
+		if err != nil {
+			return corrections, errors.Join(append(errs, err)...)
+		}
+		for _, st := range list {
+			if ctx.Err() != nil {
+				return corrections, errors.Join(append(errs, ctx.Err())...)
+			}
+			if st.Period.To.Before(now.Add(-s.cfg.CorrectFor)) {
+				continue
+			}
+			c, changed, err := s.Correct(ctx, st.ID, actor)
+			if ignore(err, ErrOpen) != nil {
+				errs = append(errs, fmt.Errorf("correct %s: %w", st.Number, err))
+			}
+			if changed {
+				corrections = append(corrections, c)
+			}
+		}
+		if f.Cursor = next; next == "" {
+			return corrections, errors.Join(errs...)
+		}
+	}
+}
