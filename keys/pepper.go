@@ -69,7 +69,7 @@ func createPepper(path string) error {
 	if err != nil {
 		return fmt.Errorf("create the pepper file (its folder must exist and be writable): %w", err)
 	}
-	defer os.Remove(tmp.Name())
+	defer func() { _ = os.Remove(tmp.Name()) }()
 	_, err = tmp.WriteString(pepperHeader + pepperLine(1))
 	if err = errors.Join(err, tmp.Sync(), tmp.Close()); err != nil {
 		return fmt.Errorf("write the pepper file: %w", err)

@@ -390,7 +390,8 @@ func TestEverySubscriberHearsEveryChangeOnce(t *testing.T) {
 		a := raise(t, here, finding("key_1")).Alert
 		next := func(name string, sub interface {
 			C() <-chan feedEvent
-		}, want alerts.Status) alerts.Change {
+		}, want alerts.Status,
+		) alerts.Change {
 			t.Helper()
 			select {
 			case e := <-sub.C():

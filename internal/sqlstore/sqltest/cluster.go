@@ -29,13 +29,16 @@ const (
 type cluster struct {
 	folder    string
 	server    *exec.Cmd
-	ended     chan error
+	ended     chan struct{} // closed when it has ended; err is set then
+	err       error
 	databases atomic.Int64
 }
 
 // The one piece of global state: a server takes seconds to start, so the tests of a process share it.
-var theCluster = sync.OnceValues(startCluster)
-var started atomic.Pointer[cluster]
+var (
+	theCluster = sync.OnceValues(startCluster)
+	started    atomic.Pointer[cluster]
+)
 
 // Main wraps m so that the server, when a test has started it, is stopped before the process ends.
 func Main(m *testing.M) interface{ Run() int } { return runner{m} }
@@ -106,7 +109,7 @@ func startCluster() (*cluster, error) {
 	if err != nil {
 		return nil, fmt.Errorf("folder for Postgres: %w", err)
 	}
-	c := &cluster{folder: folder, ended: make(chan error, 1)}
+	c := &cluster{folder: folder, ended: make(chan struct{})}
 	if err := c.start(bin, cred); err != nil {
 		return nil, errors.Join(err, os.RemoveAll(folder))
 	}
@@ -149,7 +152,8 @@ func (c *cluster) start(bin string, cred *syscall.Credential) error {
 		err := c.server.Start()
 		running <- err
 		if err == nil {
-			c.ended <- c.server.Wait()
+			c.err = c.server.Wait()
+			close(c.ended)
 		}
 	}()
 	if err := <-running; err != nil {
@@ -163,16 +167,16 @@ func (c *cluster) await(ctx context.Context) error {
 	if err != nil {
 		return fmt.Errorf("connect: %w", err)
 	}
-	defer db.Close()
+	defer func() { _ = db.Close() }()
 	for {
 		err := db.PingContext(ctx)
 		if err == nil {
 			return nil
 		}
 		select {
-		case exit := <-c.ended:
+		case <-c.ended:
 			text, _ := os.ReadFile(filepath.Join(c.folder, "log"))
-			return fmt.Errorf("postgres ended at once: %w: %s", exit, text)
+			return fmt.Errorf("postgres ended at once: %w: %s", c.err, text)
 		case <-ctx.Done():
 			return errors.Join(fmt.Errorf("postgres did not answer within %s: %w", startTimeout, err), c.stop())
 		case <-time.After(20 * time.Millisecond):
@@ -189,7 +193,7 @@ func (c *cluster) createDatabase() (string, error) {
 	if err != nil {
 		return "", fmt.Errorf("connect: %w", err)
 	}
-	defer db.Close()
+	defer func() { _ = db.Close() }()
 	name := fmt.Sprintf("test_%d", c.databases.Add(1))
 	if _, err := db.Exec("CREATE DATABASE " + name); err != nil {
 		return "", fmt.Errorf("create database %s: %w", name, err)
