@@ -71,7 +71,7 @@ func newRootCmd() *cobra.Command {
 		Version:       version,
 	}
 	root.AddCommand(
-		newConfigCmd(), newEngineCmd(), newVersionCmd(),
+		newServeCmd(), newDemoCmd(), newImportCmd(), newFormatsCmd(), newConfigCmd(), newVersionCmd(), newEngineCmd(),
 	)
 	return root
 }

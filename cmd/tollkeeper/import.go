@@ -1,0 +1,101 @@
+package main
+
+import (
+	"encoding/json"
+	"fmt"
+	"io"
+	"maps"
+	"os"
+	"slices"
+	"time"
+
+	"github.com/schollz/progressbar/v3"
+	"github.com/spf13/cobra"
+	"golang.org/x/term"
+
+	"github.com/tollkeeper/tollkeeper/ingest"
+)
+
+func newImportCmd() *cobra.Command {
+	var asJSON bool
+	cmd := &cobra.Command{
+		Use: "import FILE...", Short: "Put log files straight into ClickHouse", Args: cobra.MinimumNArgs(1),
+		Long: "Put log files, gzip-packed or not, straight into ClickHouse. A file that is imported twice counts once.\n" +
+			"Lines that cannot be read become dead letters. Detection is not run on them: see 'tollkeeper backtest'.",
+		Example: "  tollkeeper import --format combined /var/log/apache2/access.log.1 /var/log/apache2/access.log.2.gz",
+	}
+	load := settings(cmd)
+	cmd.Flags().BoolVar(&asJSON, "json", false, "end with one JSON object")
+	cmd.RunE = func(cmd *cobra.Command, files []string) error {
+		c, err := load()
+		if err != nil {
+			return err
+		}
+		for _, f := range files {
+			if info, err := os.Stat(f); err != nil {
+				return fmt.Errorf("cannot read %s: %w", f, err)
+			} else if info.IsDir() {
+				return fmt.Errorf("%s is a folder; name the files in it", f)
+			}
+		}
+		if !cmd.Flags().Changed("log-level") {
+			c.LogLevel = "warn"
+		}
+		a, err := start(cmd.Context(), cmd, c, true)
+		if err != nil {
+			return err
+		}
+		began := time.Now()
+		bar := progress(cmd.ErrOrStderr(), "importing")
+		sum, err := a.Import(cmd.Context(), files, bar.set)
+		bar.end()
+		if err != nil {
+			return stopped(a, failed{fmt.Errorf("%w; run the same command again to add what is missing", err)})
+		}
+		if asJSON {
+			err = json.NewEncoder(cmd.OutOrStdout()).Encode(sum)
+		} else {
+			printImport(cmd.OutOrStdout(), sum, time.Since(began))
+		}
+		return stopped(a, err)
+	}
+	return cmd
+}
+
+func printImport(w io.Writer, s ingest.ImportSummary, took time.Duration) {
+	fmt.Fprintf(w, "%d lines in %s: %d events, %d dead letters\n", s.Lines, took.Round(10*time.Millisecond), s.Events, s.DeadLetters)
+	for _, status := range slices.Sorted(maps.Keys(s.ByStatus)) {
+		fmt.Fprintf(w, "  %3s  %10d\n", status, s.ByStatus[status])
+	}
+	if s.Known > 0 {
+		fmt.Fprintf(w, "%d of the lines were imported before and count once.\n", s.Known)
+	}
+	if s.DeadLetters > 0 {
+		fmt.Fprintln(w, "'tollkeeper deadletters list' shows what could not be read, and why.")
+	}
+}
+
+// bar shows how far long work has come, on a terminal only.
+type bar struct{ p *progressbar.ProgressBar }
+
+func progress(w io.Writer, what string) *bar {
+	f, ok := w.(*os.File)
+	if !ok || !term.IsTerminal(int(f.Fd())) {
+		return &bar{}
+	}
+	return &bar{progressbar.NewOptions64(0, progressbar.OptionSetWriter(w), progressbar.OptionSetDescription(what),
+		progressbar.OptionShowBytes(true), progressbar.OptionThrottle(100*time.Millisecond), progressbar.OptionClearOnFinish())}
+}
+
+func (b *bar) set(done, total int64) {
+	if b.p != nil {
+		b.p.ChangeMax64(total)
+		_ = b.p.Set64(done) // a terminal that is gone is no reason to stop
+	}
+}
+
+func (b *bar) end() {
+	if b.p != nil {
+		_ = b.p.Finish()
+	}
+}

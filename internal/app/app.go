@@ -1,0 +1,300 @@
+// Package app joins the parts of Tollkeeper into one program that can be started and stopped, by cmd/tollkeeper and by tests
+// alike. It is the only package that knows all others.
+//
+// [Start] opens everything in the order in which things depend on each other and returns when the API answers; [App.Wait]
+// blocks until something fails for good or its context ends; [App.Stop] ends everything in reverse. No signal handling and
+// no exit happens here.
+package app
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"net/http"
+	"net/netip"
+	"path/filepath"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+
+	"github.com/tollkeeper/tollkeeper/api"
+	"github.com/tollkeeper/tollkeeper/ingest"
+	"github.com/tollkeeper/tollkeeper/ingest/accesslog"
+	"github.com/tollkeeper/tollkeeper/ingest/enrich"
+	"github.com/tollkeeper/tollkeeper/internal/alerts"
+	"github.com/tollkeeper/tollkeeper/internal/clickhouse"
+	"github.com/tollkeeper/tollkeeper/internal/config"
+	"github.com/tollkeeper/tollkeeper/internal/sqlstore"
+	"github.com/tollkeeper/tollkeeper/keys"
+	"github.com/tollkeeper/tollkeeper/keys/tokens"
+	"github.com/tollkeeper/tollkeeper/quotas"
+	"github.com/tollkeeper/tollkeeper/quotas/counter"
+)
+
+// Options are what Start needs.
+type Options struct {
+	Config   config.Config
+	Logger   *slog.Logger
+	Registry *prometheus.Registry
+	Now      func() time.Time
+	Version  string
+	// Tool leaves out everything that serves or runs in the background: for import and for the commands that look into the
+	// stores.
+	Tool bool
+	// Simulated says that the traffic is the demo's; the dashboard shows it.
+	Simulated bool
+}
+
+// App is the running program.
+type App struct {
+	Log      *slog.Logger
+	Registry *prometheus.Registry
+
+	SQL      *sqlstore.DB
+	Keys     *keys.Store
+	Verifier *keys.Verifier
+	Tokens   *tokens.Store
+	Alerts   *alerts.Store
+	Events   *clickhouse.DB
+	Quotas   *quotas.Service
+	Counter  *counter.Counter
+	Enricher *enrich.Enricher
+	Ingester *ingest.Ingester
+	API      *api.Server
+
+	cfg        config.Config
+	now        func() time.Time
+	version    string
+	tool       bool
+	simulated  bool
+	brokers    []string
+	listener   net.Listener
+	detection  *detection
+	enforcer   *enforcer
+	observed   *observedKeys
+	liveEvents *api.Events
+	failed     chan error
+	cleanups   cleanups
+}
+
+// Start opens everything. When it fails, nothing is left running. Its errors are for the user: they name the setting or
+// the file and say what to do.
+func Start(ctx context.Context, o Options) (_ *App, err error) {
+	a := &App{Log: o.Logger, Registry: o.Registry, cfg: o.Config, now: o.Now, version: o.Version, tool: o.Tool, simulated: o.Simulated, failed: make(chan error, 1)}
+	if a.now == nil {
+		a.now = time.Now
+	}
+	defer func() {
+		if err != nil {
+			stop, cancel := context.WithTimeout(context.WithoutCancel(ctx), 20*time.Second)
+			defer cancel()
+			err = errors.Join(err, a.Stop(stop))
+		}
+	}()
+	a.liveEvents = api.NewEvents(0, a.now)
+	steps := []func(context.Context) error{a.openFolder, a.openStores, a.openEvents, a.openQuotas}
+	if !o.Tool {
+		steps = append(steps, a.listen, a.openLog, a.openDetection, a.openIngest, a.openAPI, a.serve)
+	}
+	for _, step := range steps {
+		if err := step(ctx); err != nil {
+			return nil, err
+		}
+	}
+	return a, nil
+}
+
+func (a *App) openFolder(context.Context) error {
+	unlock, err := lockFolder(a.cfg.Data)
+	if err != nil {
+		return err
+	}
+	a.cleanups.add("data folder", func(context.Context) error { unlock(); return nil })
+	return nil
+}
+
+// run starts work that goes on until Stop comes to it, in reverse order of starting. An error of it ends Wait.
+func (a *App) run(name string, work func(context.Context) error) {
+	ctx, cancel := context.WithCancel(context.Background())
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		if err := work(ctx); err != nil && ctx.Err() == nil {
+			a.fail(fmt.Errorf("%s: %w", name, err))
+		}
+	}()
+	a.cleanups.add(name, func(stop context.Context) error {
+		cancel()
+		select {
+		case <-done:
+			return nil
+		case <-stop.Done():
+			return stop.Err()
+		}
+	})
+}
+
+// fail makes Wait return err; only the first failure counts.
+func (a *App) fail(err error) {
+	select {
+	case a.failed <- err:
+	default:
+	}
+}
+
+// Wait blocks until ctx ends, then returns nil, or until a part has failed for good.
+func (a *App) Wait(ctx context.Context) error {
+	select {
+	case <-ctx.Done():
+		return nil
+	case err := <-a.failed:
+		return err
+	}
+}
+
+func (a *App) path(name string) string { return filepath.Join(a.cfg.Data, name) }
+
+func (a *App) openStores(ctx context.Context) error {
+	pepper, err := keys.LoadPepper(a.path("pepper"))
+	if err != nil {
+		return err
+	}
+	dsn := a.cfg.Database
+	if dsn == "" {
+		dsn = a.path("tollkeeper.db")
+	}
+	if a.SQL, err = sqlstore.Open(ctx, dsn, quotas.Migrations()); err != nil {
+		return err
+	}
+	a.cleanups.add("database", func(context.Context) error { return a.SQL.Close() })
+	if a.Keys, err = keys.NewStore(ctx, a.SQL, keys.StoreConfig{Pepper: pepper, Now: a.now, Logger: a.Log}); err != nil {
+		return err
+	}
+	a.Alerts = alerts.NewStore(a.SQL, alerts.Config{Audit: a.Keys.Audit(), Now: a.now, Logger: a.Log})
+	a.Tokens, err = tokens.NewStore(ctx, a.SQL, tokens.Config{
+		Secret: pepper.Derive("tokens"), Audit: a.Keys.Audit(), Now: a.now, Logger: a.Log,
+	})
+	if err != nil {
+		return err
+	}
+	if err := a.openEnricher(); err != nil {
+		return err
+	}
+	a.Verifier, err = keys.NewVerifier(a.Keys, keys.VerifierConfig{
+		Bound: a.cfg.FeedBound, Poll: min(keys.DefaultPoll, a.cfg.FeedBound/4), FailOpen: a.cfg.FeedPolicy == "open",
+		Quota: func(id string) (bool, string) {
+			if a.Counter == nil {
+				return true, ""
+			}
+			ok, reason, _ := a.Counter.Check(id)
+			return ok, reason
+		},
+		ASN:        func(ip netip.Addr) uint32 { _, asn := a.Enricher.Lookup(ip); return asn },
+		Registerer: a.Registry,
+	})
+	if err != nil {
+		return err
+	}
+	if err := a.Verifier.Load(ctx); err != nil {
+		return err
+	}
+	a.run("key feed", a.Verifier.Run)
+	if !a.tool {
+		a.run("token feed", a.Tokens.Run)
+		a.run("alert feed", a.Alerts.Run)
+	}
+	return nil
+}
+
+// openEnricher takes the operator's address data, or what came with the engine. Without any, networks stay unknown.
+func (a *App) openEnricher() error {
+	countries, networks := []string{}, []string{}
+	if dir, ok := addressData(); ok {
+		countries, networks = enrich.DefaultFiles(dir)
+	}
+	if a.cfg.CountryFile != "" {
+		countries = []string{a.cfg.CountryFile}
+	}
+	if a.cfg.NetworkFile != "" {
+		networks = []string{a.cfg.NetworkFile}
+	}
+	if len(countries)+len(networks) == 0 {
+		a.Log.Warn("no address data: countries and networks stay unknown; run 'make engine' or set country-file and network-file")
+	}
+	var err error
+	if a.Enricher, err = enrich.New(enrich.Config{CountryFiles: countries, ASNFiles: networks, Logger: a.Log}); err != nil {
+		return err
+	}
+	if a.tool {
+		return nil
+	}
+	a.run("address data", func(ctx context.Context) error {
+		tick := time.NewTicker(time.Minute)
+		defer tick.Stop()
+		a.Enricher.Watch(ctx, tick.C)
+		return nil
+	})
+	return nil
+}
+
+// listen takes the API's address first, so that a busy port is found before anything else is started.
+func (a *App) listen(ctx context.Context) error {
+	l, err := (&net.ListenConfig{}).Listen(ctx, "tcp", a.cfg.Listen)
+	if err != nil {
+		return fmt.Errorf("cannot listen on %s: %w; stop what uses it, or choose another address with --listen", a.cfg.Listen, errors.Unwrap(err))
+	}
+	a.listener = l
+	a.cleanups.add("listener", func(context.Context) error { _ = l.Close(); return nil })
+	return nil
+}
+
+// serve starts answering.
+func (a *App) serve(context.Context) error {
+	srv := &http.Server{
+		Handler: a.API.Handler(), ReadHeaderTimeout: 5 * time.Second, IdleTimeout: 2 * time.Minute,
+		ErrorLog: slog.NewLogLogger(a.Log.Handler(), slog.LevelWarn),
+	}
+	go func() {
+		if err := srv.Serve(a.listener); err != nil && !errors.Is(err, http.ErrServerClosed) {
+			a.fail(fmt.Errorf("serve the API: %w", err))
+		}
+	}()
+	a.cleanups.add("API", func(ctx context.Context) error {
+		a.API.Stopping()
+		return srv.Shutdown(ctx)
+	})
+	return nil
+}
+
+// URL is where the API answers.
+func (a *App) URL() string {
+	if a.cfg.PublicURL != "" {
+		return a.cfg.PublicURL
+	}
+	return "http://" + a.listener.Addr().String()
+}
+
+// Brokers are the addresses of Kafka.
+func (a *App) Brokers() []string { return a.brokers }
+
+// Stop ends everything in reverse order of its start.
+func (a *App) Stop(ctx context.Context) error {
+	return a.cleanups.run(ctx, func(name string, took time.Duration) {
+		a.Log.Debug("stopped", "part", name, "took", took)
+	})
+}
+
+// Decoder makes a decoder for the settings' format.
+func (a *App) Decoder() (accesslog.Decoder, error) {
+	o := accesslog.Options{Keys: a.Verifier, TrustedHops: a.cfg.TrustedHops, Now: a.now}
+	if a.cfg.Mapping != "" {
+		m, err := accesslog.LoadMapping(a.cfg.Mapping)
+		if err != nil {
+			return nil, err
+		}
+		o.Mapping = m
+	}
+	return accesslog.New(a.cfg.Format, o)
+}

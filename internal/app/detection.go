@@ -1,0 +1,172 @@
+package app
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"slices"
+	"sync"
+	"time"
+
+	"github.com/tollkeeper/tollkeeper/detect"
+	"github.com/tollkeeper/tollkeeper/internal/clickhouse"
+	"github.com/tollkeeper/tollkeeper/internal/usage"
+)
+
+// historyDays is how far back a key's habits are read from ClickHouse when its partition comes to this process.
+const historyDays = 21
+
+// detection runs one engine per partition. Rows reach it as soon as they are decoded; what it decides goes to the enforcer
+// without waiting for it.
+type detection struct {
+	log     *slog.Logger
+	events  *clickhouse.DB
+	cfg     detect.Config
+	now     func() time.Time
+	decided func(detect.Decision)
+
+	mu         sync.Mutex
+	partitions map[partitionID]*watch
+}
+
+type partitionID struct {
+	topic  string
+	number int32
+}
+
+// watch is the engine of one partition. Its lock keeps the clock's Advance away from the partition's own goroutine.
+type watch struct {
+	mu      sync.Mutex
+	engine  *detect.Engine
+	known   map[string]struct{} // keys whose history was read, or that have none
+	history bool                // whether anything of this partition was stored before it came here
+	view    dictView            // up to where the batch's key ids were looked at
+	event   int64           // newest event time that was observed, Unix milliseconds
+	seen    time.Time       // when that was
+	ctx     context.Context // ends with the assignment
+	cancel  context.CancelFunc
+}
+
+// Assigned implements ingest.Observer.
+func (d *detection) Assigned(ctx context.Context, topic string, partition int32) error {
+	engine, err := detect.New(d.cfg)
+	if err != nil {
+		return fmt.Errorf("detection for %s/%d: %w", topic, partition, err)
+	}
+	_, history, err := d.events.LastOffset(ctx, topic, partition)
+	if err != nil {
+		return fmt.Errorf("history for %s/%d: %w", topic, partition, err)
+	}
+	w := &watch{engine: engine, known: map[string]struct{}{}, history: history}
+	w.ctx, w.cancel = context.WithCancel(context.WithoutCancel(ctx))
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if old := d.partitions[partitionID{topic, partition}]; old != nil {
+		old.cancel()
+	}
+	d.partitions[partitionID{topic, partition}] = w
+	return nil
+}
+
+// Revoked implements ingest.Observer.
+func (d *detection) Revoked(topic string, partition int32) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if w := d.partitions[partitionID{topic, partition}]; w != nil {
+		w.cancel()
+		delete(d.partitions, partitionID{topic, partition})
+	}
+}
+
+// Observe implements ingest.Observer.
+func (d *detection) Observe(topic string, partition int32, b *usage.Batch) {
+	d.ObserveRange(topic, partition, b, 0, b.Len())
+}
+
+// ObserveRange implements ingest.RangeObserver.
+func (d *detection) ObserveRange(topic string, partition int32, b *usage.Batch, from, to int) {
+	d.mu.Lock()
+	w := d.partitions[partitionID{topic, partition}]
+	d.mu.Unlock()
+	if w == nil {
+		return
+	}
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	d.meet(w, topic, partition, b)
+	w.engine.Observe(b, from, to)
+	if to > from {
+		w.event, w.seen = max(w.event, slices.Max(b.TimeMillis[from:to])), d.now()
+	}
+	d.pass(w)
+}
+
+// meet reads the history of the keys that the engine has not seen yet: all of one batch in one query. What is being
+// observed is not stored yet, so nothing is learnt twice.
+func (d *detection) meet(w *watch, topic string, partition int32, b *usage.Batch) {
+	var fresh []string
+	for _, id := range w.view.fresh(&b.KeyID) {
+		if _, ok := w.known[id]; !ok && id != "" {
+			w.known[id] = struct{}{}
+			fresh = append(fresh, id)
+		}
+	}
+	w.view.next = len(b.KeyID.Values)
+	if !w.history || len(fresh) == 0 {
+		return
+	}
+	var history usage.Batch
+	learn := func() {
+		w.engine.WarmUp(&history, 0, history.Len())
+		history.Reset()
+	}
+	for part := range slices.Chunk(fresh, 1000) {
+		err := d.events.WarmStart(w.ctx, part, d.now().AddDate(0, 0, -historyDays), func(r *usage.Record) error {
+			history.Append(r)
+			if history.Len() >= 8192 {
+				learn()
+			}
+			return nil
+		})
+		learn()
+		if err != nil {
+			// Without its history a key is treated as a new one: cautiously. Ingest must not wait for this.
+			d.log.Warn("keys start without their history", "topic", topic, "partition", partition, "keys", len(part), "err", err)
+		}
+	}
+}
+
+// tick lets time pass where nothing arrives, until ctx ends.
+func (d *detection) tick(ctx context.Context) error {
+	t := time.NewTicker(time.Second)
+	defer t.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return nil
+		case <-t.C:
+		}
+		d.mu.Lock()
+		all := make([]*watch, 0, len(d.partitions))
+		for _, w := range d.partitions {
+			all = append(all, w)
+		}
+		d.mu.Unlock()
+		for _, w := range all {
+			w.mu.Lock()
+			// Event time goes on from the newest record, a second late so that what was logged just now is still in order. It is
+			// not the clock itself: records of last week may be on their way through.
+			if !w.seen.IsZero() {
+				w.engine.Advance(w.event + d.now().Sub(w.seen).Milliseconds() - 1000)
+				d.pass(w)
+			}
+			w.mu.Unlock()
+		}
+	}
+}
+
+func (d *detection) pass(w *watch) {
+	for _, decision := range w.engine.Drain() {
+		d.decided(decision)
+	}
+}

@@ -1,0 +1,119 @@
+package app
+
+import (
+	"context"
+	"math"
+	"os"
+	"path/filepath"
+	"time"
+
+	"github.com/tollkeeper/tollkeeper/internal/clickhouse"
+	"github.com/tollkeeper/tollkeeper/keys"
+	"github.com/tollkeeper/tollkeeper/quotas/meter"
+)
+
+func (a *App) openEvents(ctx context.Context) error {
+	var err error
+	a.Events, err = clickhouse.Open(ctx, clickhouse.Config{
+		DSN: a.cfg.ClickHouse, DataDir: a.path("clickhouse"), Library: a.cfg.ClickHouseLibrary, Cluster: a.cfg.ClickHouseCluster,
+		EventsTTLDays: a.cfg.EventsDays, Logger: a.Log, Registerer: a.Registry, Now: a.now,
+	})
+	if err != nil {
+		return err
+	}
+	a.cleanups.add("ClickHouse", func(context.Context) error { return a.Events.Close() })
+	return nil
+}
+
+// addressData finds the address data that was fetched with the engine.
+func addressData() (nodeModules string, ok bool) {
+	var roots []string
+	if exe, err := os.Executable(); err == nil {
+		roots = append(roots, filepath.Dir(exe), filepath.Dir(filepath.Dir(exe)))
+	}
+	if wd, err := os.Getwd(); err == nil {
+		for dir := wd; ; dir = filepath.Dir(dir) {
+			roots = append(roots, dir)
+			if dir == filepath.Dir(dir) {
+				break
+			}
+		}
+	}
+	for _, root := range roots {
+		dir := filepath.Join(root, ".cache", "engine", "node_modules")
+		if _, err := os.Stat(filepath.Join(dir, "@ip-location-db")); err == nil {
+			return dir, true
+		}
+	}
+	return "", false
+}
+
+// usageSource answers the quotas' questions from ClickHouse.
+type usageSource struct{ db *clickhouse.DB }
+
+var steps = map[meter.Granularity]clickhouse.Granularity{
+	meter.Total: clickhouse.Total, meter.Hour: clickhouse.Hourly, meter.Day: clickhouse.Daily, meter.Month: clickhouse.Monthly,
+}
+
+// UsageByKey implements meter.Source.
+func (s usageSource) UsageByKey(ctx context.Context, keyIDs []string, from, to time.Time, by meter.Granularity) ([]meter.KeyUsage, error) {
+	rows, err := s.db.UsageByKey(ctx, keyIDs, from, to, steps[by])
+	if err != nil {
+		return nil, err
+	}
+	out := make([]meter.KeyUsage, len(rows))
+	for i := range rows {
+		out[i] = toKeyUsage(&rows[i])
+	}
+	return out, nil
+}
+
+// EachKey implements meter.Source.
+func (s usageSource) EachKey(ctx context.Context, from, to time.Time, each func(meter.KeyUsage) error) error {
+	return s.db.EachKeyUsage(ctx, from, to, func(u clickhouse.KeyUsage) error { return each(toKeyUsage(&u)) })
+}
+
+// SealedThrough implements meter.Source.
+func (s usageSource) SealedThrough(ctx context.Context) (time.Time, error) { return s.db.SealedThrough(ctx) }
+
+func toKeyUsage(u *clickhouse.KeyUsage) meter.KeyUsage {
+	k := meter.KeyUsage{KeyID: u.KeyID, Bucket: u.Start, Amounts: meter.Amounts{
+		Requests: count(u.Requests), Errors: count(u.Errors), RequestBytes: count(u.RequestBytes), ResponseBytes: count(u.ResponseBytes),
+	}}
+	if len(u.Units) > 0 {
+		k.Units = make(map[string]int64, len(u.Units))
+		for name, n := range u.Units {
+			k.Units[name] = count(n)
+		}
+	}
+	return k
+}
+
+// count keeps a sum inside int64, as all counts of the program are.
+func count(n uint64) int64 { return int64(min(n, math.MaxInt64)) }
+
+// keyAccounts says which keys belong to which account.
+type keyAccounts struct{ a *App }
+
+// KeysOfAccount implements quotas.Accounts.
+func (k keyAccounts) KeysOfAccount(ctx context.Context, accountID string) ([]string, error) {
+	var ids []string
+	for cursor := ""; ; {
+		page, next, err := k.a.Keys.List(ctx, keys.Filter{AccountID: accountID, IncludeDeleted: true, Cursor: cursor, Limit: 200})
+		if err != nil {
+			return nil, err
+		}
+		for i := range page {
+			ids = append(ids, page[i].ID)
+		}
+		if cursor = next; next == "" {
+			return ids, nil
+		}
+	}
+}
+
+// AccountOfKey implements quotas.Accounts.
+func (k keyAccounts) AccountOfKey(keyID string) string {
+	info, _ := k.a.Verifier.KeyInfo(keyID)
+	return info.AccountID
+}

@@ -1,0 +1,181 @@
+package app
+
+import (
+	"context"
+	"encoding/base64"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io/fs"
+	"net/netip"
+	"strings"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus/promhttp"
+
+	"github.com/tollkeeper/tollkeeper/api"
+	"github.com/tollkeeper/tollkeeper/api/bind"
+	"github.com/tollkeeper/tollkeeper/api/gen"
+	"github.com/tollkeeper/tollkeeper/internal/clickhouse"
+	"github.com/tollkeeper/tollkeeper/keys/tokens"
+	"github.com/tollkeeper/tollkeeper/quotas"
+)
+
+func (a *App) openAPI(context.Context) error {
+	billing := bind.NewBilling(a.Quotas, a.Keys, a.Verifier, a.now)
+	var trusted []netip.Prefix
+	for _, s := range a.cfg.TrustedProxies {
+		p, err := netip.ParsePrefix(s)
+		if err != nil {
+			addr, err := netip.ParseAddr(s)
+			if err != nil {
+				return fmt.Errorf("trusted-proxies: %q is neither an address nor a CIDR", s)
+			}
+			p = netip.PrefixFrom(addr, addr.BitLen())
+		}
+		trusted = append(trusted, p)
+	}
+	var dashboard fs.FS
+	if files, ok := dashboardFiles(); ok {
+		dashboard = files
+	}
+	var err error
+	a.API, err = api.New(api.Config{
+		Logger: a.Log, Now: a.now, Registerer: a.Registry, Metrics: promhttp.HandlerFor(a.Registry, promhttp.HandlerOpts{}),
+		Sessions: bind.NewTokens(a.Tokens), Tokens: bind.NewTokens(a.Tokens), Keys: bind.NewKeys(a.Keys), Audit: bind.NewKeys(a.Keys),
+		Verifier: bind.NewVerifier(a.Verifier), Alerts: bind.NewAlerts(a.Alerts), Accounts: billing, Usage: billing, Billing: billing,
+		Stats: figures{a}, DeadLetters: deadLetters{a.Events}, Idempotency: bind.NewIdempotency(a.SQL, a.now),
+		Checks: []api.Check{
+			{Name: "database", Run: a.SQL.Ping},
+			{Name: "clickhouse", Run: a.Events.Ping},
+			{Name: "ingest", Run: a.ingestReady},
+			{Name: "key-feed", Run: func(context.Context) error { return a.Verifier.Ready() }},
+		},
+		Events: a.liveEvents, Dashboard: dashboard, TrustedProxies: trusted, OpenAuthorize: a.cfg.OpenAuthorize,
+		SecureCookie: strings.HasPrefix(a.cfg.PublicURL, "https://"),
+	})
+	return err
+}
+
+// AdminLink makes a one-time link that opens the dashboard as an administrator.
+func (a *App) AdminLink(ctx context.Context) (string, error) {
+	_, code, err := a.Tokens.CreateLink(ctx, tokens.New{Name: "first administrator", Role: tokens.Admin}, "system:start")
+	if err != nil {
+		return "", err
+	}
+	// Behind the # it never reaches a server's log.
+	return a.URL() + "/login#" + code, nil
+}
+
+func (a *App) thresholdReached(_ context.Context, n quotas.Notification) {
+	if a.liveEvents == nil {
+		return
+	}
+	event := gen.Event{
+		Type: "quota.threshold", AccountId: n.AccountID, At: n.At,
+		Text: fmt.Sprintf("%s %s has used %d of %d (%d %%) of quota %s", n.Per, n.Subject, n.Used, n.Limit, n.Percent, n.QuotaID),
+	}
+	if string(n.Per) == "key" {
+		event.KeyId = n.Subject
+	}
+	a.liveEvents.Publish(event)
+}
+
+// figures are the dashboard's.
+type figures struct{ a *App }
+
+const (
+	figuresSpan = 2 * time.Minute
+	figuresStep = 2 * time.Second
+)
+
+// Stats implements api.Stats.
+func (f figures) Stats(ctx context.Context) (gen.Stats, error) {
+	now := f.a.now().UTC()
+	out := gen.Stats{
+		Now: now, Mode: gen.StatsMode(f.a.cfg.Mode), StepSeconds: int32(figuresStep / time.Second), Keys: map[string]int64{}, Alerts: map[string]int64{},
+		Demo: f.a.simulated,
+	}
+	byStatus, err := f.a.Keys.Counts(ctx)
+	if err != nil {
+		return out, err
+	}
+	for status, n := range byStatus {
+		out.Keys[string(status)] = n
+	}
+	open, err := f.a.Alerts.Counts(ctx)
+	if err != nil {
+		return out, err
+	}
+	for status, n := range open {
+		out.Alerts[string(status)] = n
+	}
+	from := now.Add(-figuresSpan).Truncate(figuresStep)
+	rates, err := f.a.Events.Rates(ctx, "", from, now, figuresStep)
+	if err != nil {
+		return out, errors.Join(api.ErrUnavailable, err)
+	}
+	calls, refused := map[int64]int64{}, map[int64]int64{}
+	for _, r := range rates {
+		calls[r.Start.Unix()], refused[r.Start.Unix()] = r.Requests, r.Refused
+	}
+	for at := from; at.Before(now.Add(-figuresStep)); at = at.Add(figuresStep) {
+		out.RequestsPerSecond = append(out.RequestsPerSecond, gen.Point{At: at, Value: float64(calls[at.Unix()]) / figuresStep.Seconds()})
+		out.RefusedPerSecond = append(out.RefusedPerSecond, gen.Point{At: at, Value: float64(refused[at.Unix()]) / figuresStep.Seconds()})
+	}
+	totals, err := f.a.Events.StatusTotals(ctx, "")
+	if err != nil {
+		return out, errors.Join(api.ErrUnavailable, err)
+	}
+	for _, n := range totals {
+		out.RequestsTotal += n
+	}
+	letters, err := f.a.Events.CountDeadLetters(ctx, clickhouse.DeadLetterFilter{})
+	if err != nil {
+		return out, errors.Join(api.ErrUnavailable, err)
+	}
+	for _, n := range letters {
+		out.DeadLetters += n
+	}
+	var lag int64
+	for _, p := range f.a.Ingester.Health().Partitions {
+		lag += p.Lag
+	}
+	out.LagRecords = &lag
+	return out, nil
+}
+
+// deadLetters lists them for the API; the cursor is the store's, in a form that fits into an address.
+type deadLetters struct{ db *clickhouse.DB }
+
+// ListDeadLetters implements api.DeadLetters.
+func (d deadLetters) ListDeadLetters(ctx context.Context, reason string, p api.Page) ([]gen.DeadLetter, string, error) {
+	var after clickhouse.DeadLetterCursor
+	if p.Cursor != "" {
+		raw, err := base64.RawURLEncoding.DecodeString(p.Cursor)
+		if err != nil || json.Unmarshal(raw, &after) != nil {
+			return nil, "", api.InvalidParameter("cursor", "is not one that this list returned: ask for the first page again")
+		}
+	}
+	list, next, err := d.db.DeadLetters(ctx, clickhouse.DeadLetterFilter{Reason: reason}, after, p.Limit)
+	if err != nil {
+		return nil, "", errors.Join(api.ErrUnavailable, err)
+	}
+	out := make([]gen.DeadLetter, len(list))
+	for i, l := range list {
+		out[i] = gen.DeadLetter{
+			At: time.UnixMilli(l.TimeMillis).UTC(), Topic: l.Topic, Partition: l.Partition, Offset: l.Offset, Source: l.Source,
+			Format: l.Format, Reason: l.Reason, Detail: l.Detail, Line: string(l.Line), Bytes: int64(l.Bytes),
+		}
+	}
+	cursor := ""
+	if next != (clickhouse.DeadLetterCursor{}) {
+		raw, err := json.Marshal(next)
+		if err != nil {
+			return nil, "", fmt.Errorf("cursor of dead letters: %w", err)
+		}
+		cursor = base64.RawURLEncoding.EncodeToString(raw)
+	}
+	return out, cursor, nil
+}
+

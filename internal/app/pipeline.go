@@ -1,0 +1,165 @@
+package app
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/tollkeeper/tollkeeper/detect"
+	"github.com/tollkeeper/tollkeeper/ingest"
+	"github.com/tollkeeper/tollkeeper/internal/broker"
+	"github.com/tollkeeper/tollkeeper/quotas"
+)
+
+func (a *App) openQuotas(ctx context.Context) error {
+	var err error
+	a.Quotas, err = quotas.New(ctx, quotas.Config{
+		DB: a.SQL, Source: usageSource{a.Events}, Accounts: keyAccounts{a}, Now: a.now, Logger: a.Log, Registerer: a.Registry,
+		OnThreshold: a.thresholdReached,
+	})
+	if err != nil {
+		return err
+	}
+	a.Counter = a.Quotas.Counter()
+	if !a.tool {
+		a.run("quotas", a.Quotas.Run)
+	}
+	return nil
+}
+
+func (a *App) openDetection(context.Context) error {
+	policies, err := loadPolicies(a.cfg.Policy)
+	if err != nil {
+		return err
+	}
+	a.enforcer = newEnforcer(a)
+	a.detection = &detection{
+		log: a.Log, events: a.Events, cfg: detect.Config{Policies: policies, Attributes: a.attributes}, now: a.now, decided: a.enforcer.take,
+		partitions: map[partitionID]*watch{},
+	}
+	a.run("enforcer", a.enforcer.run)
+	a.run("detection clock", a.detection.tick)
+	return nil
+}
+
+// attributes tells detection what policies may ask about a key.
+func (a *App) attributes(id string) detect.KeyAttributes {
+	info, _ := a.Verifier.KeyInfo(id)
+	return detect.KeyAttributes{Account: info.AccountID, Plan: info.PlanID, Environment: string(info.Environment), Tags: info.Tags}
+}
+
+// openLog starts the embedded broker, unless an external one is set, and makes sure that the topics exist.
+func (a *App) openLog(ctx context.Context) error {
+	topics := map[string]int{}
+	for _, t := range append(append([]string{}, a.cfg.Topics...), a.cfg.RekeyTopics...) {
+		topics[t] = a.cfg.KafkaPartitions
+	}
+	if a.brokers = a.cfg.Brokers(); len(a.brokers) > 0 {
+		if err := broker.EnsureTopics(ctx, a.brokers, topics); err != nil {
+			// An absent broker is waited for, not a reason to stop: ingest says so on /readyz.
+			a.Log.Warn("the topics cannot be checked yet", "err", err)
+		}
+		return nil
+	}
+	b, err := broker.Start(ctx, broker.Config{Dir: a.path("kafka"), Addr: a.cfg.KafkaListen, Topics: topics, Logger: a.Log})
+	if err != nil {
+		return err
+	}
+	a.cleanups.add("embedded broker", func(context.Context) error { return b.Close() })
+	a.brokers = []string{b.Addr()}
+	return nil
+}
+
+func (a *App) openIngest(context.Context) error {
+	if _, err := a.Decoder(); err != nil {
+		return err // a wrong format or mapping is found now, not with the first line
+	}
+	a.observed = newObservedKeys(a)
+	a.run("observed keys", a.observed.run)
+	var err error
+	a.Ingester, err = ingest.New(ingest.Config{
+		Brokers: a.brokers, Topics: a.cfg.Topics, Group: a.cfg.Group, Store: a.Events,
+		NewDecoder: func(string) (ingest.Decoder, error) { return a.Decoder() },
+		Enrich:     a.Enricher.Fill, Observers: []ingest.Observer{a.detection, a.Counter, a.observed},
+		MemoryBytes: int64(a.cfg.IngestMemory) << 20, DedupWindow: dedupWindow(a.cfg.DedupWindow), OnGap: a.cfg.OnGap, Replay: a.cfg.Replay,
+		Logger: a.Log, Registerer: a.Registry, Now: a.now,
+	})
+	if err != nil {
+		return err
+	}
+	a.run("ingest", a.Ingester.Run)
+	a.run("sealing", a.seal)
+	return nil
+}
+
+// dedupWindow translates "off", which is 0 in the settings and negative in ingest.
+func dedupWindow(d time.Duration) time.Duration {
+	if d == 0 {
+		return -1
+	}
+	return d
+}
+
+// seal closes hours once they are over for the grace time, and closes them again when late records came.
+func (a *App) seal(ctx context.Context) error {
+	const every = 30 * time.Second
+	for {
+		if err := a.SealDue(ctx); err != nil && ctx.Err() == nil {
+			a.Log.Warn("hours could not be sealed; the next try follows", "err", err)
+		}
+		select {
+		case <-ctx.Done():
+			return nil
+		case <-time.After(every):
+		}
+	}
+}
+
+// SealDue seals every hour that is due, in order, and those that late records reopened.
+func (a *App) SealDue(ctx context.Context) error {
+	due := a.now().UTC().Add(-a.cfg.SealGrace).Truncate(time.Hour)
+	hours, err := a.Events.UnsealedHours(ctx, due, 24*366)
+	if err != nil {
+		return err
+	}
+	late, err := a.Events.LateHours(ctx, a.now().AddDate(0, 0, -a.cfg.EventsDays+2))
+	if err != nil {
+		return err
+	}
+	for _, run := range runs(append(hours, late...)) {
+		if _, err := a.Events.SealHours(ctx, run[0], run[1]); err != nil {
+			return fmt.Errorf("seal %s: %w", run[0].Format(time.RFC3339), err)
+		}
+	}
+	return nil
+}
+
+// runs joins neighbouring hours into spans [from, to) of at most a day.
+func runs(hours []time.Time) [][2]time.Time {
+	var out [][2]time.Time
+	for _, h := range hours {
+		if n := len(out); n > 0 && out[n-1][1].Equal(h) && h.Sub(out[n-1][0]) < 24*time.Hour {
+			out[n-1][1] = h.Add(time.Hour)
+			continue
+		}
+		out = append(out, [2]time.Time{h, h.Add(time.Hour)})
+	}
+	return out
+}
+
+// Import pushes log files straight into ClickHouse. Detection does not see them: old records are for backtest.
+func (a *App) Import(ctx context.Context, files []string, progress func(done, total int64)) (ingest.ImportSummary, error) {
+	return ingest.Import(ctx, ingest.ImportConfig{
+		Store: a.Events, NewDecoder: func() (ingest.Decoder, error) { return a.Decoder() }, Enrich: a.Enricher.Fill,
+		DedupWindow: dedupWindow(a.cfg.DedupWindow), Registerer: a.Registry, Now: a.now, Progress: progress,
+	}, files...)
+}
+
+// ready names what ingest waits for.
+func (a *App) ingestReady(context.Context) error {
+	if h := a.Ingester.Health(); !h.Ready {
+		return errors.New(h.Reason)
+	}
+	return nil
+}
