@@ -148,17 +148,18 @@ func (s *store) effectiveLines(ctx context.Context, q sqlstore.Querier, st State
 // other writers of statements, says that there is nothing to do.
 func (s *store) appendStatement(ctx context.Context, st *Statement, prepare func(tx *sql.Tx) (done bool, err error)) error {
 	return s.db.WithTx(ctx, func(tx *sql.Tx) error {
-		// Taking the number locks the ledger. A number that is not used is given back with the roll-back below.
-		seq, err := sqlstore.NextSeq(ctx, tx, statementLedger, 1)
-		if err != nil {
+		if err := s.lockStatements(ctx, tx); err != nil {
 			return err
 		}
 		done, err := prepare(tx)
-		if err != nil {
+		if done || err != nil {
 			return err
 		}
-		if done {
-			_, err := tx.ExecContext(ctx, `UPDATE ledger SET seq = seq - 1 WHERE name = $1`, statementLedger)
+		if err := s.credit(ctx, tx, st); err != nil {
+			return err
+		}
+		seq, err := sqlstore.NextSeq(ctx, tx, statementLedger, 1)
+		if err != nil {
 			return err
 		}
 		if err := tx.QueryRowContext(ctx, `SELECT hash FROM ledger WHERE name = $1`, statementLedger).Scan(&st.PreviousHash); err != nil {
@@ -179,11 +180,20 @@ func (s *store) appendStatement(ctx context.Context, st *Statement, prepare func
 		if err != nil {
 			return fmt.Errorf("save statement %s: %w", st.Number, err)
 		}
+		if err := s.saveCredits(ctx, tx, st); err != nil {
+			return err
+		}
 		if _, err = tx.ExecContext(ctx, `UPDATE ledger SET hash = $1 WHERE name = $2`, st.Hash, statementLedger); err != nil {
 			return fmt.Errorf("save statement %s: %w", st.Number, err)
 		}
 		return nil
 	})
+}
+
+// lockStatements makes the transaction the only one that issues, until it ends. It takes no number.
+func (s *store) lockStatements(ctx context.Context, tx *sql.Tx) error {
+	_, err := sqlstore.NextSeq(ctx, tx, statementLedger, 0)
+	return err
 }
 
 // chainHash is SHA-256 over the hash of the statement before and the text of this one. It shows a change by hand or by a

@@ -40,6 +40,9 @@ type Statement struct {
 	Subtotal decimal.Decimal `json:"subtotal"` // the exact amounts
 	Rounding decimal.Decimal `json:"rounding"` // what rounding each line added
 	Total    decimal.Decimal `json:"total"`
+	// Credits pay for some or all of the total; Due is what remains, negative when the customer gets money back.
+	Credits  []CreditUse     `json:"credits,omitempty"`
+	Due      decimal.Decimal `json:"due"`
 	Basis    Basis           `json:"basis"`
 	IssuedAt time.Time       `json:"issued_at,omitzero"`
 	IssuedBy string          `json:"issued_by,omitempty"`
@@ -105,7 +108,11 @@ func (s *Service) Preview(ctx context.Context, account string, at time.Time) (St
 	if err != nil {
 		return Statement{}, err
 	}
-	return s.compute(ctx, account, b)
+	st, err := s.compute(ctx, account, b)
+	if err != nil {
+		return Statement{}, err
+	}
+	return st, s.store.credit(ctx, s.store.db.Read(), &st)
 }
 
 // PeriodIn returns the billing period of the account that starts in a month such as "2026-11" (the last, when plan changes
@@ -243,5 +250,5 @@ func (st *Statement) add() {
 		st.Subtotal = st.Subtotal.Add(st.Lines[i].Exact)
 		st.Total = st.Total.Add(st.Lines[i].Amount)
 	}
-	st.Rounding = st.Total.Sub(st.Subtotal)
+	st.Rounding, st.Due = st.Total.Sub(st.Subtotal), st.Total
 }
