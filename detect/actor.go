@@ -7,13 +7,13 @@ type actor struct {
 	agent  uint32
 	cc     uint16
 	fresh  bool
-	ended  bool // its episode was dismissed: no longer judged
 	first  int64
 	last   int64
 	n      uint32
 	who    float32 // evidence of novelty when it first came
 	netNew bool
-	addrs  [4]uint32
+	rate   float32 // chance of such a novelty on a day, when it came
+	ips    [4][16]byte // latest distinct addresses
 	nAddr  uint16
 
 	winN    float32
@@ -24,7 +24,8 @@ type actor struct {
 	idN     float32
 	idKnown float32
 	idAgain float32
-	idSeen  [8]uint32
+	idSeen  [8]uint64 // Bloom filter of one hash over 512 bits, emptied as it fills
+	idSet   uint16
 
 	moneyN, moneySum float32
 	moneyVar         float32
@@ -37,10 +38,10 @@ type actor struct {
 	routeSeen              [12]uint32
 	onNew                  float32
 
-	episode  uint32
 	examples []example
 }
 
+// example is a record that is kept to show what the actor did.
 type example struct {
 	t      int64
 	route  uint32
@@ -95,12 +96,7 @@ func (k *keyState) actorOf(o *obs, fresh bool) (*actor, bool) {
 	}
 	worst := 0
 	for i := range k.actors {
-		b, w := &k.actors[i], &k.actors[worst]
-		if (b.episode != 0) != (w.episode != 0) {
-			if w.episode != 0 {
-				worst = i
-			}
-		} else if b.last < w.last {
+		if k.actors[i].last < k.actors[worst].last {
 			worst = i
 		}
 	}
@@ -108,14 +104,26 @@ func (k *keyState) actorOf(o *obs, fresh bool) (*actor, bool) {
 	return &k.actors[worst], true
 }
 
-func (a *actor) sawAddr(addr uint32) {
-	n := min(int(a.nAddr), len(a.addrs))
-	for i := range n {
-		if a.addrs[i] == addr {
+// again says whether the actor asked for that object before, and remembers it.
+func (a *actor) again(h uint32) bool {
+	w, bit := &a.idSeen[h>>6%8], uint64(1)<<(h&63)
+	if *w&bit != 0 {
+		return true
+	}
+	if a.idSet++; a.idSet > 128 {
+		a.idSeen, a.idSet = [8]uint64{}, 1
+	}
+	*w |= bit
+	return false
+}
+
+func (a *actor) sawAddr(ip [16]byte) {
+	for i := range min(int(a.nAddr), len(a.ips)) {
+		if a.ips[i] == ip {
 			return
 		}
 	}
-	a.addrs[int(a.nAddr)%len(a.addrs)] = addr
+	a.ips[int(a.nAddr)%len(a.ips)] = ip
 	if a.nAddr < 65535 {
 		a.nAddr++
 	}
@@ -146,6 +154,12 @@ func (a *actor) sawRoute(route uint32, isNew, rare bool) {
 	}
 }
 
+// forgive forgets what the actor did, not who it is.
+func (a *actor) forgive() {
+	*a = actor{net: a.net, agent: a.agent, cc: a.cc, fresh: a.fresh, first: a.last, last: a.last, who: a.who, netNew: a.netNew,
+		rate: a.rate, ips: a.ips, nAddr: a.nAddr}
+}
+
 func (a *actor) halve() {
 	if a.winN < windowLimit {
 		return
@@ -154,37 +168,4 @@ func (a *actor) halve() {
 		&a.moneyVar, &a.sizeN, &a.sizeSum, &a.sizeVar, &a.onNew} {
 		*v /= 2
 	}
-}
-
-// pool gathers what comes from fresh addresses in networks new to the key, whichever: a botnet is one actor with a thousand homes.
-type pool struct {
-	start, last int64
-	who         float32
-	n           uint32
-	nets        [24]uint32
-	nNets       uint8
-	agents      [8]uint32
-	nAgents     uint8
-	addrs       [64]uint32
-	nAddrs      uint32
-	ring        idRing
-	walk        walk
-	fan         float32 // cumulative log-likelihood that new addresses never stop
-	episode     uint32
-}
-
-const poolIdleMillis = 6 * 3600e3
-
-func note(list []uint32, n *uint8, v uint32) bool {
-	for i := range int(*n) {
-		if list[i] == v {
-			return false
-		}
-	}
-	if int(*n) == len(list) {
-		return false
-	}
-	list[*n] = v
-	*n++
-	return true
 }

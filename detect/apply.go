@@ -28,16 +28,27 @@ func (e *Engine) apply(k *keyState, o *obs) {
 	if created {
 		e.meet(k, a, net, agent, cc)
 	}
+	if netNew && !filling {
+		e.all.rising[o.net]++
+	}
+	if trusted && net.established() {
+		seen := float32(0)
+		if addrNew && !filling {
+			seen = 1
+		}
+		k.churn += (seen - k.churn) / 200
+	}
 	if !filling {
 		for kind, isNew := range [kinds]bool{netNew, addrNew, agentNew, routeNew, ccNew} {
-			if isNew {
+			if isNew && trusted && k.today[kind] < arrivalsPerDay {
+				k.today[kind]++
 				k.arrived[kind]++
 			}
 		}
 	}
 	if !net.established() && (filling || trusted && minute-net.first >= netProbation && net.count() >= netMinRequests) {
 		net.n |= establishedBit
-		e.netKeys[o.net]++
+		e.netKeys[o.net] += 1 / float32(len(k.nets))
 	}
 	if !agent.established() && (filling || trusted && minute-agent.first >= netProbation && agent.count() >= netMinRequests) {
 		agent.n |= establishedBit
@@ -58,14 +69,10 @@ func (e *Engine) apply(k *keyState, o *obs) {
 		if trusted {
 			e.learn(k, o)
 		}
-	} else if a.netNew {
-		k.gather(a, o, &e.gaps, e)
+	} else if a.netNew && !k.accused(o) {
+		e.gather(k, a, o)
 	}
-	if k.hours == nil {
-		k.hours = &hours{}
-	}
-	k.hours.roll(int32(o.t / 3600e3))
-	k.hours.add(o)
+	e.meter(k, o)
 	k.last = max(k.last, o.t)
 	e.touch(k, a)
 }
@@ -80,6 +87,27 @@ func (e *Engine) touch(k *keyState, a *actor) {
 			}
 			e.touched = append(e.touched, uint16(i))
 		}
+	}
+}
+
+// meter counts the record in the running hour of its key and of the platform.
+func (e *Engine) meter(k *keyState, o *obs) {
+	if k.hours == nil {
+		k.hours = &hours{}
+	}
+	h, hour := k.hours, int32(o.t/hourMillis)
+	e.all.roll(hour)
+	if hour > h.hour {
+		if h.cur[meterUnits] > 0 {
+			e.unitsHour.add(math.Log(float64(max(h.record[meterUnits], h.cur[meterUnits]))), 500)
+		}
+		h.roll(hour, e.tails)
+		e.all.active++
+	}
+	h.add(o)
+	if !h.elevated && h.cur[meterRequests] >= elevatedMinimum && h.cur[meterRequests] > elevatedFactor*h.day[h.slot(hour)] && h.cur[meterRequests] > h.record[meterRequests] {
+		h.elevated = true
+		e.all.elevated++
 	}
 }
 
@@ -100,46 +128,13 @@ func (e *Engine) silence(k *keyState, o *obs) {
 	}
 }
 
-// meet rates how new a client is when it comes first.
-func (e *Engine) meet(k *keyState, a *actor, net, agent, cc *entry) {
-	if k.filling(a.first) {
-		return
-	}
-	s := 0.0
-	switch {
-	case !net.established():
-		a.netNew = true
-		s = -math.Log10(k.newRate(kindNet)) + e.unpopular(a.net)
-	case a.fresh:
-		s = -math.Log10(k.newRate(kindAddr))
-	}
-	if !cc.established() {
-		s += min(0.3, -0.3*math.Log10(k.newRate(kindCountry)))
-	}
-	if !agent.established() {
-		s += min(0.5, -0.3*math.Log10(k.newRate(kindAgent)))
-	}
-	a.who = float32(max(0, s))
-}
-
-// unpopular compares how thieves choose networks (anywhere) with how customers do (where other customers are). It is the
-// logarithm of that ratio, between about -0.25 and 0.7.
-func (e *Engine) unpopular(net uint32) float64 {
-	const networks = 100.0
-	if len(e.keys) < 20 {
-		return 0
-	}
-	p := float64(e.netKeys[net]) / float64(len(e.keys))
-	return math.Log10((0.5*p + 0.5/networks) / (0.9*p + 0.1/networks))
-}
-
 // note adds a record to what the actor did.
 func (e *Engine) note(k *keyState, a *actor, o *obs, routeKnown bool) {
 	a.halve()
 	a.n++
 	a.last = max(a.last, o.t)
 	a.cc = o.cc
-	a.sawAddr(o.addr)
+	a.sawAddr(o.ip)
 	a.winN++
 	if c := errorClass(o.status); c >= 0 {
 		a.errK[c]++
@@ -147,25 +142,24 @@ func (e *Engine) note(k *keyState, a *actor, o *obs, routeKnown bool) {
 	if o.status == 429 {
 		a.late++
 	}
-	if o.id >= 0 {
-		if class, ok := a.ring.gap(o.id); ok {
-			null := e.nullGaps(k)
-			a.walk.step(class, &null)
-		}
-	}
 	if o.idHash != 0 {
 		a.idN++
-		if k.ids != nil && k.ids.seen(o.idHash) {
+		known := k.ids != nil && k.ids.seen(o.idHash)
+		again := a.again(o.idHash)
+		if known {
 			a.idKnown++
-		} else {
-			for _, h := range a.idSeen {
-				if h == o.idHash {
-					a.idAgain++
-					break
+		} else if again {
+			a.idAgain++
+		}
+		if o.id >= 0 {
+			if class, ok := a.ring.gap(o.id); ok {
+				if known || again {
+					class = 0 // only objects that are new to it can be steps of a walk
 				}
+				null := e.nullGaps(k)
+				a.walk.step(class, &null)
 			}
 		}
-		a.idSeen[int(a.idN)%len(a.idSeen)] = o.idHash
 	}
 	r := &e.routes[o.route]
 	a.sawRoute(o.route, !routeKnown, float64(r.keys) < 0.01*float64(len(e.keys)))
@@ -182,13 +176,13 @@ func (e *Engine) note(k *keyState, a *actor, o *obs, routeKnown bool) {
 		a.sizeSum += float32(residual(o.bytes, &r.size, &k.size))
 		a.sizeVar += float32(r.size.variance())
 	}
-	if a.fresh && len(a.examples) < maxExamples && (a.who > 0.5 || a.n > 20) {
-		a.example(o, e.arena[o.path[0]:o.path[1]])
+	if a.fresh && len(a.examples) < maxExamples && a.who > 0.5 {
+		a.examples = append(a.examples, o.example(e.arena))
 	}
 }
 
-func (a *actor) example(o *obs, path []byte) {
-	a.examples = append(a.examples, example{t: o.t, route: o.route, agent: o.agent, net: o.net, cc: o.cc, status: o.status, ip: o.ip, path: string(path)})
+func (o *obs) example(arena []byte) example {
+	return example{t: o.t, route: o.route, agent: o.agent, net: o.net, cc: o.cc, status: o.status, ip: o.ip, path: string(arena[o.path[0]:o.path[1]])}
 }
 
 // residual is how far a quantity lies, on the log scale, above what the platform spends on that route and this key usually
@@ -228,21 +222,24 @@ func (e *Engine) learn(k *keyState, o *obs) {
 		k.ids.add(o.idHash)
 		if o.id >= 0 {
 			if class, ok := k.ids.ring.gap(o.id); ok {
+				if seen == 1 {
+					class = 0
+				}
 				e.count(k, class)
 			}
 		}
 	}
 	c := errorClass(o.status)
-	k.errN[0]++
+	k.errN++
 	if c >= 0 {
 		k.errK[c]++
 	}
-	if k.errN[0] >= 128 {
+	if k.errN >= 128 {
 		for c := range errorClasses {
-			e.errAll[c].add(float64(k.errK[c]/k.errN[0]), 2000)
+			e.errAll[c].add(float64(k.errK[c]/k.errN), 2000)
 			k.errK[c] /= 2
 		}
-		k.errN[0] /= 2
+		k.errN /= 2
 	}
 }
 

@@ -119,6 +119,22 @@ type Actor struct {
 	SinceMs   int64 `json:"since_millis"`
 }
 
+// Phase says how a decision continues an episode.
+type Phase uint8
+
+// Phases.
+const (
+	PhaseOpened    Phase = iota // the first decision of an episode
+	PhaseEscalated              // more is wanted than before, or the action had lapsed and it goes on
+	PhaseContinued              // a progress report, at most once an hour; nothing new is wanted
+	PhaseEnded                  // nothing was found for six hours
+)
+
+func (p Phase) String() string { return [...]string{"opened", "escalated", "continued", "ended"}[p] }
+
+// MarshalText writes the phase's name.
+func (p Phase) MarshalText() ([]byte, error) { return []byte(p.String()), nil }
+
 // Decision is what the engine found out about a key.
 type Decision struct {
 	TimeMillis int64  `json:"time_millis"` // event time of the second in which it was decided
@@ -131,6 +147,7 @@ type Decision struct {
 	Evidence  []Evidence      `json:"evidence"`
 	Examples  []ExampleRecord `json:"examples"`
 	Actor     Actor           `json:"actor"`
+	Phase     Phase           `json:"phase"`
 	EpisodeID string          `json:"episode_id"` // findings about one actor belong to one episode
 	PolicyID  string          `json:"policy_id"`
 	TTLMillis int64           `json:"ttl_millis"` // after which the action undoes itself; 0: it does not

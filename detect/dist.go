@@ -41,3 +41,12 @@ func (m *moments) add(x, limit float64) {
 }
 
 func (m *moments) variance() float64 { return m.m2 }
+
+// mean of the rate.
+func (h beta) mean() float64 { return h.a / (h.a + h.b) }
+
+// high is a rate that is exceeded in about one case in a hundred (mean and 2.33 standard deviations).
+func (h beta) high() float64 {
+	m, s := h.mean(), h.a+h.b
+	return min(1, m+2.33*math.Sqrt(m*(1-m)/(s+1)))
+}

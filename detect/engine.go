@@ -1,17 +1,25 @@
 package detect
 
 import (
+	"fmt"
+
+	"github.com/tollkeeper/tollkeeper/detect/tail"
 	"github.com/tollkeeper/tollkeeper/internal/usage"
 )
 
 // Config sets up an [Engine]. Its zero value is usable.
 type Config struct {
-	Policies *Policies // nil: suspend and flag everywhere, enforced
+	// Policies; nil: [DefaultPolicies].
+	Policies *Policies
+	// Attributes tells what policies may ask about a key. It must answer from memory. nil: nothing is known.
+	Attributes func(keyID string) KeyAttributes
 }
 
-// Engine watches the keys of one partition.
+// Engine watches the keys of one partition. See the package comment for what it promises.
 type Engine struct {
-	cfg Config
+	cfg      Config
+	policies *Policies
+	spent    budget
 
 	agents, methods, templates *names
 	keyCol, agentCol           column
@@ -22,25 +30,30 @@ type Engine struct {
 	keyOf                      map[string]uint32
 	keys                       []keyState
 
-	netKeys map[uint32]int32 // in how many keys a network is established
-	gaps    [gapClasses]float32
-	errAll  [errorClasses]moments // rates of established clients, one value a window
-	unitsHr moments               // log of the highest hour of units, over keys that have any
+	// What the platform as a whole does.
+	all       platform
+	netKeys   map[uint32]float32 // keys in which a network is established, each shared out among its networks
+	gaps      [gapClasses]float32
+	errAll    [errorClasses]moments // rates of established clients, one value a window
+	unitsHour moments               // log of an hour of units, over keys that have any
+	tails     *tail.Estimator
+	guesses   guesses
 
-	second int64
-	buf    []obs
-	arena  []byte
-	warm   bool
-
-	out     []Decision
-	nextEp  uint32
+	second  int64
+	buf     []obs
+	arena   []byte
+	warm    bool
 	touched []uint16
+	running []uint32 // keys with an episode that has not ended
+	swept   int64
+
+	out []Decision
 }
 
 // routeState is what the platform as a whole does on a route.
 type routeState struct {
 	name  string
-	keys  int32
+	keys  int32   // in how many keys it is established
 	units moments // log of units of one request
 	size  moments // log of response bytes
 }
@@ -49,18 +62,35 @@ const (
 	maxRoutes    = 8192
 	maxTemplates = 4096
 	maxAgents    = 8192
+	maxMethods   = 32
+	tailMemory   = 1000 // active hours
 )
 
 // New returns an engine without history.
 func New(cfg Config) (*Engine, error) {
-	e := &Engine{
-		cfg: cfg, agents: newNames(maxAgents), methods: newNames(32), templates: newNames(maxTemplates),
-		routeOf: map[uint64]uint32{}, routes: make([]routeState, 2), keyOf: map[string]uint32{},
-		netKeys: map[uint32]int32{},
+	tails, err := tail.New(tail.Settings{Memory: tailMemory})
+	if err != nil {
+		return nil, fmt.Errorf("detect: %w", err)
 	}
+	e := &Engine{
+		cfg: cfg, tails: tails,
+		agents: newNames(maxAgents), methods: newNames(maxMethods), templates: newNames(maxTemplates),
+		routeOf: map[uint64]uint32{}, routes: make([]routeState, 2), keyOf: map[string]uint32{},
+		netKeys: map[uint32]float32{}, all: platform{rising: map[uint32]int32{}, hostile: map[uint32]int64{}},
+	}
+	// What platforms are like, until this one has shown it: the weight of twenty clients.
 	e.errAll[errDenied] = moments{n: 20, mean: 0.003, m2: 0.006 * 0.006}
 	e.errAll[errAbsent] = moments{n: 20, mean: 0.02, m2: 0.03 * 0.03}
+	e.SetPolicies(cfg.Policies)
 	return e, nil
+}
+
+// SetPolicies changes the policies from the next decision on. nil: [DefaultPolicies]. Actions taken before stay.
+func (e *Engine) SetPolicies(p *Policies) {
+	if p == nil {
+		p = DefaultPolicies()
+	}
+	e.policies = p
 }
 
 func (e *Engine) keyNumber(id string) uint32 {
@@ -73,7 +103,8 @@ func (e *Engine) keyNumber(id string) uint32 {
 	return n
 }
 
-// Observe takes rows [from, to) of b, in order of arrival.
+// Observe takes rows [from, to) of b, in order of arrival. A record that is late by event time counts where it arrives.
+// Duplicates and calls without a key are passed over.
 func (e *Engine) Observe(b *usage.Batch, from, to int) {
 	for i := from; i < to; i++ {
 		if b.Flags[i]&(usage.FlagDuplicate|usage.FlagNoKey) != 0 {
@@ -83,15 +114,21 @@ func (e *Engine) Observe(b *usage.Batch, from, to int) {
 			e.flush()
 			e.second = s
 		}
+		if b.Flags[i]&usage.FlagUnknownKey != 0 {
+			e.guess(b, i)
+			continue
+		}
 		e.read(b, i)
 	}
 }
 
-// Advance says that event time has reached unixMillis, so that what was collected of earlier seconds is judged now.
+// Advance says that event time has reached unixMillis, so that what was collected of earlier seconds is judged now, and
+// episodes without findings end. Call it every second or so while nothing arrives.
 func (e *Engine) Advance(unixMillis int64) {
 	if s := unixMillis / 1000; s > e.second {
 		e.flush()
 		e.second = s
+		e.sweep(unixMillis)
 	}
 }
 
@@ -102,7 +139,35 @@ func (e *Engine) Drain() []Decision {
 	return out
 }
 
-// flush applies the collected second.
+// Unknown returns the keys of rows [from, to) that the engine has no state for, each once: those whose history should be
+// handed to WarmUp before the rows are observed.
+func (e *Engine) Unknown(b *usage.Batch, from, to int) []string {
+	var out []string
+	seen := map[uint32]bool{}
+	for i := from; i < to; i++ {
+		n := b.KeyID.Index[i]
+		if b.Flags[i]&(usage.FlagDuplicate|usage.FlagNoKey|usage.FlagUnknownKey) != 0 || seen[n] {
+			continue
+		}
+		seen[n] = true
+		if _, ok := e.keyOf[b.KeyID.Values[n]]; !ok {
+			out = append(out, b.KeyID.Values[n])
+		}
+	}
+	return out
+}
+
+// WarmUp takes history: as Observe, but decisions are kept to the engine. Alerts that were open then are open now. Rows must
+// be in order of time; they may be older than what was observed of other keys.
+func (e *Engine) WarmUp(b *usage.Batch, from, to int) {
+	second, buf, arena := e.second, e.buf, e.arena
+	e.second, e.buf, e.arena, e.warm = 0, nil, nil, true
+	e.Observe(b, from, to)
+	e.flush()
+	e.second, e.buf, e.arena, e.warm = second, buf, arena, false
+}
+
+// flush applies the collected second, key by key, in an order that does not depend on that of arrival.
 func (e *Engine) flush() {
 	if len(e.buf) == 0 {
 		return
@@ -118,5 +183,52 @@ func (e *Engine) flush() {
 		e.judge(k, e.buf[i:j])
 		i = j
 	}
+	t := e.buf[len(e.buf)-1].t
 	e.buf, e.arena = e.buf[:0], e.arena[:0]
+	if !e.warm {
+		e.sweep(t)
+	}
+}
+
+// opened notes that the key has a running episode.
+func (e *Engine) opened(k *keyState) {
+	n := e.keyOf[k.id]
+	for _, r := range e.running {
+		if r == n {
+			return
+		}
+	}
+	e.running = append(e.running, n)
+}
+
+// sweep ends episodes in which nothing was found for a while, once a minute.
+func (e *Engine) sweep(t int64) {
+	if t-e.swept < 60e3 {
+		return
+	}
+	e.swept = t
+	keep := e.running[:0]
+	for _, n := range e.running {
+		k, open := &e.keys[n], false
+		for i := range k.episodes {
+			ep := &k.episodes[i]
+			if ep.ended {
+				continue
+			}
+			if t-ep.last < endMillis {
+				open = true
+				continue
+			}
+			ep.ended = true
+			e.give(Decision{
+				TimeMillis: t, KeyID: k.id, Action: ActionObserve, Wanted: ep.wanted, Phase: PhaseEnded, EpisodeID: ep.id(k.id),
+				PolicyID: e.policies.For(k.id, e.cfg.Attributes).ID, Score: round2(float64(ep.peak)), PValue: probability(float64(ep.peak)),
+				Reason: "Nothing more was found for " + span(endMillis) + ".",
+			})
+		}
+		if open {
+			keep = append(keep, n)
+		}
+	}
+	e.running = keep
 }

@@ -1,6 +1,10 @@
 package detect
 
-import "math"
+import (
+	"math"
+
+	"github.com/tollkeeper/tollkeeper/detect/tail"
+)
 
 // meters of an hour.
 const (
@@ -12,17 +16,18 @@ const (
 
 // hours follows a key by the hour: the running hour, the highest hours so far, and the usual day.
 type hours struct {
-	hour   int32           // hours since 1970
-	seen   float32         // hours that were watched
-	cur    [meters]float32 // the running hour
-	record [meters]float32 // the highest hour, slowly forgotten
-	day    [48]float32     // requests by hour of day, working days and weekends
-	known  [2]uint8        // days behind each half
-	route  uint32          // majority vote of Boyer and Moore (1981) over the hour's routes
-	votes  int32
-	routeN float32
-	late   float32 // answers 429 in this hour
-	said   uint8   // an alert was given in this hour
+	hour     int32           // hours since 1970
+	seen     float32         // hours that were watched
+	cur      [meters]float32 // the running hour
+	record   [meters]float32 // the highest hour, slowly forgotten
+	day      [48]float32     // requests by hour of day, working days and weekends
+	known    [2]uint8        // days behind each half
+	route    uint32          // majority vote of Boyer and Moore (1981) over the hour's routes
+	votes    int32
+	routeN   float32
+	late     float32           // answers 429 in this hour
+	elevated bool              // counted as far above usual
+	tails    [meters]tail.Tail // active hours
 }
 
 // recordGrowth bounds how much one hour can raise the record: a spike is accepted as normal only when it comes again.
@@ -37,7 +42,7 @@ func (h *hours) slot(hour int32) int {
 }
 
 // roll closes the hours before that of t.
-func (h *hours) roll(hour int32) {
+func (h *hours) roll(hour int32, tails *tail.Estimator) {
 	if h.hour == 0 {
 		h.hour = hour
 	}
@@ -61,13 +66,19 @@ func (h *hours) roll(hour int32) {
 	}
 	for m := range h.record {
 		h.record[m] *= float32(math.Exp(-float64(gone) / (24 * 60)))
-		h.record[m] = max(h.record[m], min(h.cur[m], recordGrowth*max(h.record[m], h.cur[m]*0)))
+		if h.cur[m] > 0 {
+			tails.Observe(&h.tails[m], float64(h.cur[m]))
+		}
+		h.record[m] = max(h.record[m], min(h.cur[m], recordGrowth*h.record[m]))
 		if h.seen < 24 || h.record[m] == 0 {
 			h.record[m] = max(h.record[m], h.cur[m])
 		}
 	}
-	h.seen = min(h.seen+float32(min(gone, 7*24)), 24*60)
-	h.hour, h.cur, h.votes, h.routeN, h.late, h.said = hour, [meters]float32{}, 0, 0, 0, 0
+	h.seen = min(h.seen+0.1*float32(min(gone, 7*24)), 24*60)
+	if h.cur[meterRequests] > 0 {
+		h.seen += 0.9
+	}
+	h.hour, h.cur, h.votes, h.routeN, h.late, h.elevated = hour, [meters]float32{}, 0, 0, 0, false
 }
 
 func (h *hours) add(o *obs) {

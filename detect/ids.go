@@ -124,9 +124,9 @@ func (w *walk) step(class int, null *[gapClasses]float64) {
 	}
 }
 
-// score is log10 of the evidence: the best pace, less the price of having tried three.
+// score is log10 of the evidence: the best pace, less the price of having tried three paces and many beginnings.
 func (w *walk) score() float64 {
-	return max(0, float64(max(w.sum[0], w.sum[1], w.sum[2]))-math.Log10(3))
+	return max(0, float64(max(w.sum[0], w.sum[1], w.sum[2]))-math.Log10(3)-math.Log10(1+float64(w.n)/8))
 }
 
 // nullGaps is the key's own distribution of gaps, shrunk to the platform's, never surer than one in a hundred.

@@ -2,48 +2,125 @@ package detect
 
 import "math"
 
-// gather adds a record from a network new to the key to the pool of such records.
-func (k *keyState) gather(a *actor, o *obs, _ *[gapClasses]float32, e *Engine) {
+// pool gathers what comes from fresh addresses in networks new to the key, whichever: a botnet is one actor with a thousand
+// homes.
+type pool struct {
+	start, last int64
+	who         float32
+	n           uint32
+	nets        [24]uint32
+	agents      [8]uint32
+	nNets       uint8
+	nAgents     uint8
+	addrs       [64]uint32
+	nAddrs      uint32
+	ring        idRing
+	walk        walk
+	fan         float32 // log10 of the bet that new addresses never stop
+	examples    []example
+}
+
+const (
+	poolIdleMillis = 6 * hourMillis
+	poolLifeMillis = 24 * hourMillis
+	poolLeast      = 3 // networks
+
+	// A service of any size comes back to its addresses: the share of requests from one not seen before falls like
+	// size/(size+n) (Blackwell and MacQueen 1973). That of a botnet stays.
+	serviceSize  = 8.0
+	botnetFresh  = 0.2
+	poolSettling = 8
+
+	netsSlope      = 1.2 // customers' expansions into k networks at once are about k^-1.2 as frequent as into one
+	agentsEvidence = 0.5 // for each agent family beyond two
+	maxAgentsBonus = 2
+)
+
+// gather adds a record from a network new to the key.
+func (e *Engine) gather(k *keyState, a *actor, o *obs) {
 	p := k.pool
-	if p == nil || o.t-p.last > poolIdleMillis || o.t-p.start > 4*poolIdleMillis {
-		if p == nil {
-			p = &pool{}
-			k.pool = p
-		}
-		*p = pool{start: o.t, who: a.who}
+	if p == nil || o.t-p.last > poolIdleMillis || o.t-p.start > poolLifeMillis {
+		p = &pool{start: o.t}
+		k.pool = p
 	}
-	p.last = o.t
+	p.last = max(p.last, o.t)
 	p.n++
 	p.who = max(p.who, a.who)
-	note(p.nets[:], &p.nNets, o.net)
-	note(p.agents[:], &p.nAgents, o.agent)
-	back := false
-	have := min(int(p.nAddrs), len(p.addrs))
-	for i := range have {
-		if p.addrs[i] == o.addr {
-			back = true
-			break
-		}
-	}
-	// A service of any size comes back to its addresses: the share of requests from an address not seen before falls like
-	// size/(size+n) (Blackwell and MacQueen 1973). That of a botnet stays.
-	const size, stays = 8.0, 0.2
-	q := size / (size + float64(p.n))
-	if !back {
-		p.addrs[int(p.nAddrs)%len(p.addrs)] = o.addr
-		p.nAddrs++
-	}
-	if p.n > 8 {
-		s := math.Log10((1 - stays) / (1 - q))
-		if !back {
-			s = math.Log10(stays / q)
-		}
-		p.fan = max(0, p.fan+float32(s))
-	}
+	p.nNets = note(p.nets[:], p.nNets, o.net)
+	p.nAgents = note(p.agents[:], p.nAgents, o.agent)
+	e.fanOut(k, p, o.addr)
 	if o.id >= 0 {
 		if class, ok := p.ring.gap(o.id); ok {
+			if k.ids != nil && k.ids.seen(o.idHash) {
+				class = 0
+			}
 			null := e.nullGaps(k)
 			p.walk.step(class, &null)
 		}
 	}
+	if len(p.examples) < maxExamples {
+		p.examples = append(p.examples, o.example(e.arena))
+	}
+}
+
+func note(list []uint32, n uint8, v uint32) uint8 {
+	for i := range int(n) {
+		if list[i] == v {
+			return n
+		}
+	}
+	if int(n) == len(list) {
+		return n
+	}
+	list[n] = v
+	return n + 1
+}
+
+func (e *Engine) fanOut(k *keyState, p *pool, addr uint32) {
+	back := false
+	for i := range min(int(p.nAddrs), len(p.addrs)) {
+		if p.addrs[i] == addr {
+			back = true
+			break
+		}
+	}
+	if !back {
+		p.addrs[int(p.nAddrs)%len(p.addrs)] = addr
+		p.nAddrs++
+	}
+	q := max(serviceSize/(serviceSize+float64(p.n)), 2*float64(k.churn))
+	if p.n <= poolSettling || q >= botnetFresh {
+		return
+	}
+	s := math.Log10((1 - botnetFresh) / (1 - q))
+	if !back {
+		s = math.Log10(botnetFresh / q)
+	}
+	p.fan = max(0, p.fan+float32(s))
+}
+
+// judgePool decides about the crowd. Many networks are "who"; ids one after the other across them, or many client programs, are
+// "what".
+func (e *Engine) judgePool(k *keyState, pol *Policy, t int64) {
+	p := k.pool
+	if p.nNets < poolLeast {
+		return
+	}
+	var f finding
+	f.by[FamilyNovelty] = float64(p.who)
+	f.by[FamilySpread] = min(8, netsSlope*math.Log10(float64(p.nNets))+float64(p.fan))
+	f.by[FamilyEnumeration] = min(maxEnumeration, p.walk.score())
+	agents := min(maxAgentsBonus, agentsEvidence*max(0, float64(p.nAgents)-2))
+	f.by[FamilySpread] += agents
+	total, more := f.total(), k.tolerant(t)
+	v := verdict{kind: episodePool, pool: p, f: &f, score: total, t: t}
+	switch {
+	case f.who() >= 1 && (f.by[FamilyEnumeration] >= 2 || agents >= 1 && f.by[FamilySpread]-agents >= 2) && total >= pol.Required.Suspend+0.5+more:
+		v.wanted = ActionSuspend
+	case f.who() >= leastWhoFlag && total >= 5+more:
+		v.wanted = ActionFlag
+	default:
+		return
+	}
+	e.act(k, pol, v)
 }

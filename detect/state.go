@@ -15,23 +15,27 @@ type keyState struct {
 	day     int32
 	days    float32
 	arrived [kinds]float32
+	today   [kinds]uint8 // of arrived; a crowd that comes at once is one event, not a habit
 
 	maxGapSec uint32 // longest silence that ended well
 	gapSec    uint32 // the silence before awoke
 	awoke     int64
 
-	lastKnown int64 // latest record of an established address
+	lastKnown int64   // latest record of an established address
+	churn     float32 // share of requests from addresses not seen before
 
-	errN, errK [errorClasses]float32 // answers to established clients, and those with such a status
-	money      moments               // log of units over what the platform spends on the same route
-	size       moments               // the same for response bytes
-	knownIDs   float32               // share of the ids of established clients that were seen before
-	ids        *idMemory
-	hours      *hours
-	actors     []actor
-	pool       *pool
-	episodes   []episode
-	tolerance  []tolerance
+	errN        float32               // answers to established clients
+	errK        [errorClasses]float32 // of these, with such a status
+	money       moments               // log of units over what the platform spends on the same route
+	size        moments               // the same for response bytes
+	knownIDs    float32               // share of the ids of established clients that were seen before
+	ids         *idMemory
+	hours       *hours
+	actors      []actor
+	pool        *pool
+	episodes    []episode
+	tolerance   float32 // more evidence that is required since a person dismissed an alert
+	toleranceAt int64
 }
 
 // kinds of things that can be new.
@@ -48,7 +52,10 @@ const (
 // belief is worth.
 var newPerDay = [kinds]float64{kindNet: 0.02, kindAddr: 0.05, kindAgent: 0.02, kindRoute: 0.05, kindCountry: 0.01}
 
-const priorArrivals = 0.1
+const (
+	priorArrivals  = 0.1
+	arrivalsPerDay = 2
+)
 
 // newRate is the chance that something new of that kind shows up on a day when nothing is wrong.
 func (k *keyState) newRate(kind int) float64 {
@@ -60,6 +67,7 @@ func (k *keyState) newRate(kind int) float64 {
 var setLimit = [kinds]int{kindNet: 48, kindAddr: 64, kindAgent: 16, kindRoute: 48, kindCountry: 24}
 
 const (
+	hourMillis      = 3600e3
 	fillMillis      = 48 * 3600e3 // in its first two days a key is what it shows
 	addrProbation   = 24 * 60     // minutes until a new address counts as the customer's
 	netProbation    = 48 * 60
@@ -87,4 +95,5 @@ func (k *keyState) advanceDay(t int64) {
 		k.days++
 	}
 	k.day = d
+	k.today = [kinds]uint8{}
 }

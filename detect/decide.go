@@ -1,0 +1,174 @@
+package detect
+
+// How much evidence, as -log10, the ladder wants. Required totals can be set by policy.
+const (
+	DefaultRequiredFlag    = 2.75
+	DefaultRequiredSuspend = 5.5
+
+	leastWho        = 1.2 // for a suspension somebody must be new, and
+	leastWhat       = 1.5 // do something that customers don't
+	leastWhoFlag    = 1.5
+	overwhelming    = 6.0 // ids one after the other, by whomever it is, with
+	overwhelmingAll = 7.0 // this much about what it does
+	ownFlag         = 4.0 // an established client that probes or overspends
+
+	leastRequestsSuspend = 6
+	leastRequestsFlag    = 20
+	watchMillis          = 5 * 86400e3 // a key younger than this is only watched
+	judgeEvery           = 16          // requests of an established client between two looks
+)
+
+// judge decides about those clients of k that were active in this second.
+func (e *Engine) judge(k *keyState, rows []obs) {
+	t := rows[len(rows)-1].t
+	if t-k.born < watchMillis {
+		return
+	}
+	p := e.policies.For(k.id, e.cfg.Attributes)
+	if p.Protected == ProtectedFully {
+		return
+	}
+	for _, i := range e.touched {
+		a := &k.actors[i]
+		if !a.fresh && a.n%judgeEvery != 0 {
+			continue
+		}
+		f := e.find(k, a)
+		if wanted, score := k.weigh(a, &f, p, t); wanted > ActionObserve {
+			e.act(k, p, verdict{kind: episodeActor, net: a.net, agent: a.agent, actor: a, f: &f, wanted: wanted, score: score, t: t})
+		}
+	}
+	if k.pool != nil && k.pool.last == t {
+		e.judgePool(k, p, t)
+	}
+	if !e.all.incident() {
+		if s := e.spike(k); s.volume > 0 && s.total() >= volumeRequired+k.tolerant(t) {
+			f := finding{}
+			f.by[FamilyVolume], f.by[FamilyRoutes], f.by[FamilyRhythm] = s.volume, s.oneSided, s.offHours
+			e.act(k, p, verdict{kind: episodeHour, net: uint32(s.meter), f: &f, wanted: ActionFlag, score: s.total(), t: t, spike: &s})
+		}
+	}
+}
+
+// weigh turns the evidence about a client into what should be done, and the total that speaks for it.
+func (k *keyState) weigh(a *actor, f *finding, p *Policy, t int64) (Action, float64) {
+	habits := f.by[FamilyRoutes] + f.by[FamilyDormancy]
+	what := f.by[FamilyEnumeration] + f.by[FamilyErrors] + f.by[FamilyMoney] + f.by[FamilyVolume] + habits
+	best := max(f.by[FamilyEnumeration], f.by[FamilyErrors], f.by[FamilyMoney], f.by[FamilyVolume], habits)
+	who := f.who()
+	total := who + what + min(0, f.overlap)
+	more := k.tolerant(t)
+	if !a.fresh {
+		if own := max(f.by[FamilyErrors], f.by[FamilyMoney]); own >= ownFlag+more {
+			return ActionFlag, own
+		}
+		return ActionObserve, 0
+	}
+	switch {
+	case a.n < leastRequestsSuspend:
+	case who >= leastWho && best >= leastWhat && total >= p.Required.Suspend+more:
+		return ActionSuspend, total
+	case f.by[FamilyEnumeration] >= overwhelming+more && what >= max(overwhelmingAll, p.Required.Suspend)+more:
+		return ActionSuspend, total
+	}
+	if a.n >= leastRequestsFlag && who >= leastWhoFlag && total+max(0, f.overlap) >= p.Required.Flag+more {
+		return ActionFlag, total
+	}
+	return ActionObserve, 0
+}
+
+// tolerant is how much more evidence is wanted since people dismissed alerts about this key.
+func (k *keyState) tolerant(t int64) float64 {
+	if k.tolerance == 0 {
+		return 0
+	}
+	return float64(k.tolerance) * halved(t-k.toleranceAt, toleranceHalfLife)
+}
+
+// verdict is a finding on its way to a decision.
+type verdict struct {
+	kind       episodeKind
+	net, agent uint32
+	actor      *actor // nil for spikes and crowds
+	pool       *pool
+	spike      *spike
+	f          *finding
+	wanted     Action
+	score      float64
+	t          int64
+}
+
+// act opens an alert, lets it grow, or leaves it as it is.
+func (e *Engine) act(k *keyState, p *Policy, v verdict) {
+	ep := k.episodeOf(v.kind, v.net, v.agent, v.t)
+	if ep != nil && ep.until != 0 && v.t >= ep.until {
+		// The action has lapsed. What led to it must not lead to it again: it takes new evidence.
+		ep.until, ep.wanted, ep.action, ep.last = 0, ActionFlag, ActionFlag, v.t
+		if v.actor != nil {
+			v.actor.forgive()
+		}
+		k.pool = nil
+		return
+	}
+	switch {
+	case ep == nil && k.suspended(v.t):
+		return
+	case ep != nil && v.wanted <= ep.wanted:
+		ep.last = v.t
+		ep.peak = max(ep.peak, float32(v.score))
+		if v.t-ep.told >= progressMillis {
+			e.tell(k, p, ep, &v, PhaseContinued)
+		}
+		return
+	}
+	phase := PhaseEscalated
+	if ep == nil {
+		phase = PhaseOpened
+		ep = k.open(episode{kind: v.kind, net: v.net, agent: v.agent, start: v.t})
+		e.opened(k)
+	}
+	ep.last, ep.wanted, ep.cause, ep.ended = v.t, v.wanted, v.f.leading(), false
+	ep.peak = max(ep.peak, float32(v.score))
+	action, held := e.permit(k, p, ep, v.t)
+	ep.action = action
+	ep.until = 0
+	if action >= ActionThrottle && p.TTL.Duration > 0 {
+		ep.until = v.t + p.TTL.Milliseconds()
+	}
+	d := e.decision(k, p, ep, &v, phase)
+	d.Held = held
+	e.give(d)
+	ep.told = v.t
+	if v.wanted == ActionSuspend {
+		if v.kind == episodeActor {
+			e.markHostile(v.net, v.t)
+		}
+		if action == ActionSuspend {
+			k.pool = nil // what one client did must not be held against the rest
+		}
+	}
+}
+
+// leading is the family that says most about what was done.
+func (f *finding) leading() Family {
+	best := FamilyNovelty
+	for i := FamilySpread; i < familyCount; i++ {
+		if f.by[i] > 0 && (best == FamilyNovelty || f.by[i] > f.by[best]) {
+			best = i
+		}
+	}
+	return best
+}
+
+func (e *Engine) tell(k *keyState, p *Policy, ep *episode, v *verdict, phase Phase) {
+	d := e.decision(k, p, ep, v, phase)
+	d.Action = ActionObserve
+	e.give(d)
+	ep.told = v.t
+}
+
+func (e *Engine) give(d Decision) {
+	if !e.warm {
+		e.out = append(e.out, d)
+	}
+}

@@ -1,0 +1,37 @@
+// Package detect finds abused API keys in the stream of calls, decides what to do about them, and says why.
+//
+// # The model
+//
+// Behind a key stand clients, and a stolen key has one client too many. So the unit that is judged is not the key but the
+// actor: one agent family in one network, with the customer's established addresses or with fresh ones. For every actor the
+// engine gathers evidence of several families, each as a bet against "nothing is wrong": the logarithm (base 10) of how
+// much better abuse foretells what was seen than custom does. Such a bet has mean 1 or less while nothing is wrong, so
+// 10^-x bounds the chance of ever reaching x (Ville 1939; Shafer 2021 on testing by betting), however often one looks.
+// That is what allows a decision at every request instead of every hour.
+//
+//   - Who: novelty (network, country, agent, address, weighted by how often this key shows something new, after Good and
+//     Turing, and by where customers of the platform are usually found), spread (many networks at once).
+//   - What: enumeration (ids one after the other), errors (refused, not found), money (units and bytes a request, against
+//     what the platform spends on that route and this key adds to it), routes, volume (faster than the key ever was).
+//   - When: dormancy (a forgotten key awakes), rhythm (off hours).
+//   - Against: the actor asks for the objects that the customer uses. A migration, a second region, a journey do that; a
+//     thief cannot know them.
+//
+// Within a family p-values are combined by Fisher's method, across families the harmonic mean is reported. A suspension
+// needs a "who" and a "what" beside it, or one that is overwhelming, and stays within the policies' caps. One family alone
+// is at most an alert.
+//
+// # Learning
+//
+// In its first two days a key is what it shows; after that something new is the customer's only after a probation, and
+// never while an alert about it is open. Baselines shrink to those of the platform until a key has a history of its own.
+// An hour raises a record at most fourfold. A person's dismissal teaches the one key, with decay.
+//
+// # Contract
+//
+// An [Engine] does no I/O, reads no clock and starts no goroutine: time is that of the records, and [Engine.Advance]. It
+// is deterministic: records of one second may arrive in any order, and an engine warmed with a key's history decides as
+// the one that saw it live. It is not safe for concurrent use; one engine serves one partition. Observe never fails:
+// what is unknown (country, network, units) is no evidence. Memory is bounded by key: see [Engine.Stats] and
+// BenchmarkMemory. It does not act: it returns decisions, and whoever holds the keys carries them out.
+package detect

@@ -1,0 +1,111 @@
+package detect
+
+import "fmt"
+
+type episodeKind uint8
+
+const (
+	episodeActor episodeKind = iota // one client
+	episodePool                     // many networks at once
+	episodeHour                     // the key as a whole, in an hour
+)
+
+// episode is an alert that is going on. Later findings about the same actor join it.
+type episode struct {
+	kind   episodeKind
+	ended  bool
+	wanted Action
+	action Action
+	net    uint32 // of the actor; for episodeHour the meter
+	agent  uint32
+	start  int64
+	last   int64 // latest finding
+	told   int64 // latest decision that was given out
+	until  int64 // when the action lapses; 0: never
+	peak   float32
+	cause  Family
+}
+
+const (
+	maxEpisodes    = 8
+	distrustMillis = 7 * 86400e3    // for so long nothing is learnt from the actor of an alert
+	rejoinMillis   = 7 * 86400e3    // a finding about the same actor within this joins its alert
+	spikeRejoin    = 86400e3        // for spikes and crowds
+	endMillis      = 6 * hourMillis // without findings an episode is over
+	progressMillis = hourMillis     // how often a running episode reports
+)
+
+func (ep *episode) rejoin() int64 {
+	if ep.kind == episodeActor {
+		return rejoinMillis
+	}
+	return spikeRejoin
+}
+
+// covers says that o comes from the actor of the episode.
+func (ep *episode) covers(k *keyState, o *obs) bool {
+	switch ep.kind {
+	case episodeActor:
+		return ep.net == o.net && ep.agent == o.agent
+	case episodePool:
+		i := k.nets.find(o.net)
+		return i >= 0 && !k.nets[i].established()
+	}
+	return false
+}
+
+// suspicious says that o belongs to an open alert: nothing is learnt from it.
+func (k *keyState) suspicious(o *obs) bool {
+	for i := range k.episodes {
+		if ep := &k.episodes[i]; o.t-ep.start < distrustMillis && ep.covers(k, o) {
+			return true
+		}
+	}
+	return false
+}
+
+// accused says that o comes from a client with an alert of its own.
+func (k *keyState) accused(o *obs) bool {
+	for i := range k.episodes {
+		if ep := &k.episodes[i]; ep.kind == episodeActor && ep.wanted == ActionSuspend && o.t-ep.start < distrustMillis && ep.covers(k, o) {
+			return true
+		}
+	}
+	return false
+}
+
+// episodeOf finds the open alert that a finding belongs to.
+func (k *keyState) episodeOf(kind episodeKind, net, agent uint32, t int64) *episode {
+	for i := range k.episodes {
+		ep := &k.episodes[i]
+		if ep.kind == kind && ep.net == net && ep.agent == agent && t-ep.last < ep.rejoin() {
+			return ep
+		}
+	}
+	return nil
+}
+
+// suspended says that the key is refused already, whoever uses it.
+func (k *keyState) suspended(t int64) bool {
+	for i := range k.episodes {
+		if ep := &k.episodes[i]; ep.action == ActionSuspend && (ep.until == 0 || t < ep.until) {
+			return true
+		}
+	}
+	return false
+}
+
+func (k *keyState) open(ep episode) *episode {
+	if len(k.episodes) >= maxEpisodes {
+		k.episodes = append(k.episodes[:0], k.episodes[1:]...)
+	}
+	k.episodes = append(k.episodes, ep)
+	return &k.episodes[len(k.episodes)-1]
+}
+
+// id is the same whenever and wherever the episode is found.
+func (ep *episode) id(key string) string {
+	h := hashBytes([]byte(key), uint64(ep.kind)+1)
+	h = mix(h ^ uint64(ep.net)<<32 ^ uint64(ep.agent))
+	return fmt.Sprintf("ep_%016x", mix(h^uint64(ep.start)))
+}

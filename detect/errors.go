@@ -1,0 +1,49 @@
+package detect
+
+import "math"
+
+// clumsyClient is how somebody errs who is learning an API: asks for what is not there, but seldom for what is forbidden.
+var clumsyClient = [errorClasses]beta{errDenied: {1, 20}, errAbsent: {1, 6}}
+
+// abuser is how somebody errs who does not know what the key may do, or which objects there are.
+var abuser = beta{1.5, 3}
+
+const (
+	clumsyShare = 0.1
+	ownWeight   = 10 // requests' worth of the key's own error rate in the expectation for its new clients
+)
+
+// expectedErrors is the distribution of the rate of an error class over the platform's clients, by moments, moved towards the
+// key's own rate.
+func (e *Engine) expectedErrors(k *keyState, class int) beta {
+	m := &e.errAll[class]
+	v := max(m.variance(), m.mean*m.mean*0.5, 1e-6)
+	strength := max(2, min(200, m.mean*(1-m.mean)/v-1))
+	h := beta{m.mean * strength, (1 - m.mean) * strength}
+	if n := float64(k.errN); n > 0 {
+		w := min(1, ownWeight/n)
+		h.a += float64(k.errK[class]) * w
+		h.b += (n - float64(k.errK[class])) * w
+	}
+	return h
+}
+
+// errorEvidence bets on "an abuser" against "a client like the others, or in one of ten cases a clumsy one".
+func (e *Engine) errorEvidence(k *keyState, a *actor) float64 {
+	var s [errorClasses]float64
+	for c := range s {
+		if a.errK[c] == 0 {
+			continue
+		}
+		hits, n := float64(a.errK[c]), float64(a.winN)
+		usual := logBayes(hits, n, e.expectedErrors(k, c), abuser)
+		clumsy := logBayes(hits, n, clumsyClient[c], abuser)
+		s[c] = mixtureBet(usual, clumsy, clumsyShare)
+	}
+	return fisher(s[0], s[1])
+}
+
+// mixtureBet is the bet against a mixture of two hypotheses, of which the second has that share.
+func mixtureBet(first, second, share float64) float64 {
+	return -math.Log10((1-share)*math.Pow(10, -first) + share*math.Pow(10, -second))
+}

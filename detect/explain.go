@@ -1,0 +1,281 @@
+package detect
+
+import (
+	"fmt"
+	"math"
+	"sort"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/tollkeeper/tollkeeper/internal/usage"
+)
+
+// decision puts a verdict into words and numbers.
+func (e *Engine) decision(k *keyState, p *Policy, ep *episode, v *verdict, phase Phase) Decision {
+	d := Decision{
+		TimeMillis: v.t, KeyID: k.id, Action: ep.action, Wanted: ep.wanted, Phase: phase, EpisodeID: ep.id(k.id), PolicyID: p.ID,
+		Score: round2(v.score), PValue: v.f.harmonic(),
+	}
+	if ep.action >= ActionThrottle {
+		d.TTLMillis = p.TTL.Milliseconds()
+	}
+	switch v.kind {
+	case episodeActor:
+		d.Actor = e.actorView(k, v.actor, e.separable(k, ep))
+		d.Evidence = e.actorEvidence(k, v.actor, v.f)
+		d.Examples = e.exampleViews(v.actor.examples)
+	case episodePool:
+		d.Actor = Actor{Requests: int64(v.pool.n), SinceMs: v.pool.start, Network: fmt.Sprintf("%d networks", v.pool.nNets)}
+		d.Evidence = e.poolEvidence(k, v.pool, v.f)
+		d.Examples = e.exampleViews(v.pool.examples)
+		d.Actor.Addresses = addressesOf(d.Examples)
+	case episodeHour:
+		d.Evidence = e.spikeEvidence(k, v.spike)
+		d.Actor = Actor{Requests: int64(k.hours.cur[meterRequests]), SinceMs: int64(k.hours.hour) * hourMillis}
+	}
+	sort.SliceStable(d.Evidence, func(i, j int) bool { return d.Evidence[i].PValue < d.Evidence[j].PValue })
+	d.Reason = reason(d.Evidence)
+	return d
+}
+
+// reason joins the strongest finding of who with the two strongest of what, as one sentence each.
+func reason(ev []Evidence) string {
+	var who, what []string
+	for i := range ev {
+		if f := ev[i].Family; f == FamilyNovelty || f == FamilySpread {
+			if len(who) == 0 {
+				who = append(who, ev[i].Sentence)
+			}
+		} else if len(what) < 2 {
+			what = append(what, ev[i].Sentence)
+		}
+	}
+	return strings.Join(append(who, what...), " ")
+}
+
+func round2(x float64) float64 { return math.Round(x*100) / 100 }
+
+// probability is the p-value that a piece of evidence amounts to.
+func probability(score float64) float64 { return math.Pow(10, -max(0, score)) }
+
+func (e *Engine) networkName(net uint32, cc uint16) string {
+	name := "AS" + strconv.FormatUint(uint64(net), 10)
+	if net&prefixNet != 0 {
+		name = "an address block"
+	}
+	if cc != 0 {
+		name += " (" + countryName(cc) + ")"
+	}
+	return name
+}
+
+func (e *Engine) agentName(agent uint32) string {
+	if agent == 0 || int(agent) >= len(e.agents.list) {
+		return "a client without a name"
+	}
+	return e.agents.list[agent]
+}
+
+func (e *Engine) actorView(k *keyState, a *actor, separable bool) Actor {
+	v := Actor{Country: countryName(a.cc), Separable: separable, Requests: int64(a.n), SinceMs: a.first}
+	if a.agent != 0 && int(a.agent) < len(e.agents.list) {
+		v.Agent = e.agents.list[a.agent]
+	}
+	if a.net&prefixNet == 0 {
+		v.ASN = a.net
+	}
+	for i := range min(int(a.nAddr), len(a.ips)) {
+		if ip := usage.Addr(a.ips[i]); ip.IsValid() {
+			v.Addresses = append(v.Addresses, ip.String())
+			if v.ASN == 0 && v.Network == "" {
+				bits := 48
+				if ip.Is4() {
+					bits = 24
+				}
+				if pre, err := ip.Prefix(bits); err == nil {
+					v.Network = pre.String()
+				}
+			}
+		}
+	}
+	return v
+}
+
+func (e *Engine) exampleViews(list []example) []ExampleRecord {
+	out := make([]ExampleRecord, 0, len(list))
+	for i := range list {
+		x := &list[i]
+		r := ExampleRecord{TimeMillis: x.t, Path: x.path, Status: x.status, Country: countryName(x.cc)}
+		r.Method, _, _ = strings.Cut(e.routes[x.route].name, " ")
+		if int(x.agent) < len(e.agents.list) {
+			r.Agent = e.agents.list[x.agent]
+		}
+		if x.net&prefixNet == 0 {
+			r.ASN = x.net
+		}
+		if ip := usage.Addr(x.ip); ip.IsValid() {
+			r.ClientIP = ip.String()
+		}
+		out = append(out, r)
+	}
+	return out
+}
+
+func addressesOf(list []ExampleRecord) []string {
+	var out []string
+	for _, r := range list {
+		if r.ClientIP != "" && (len(out) == 0 || out[len(out)-1] != r.ClientIP) {
+			out = append(out, r.ClientIP)
+		}
+	}
+	return out
+}
+
+// since words how long a key has been watched.
+func (k *keyState) since(t int64) string {
+	if d := (t - k.born) / 86400e3; d >= 2 {
+		return fmt.Sprintf("%d days", d)
+	}
+	return fmt.Sprintf("%d hours", max(1, (t-k.born)/hourMillis))
+}
+
+func (e *Engine) actorEvidence(k *keyState, a *actor, f *finding) (out []Evidence) {
+	window := max(1, (a.last-a.first)/1000)
+	for i, s := range f.by {
+		if s < 0.05 {
+			continue
+		}
+		fam := Family(i)
+		ev := e.describe(k, a, fam, s)
+		ev.Family, ev.PValue = fam, probability(s)
+		if ev.WindowSeconds == 0 {
+			ev.WindowSeconds = window
+		}
+		out = append(out, ev)
+	}
+	if f.overlap <= -1 {
+		out = append(out, Evidence{Family: FamilyNovelty, Detector: "shared_objects", PValue: 1, WindowSeconds: window,
+			Observed: float64(a.idKnown / a.idN), Expected: float64(k.knownIDs),
+			Sentence: fmt.Sprintf("It asks for objects that the customer's own clients use (%.0f%% of its ids): that speaks for the customer.", 100*a.idKnown/a.idN)})
+	}
+	return out
+}
+
+func (e *Engine) describe(k *keyState, a *actor, fam Family, s float64) (ev Evidence) {
+	switch fam {
+	case FamilyNovelty:
+		ev = e.describeNovelty(k, a)
+	case FamilyEnumeration:
+		null := e.nullGaps(k)
+		near := null[1] + null[2]
+		ev = Evidence{Detector: "id_walk", Observed: float64(a.walk.n), Expected: near * float64(a.walk.n), High: float64(a.walk.n) * min(1, 3*near)}
+		ev.Sentence = fmt.Sprintf("It goes through object ids one after the other (%d ids so far); this key's own clients take such steps in %.0f%% of cases.",
+			a.walk.n, 100*near/(null[0]+null[1]+null[2]+null[3]+null[4]))
+	case FamilyErrors:
+		bad := float64(a.errK[errDenied] + a.errK[errAbsent])
+		h0, h1 := e.expectedErrors(k, errDenied), e.expectedErrors(k, errAbsent)
+		rate := h0.mean() + h1.mean()
+		ev = Evidence{Detector: "refused_or_absent", Observed: bad / float64(a.winN), Expected: rate, High: min(1, h0.high()+h1.high())}
+		ev.Sentence = fmt.Sprintf("%.0f of its last %.0f requests were refused (401, 403) or found nothing (404); %.1f%% is usual here.", bad, a.winN, 100*rate)
+	case FamilyMoney:
+		ev = e.describeMoney(k, a)
+	case FamilyRoutes:
+		n := a.routesNew + a.routesKnown
+		ev = Evidence{Detector: "new_routes", Observed: float64(a.routesNew), Expected: 0.2 * float64(n), High: 0.6 * float64(n)}
+		ev.Sentence = fmt.Sprintf("%d of the %d routes that it called are new to this key.", a.routesNew, n)
+	case FamilyDormancy:
+		gap := time.Duration(k.gapSec) * time.Second
+		ev = Evidence{Detector: "awakening", Observed: gap.Hours(), Expected: float64(k.maxGapSec) / 3600, High: 3 * float64(k.maxGapSec) / 3600, WindowSeconds: int64(k.gapSec)}
+		ev.Sentence = fmt.Sprintf("The key had been silent for %.1f days; its longest silence before was %.1f days.", gap.Hours()/24, float64(k.maxGapSec)/86400)
+	case FamilyVolume:
+		rec := float64(k.hours.record[meterRequests])
+		ev = Evidence{Detector: "pace", Observed: float64(a.n) / a.hours(), Expected: rec, High: 3 * rec}
+		ev.Sentence = fmt.Sprintf("It alone makes %.0f requests an hour; the busiest hour of the whole key had %.0f.", ev.Observed, rec)
+	}
+	_ = s
+	return ev
+}
+
+func (e *Engine) describeNovelty(k *keyState, a *actor) Evidence {
+	what := "comes from an address new to this key in "+e.networkName(a.net, a.cc)
+	if a.netNew {
+		what = "comes from "+e.networkName(a.net, a.cc)+", where this key was never used"
+	}
+	rate := float64(a.rate)
+	ev := Evidence{Detector: "new_client", Observed: 1, Expected: rate, High: 1}
+	if rate < 0.02 {
+		ev.High = 0
+	}
+	ev.Sentence = fmt.Sprintf("%s %s in %s and %d requests; by its history that has a chance of %.1f%% on a day.",
+		e.agentName(a.agent), what, k.since(a.first), k.n-a.n, 100*rate)
+	return ev
+}
+
+func (e *Engine) describeMoney(k *keyState, a *actor) Evidence {
+	each := shift(a.moneyN, a.moneySum, a.moneyVar)
+	size := shift(a.sizeN, a.sizeSum, a.sizeVar)
+	spend := e.spending(k, a)
+	switch {
+	case spend >= each && spend >= size && spend > 0:
+		ref := e.unitsReference(k)
+		ev := Evidence{Detector: "units_per_hour", Observed: float64(a.units) / a.hours(), Expected: ref, High: 3 * ref}
+		ev.Sentence = fmt.Sprintf("It used %.0f units in %s; the busiest hour so far had %.0f.", a.units, span(a.last-a.first), ref)
+		return ev
+	case each >= size:
+		x := math.Exp(float64(a.moneySum / a.moneyN))
+		return Evidence{Detector: "units_per_request", Observed: x, Expected: 1, Low: 0.2, High: 5,
+			Sentence: fmt.Sprintf("Its requests take %.0f times the units that are usual on these routes.", x)}
+	default:
+		x := math.Exp(float64(a.sizeSum / a.sizeN))
+		return Evidence{Detector: "bytes_per_request", Observed: x, Expected: 1, Low: 0.2, High: 5,
+			Sentence: fmt.Sprintf("Its answers are %.0f times as large as is usual on these routes.", x)}
+	}
+}
+
+func (e *Engine) poolEvidence(k *keyState, p *pool, f *finding) (out []Evidence) {
+	window := max(1, (p.last-p.start)/1000)
+	add := func(fam Family, detector string, observed, expected, high float64, sentence string) {
+		out = append(out, Evidence{Family: fam, Detector: detector, Sentence: sentence, Observed: observed, Expected: expected, High: high,
+			WindowSeconds: window, PValue: probability(f.by[fam])})
+	}
+	rate := k.newRate(kindNet)
+	add(FamilyNovelty, "new_networks", float64(p.nNets), rate, 2, fmt.Sprintf("The key is used from %d networks where it was never used in %s.", p.nNets, k.since(p.start)))
+	add(FamilySpread, "crowd", float64(p.nAddrs), serviceSize, 3*serviceSize, fmt.Sprintf("%d addresses in %d networks with %d client programs used the key within %s, and new ones keep coming.",
+		p.nAddrs, p.nNets, p.nAgents, span(p.last-p.start)))
+	if f.by[FamilyEnumeration] > 0.5 {
+		add(FamilyEnumeration, "id_walk", float64(p.walk.n), 0, 0, fmt.Sprintf("Together they go through object ids one after the other (%d ids so far).", p.walk.n))
+	}
+	return out
+}
+
+var meterNames = [meters]string{"requests", "bytes", "units"}
+
+func (e *Engine) spikeEvidence(k *keyState, s *spike) (out []Evidence) {
+	h := k.hours
+	cur, rec := float64(h.cur[s.meter]), float64(h.record[s.meter])
+	out = append(out, Evidence{Family: FamilyVolume, Detector: "hour_" + meterNames[s.meter], Observed: cur, Expected: e.tails.Quantile(&h.tails[s.meter], 0.5),
+		Low: 0, High: e.tails.Quantile(&h.tails[s.meter], 0.01), WindowSeconds: 3600, PValue: probability(s.volume),
+		Sentence: fmt.Sprintf("%.0f %s in this hour are %.0f times the busiest hour that the key had before.", cur, meterNames[s.meter], cur/rec)})
+	if s.oneSided > 0.05 {
+		out = append(out, Evidence{Family: FamilyRoutes, Detector: "one_sided", Observed: s.share, Expected: s.usual, High: min(1, 2*s.usual), WindowSeconds: 3600, PValue: probability(s.oneSided),
+			Sentence: fmt.Sprintf("%.0f%% of them are %s, otherwise %.0f%%.", 100*s.share, e.routes[h.route].name, 100*s.usual)})
+	}
+	if s.offHours > 0.3 {
+		out = append(out, Evidence{Family: FamilyRhythm, Detector: "off_hours", Observed: float64(h.cur[meterRequests]), Expected: float64(h.day[h.slot(h.hour)]), High: float64(h.record[meterRequests]),
+			WindowSeconds: 3600, PValue: probability(s.offHours),
+			Sentence: fmt.Sprintf("At this hour the key usually makes %.0f requests.", h.day[h.slot(h.hour)])})
+	}
+	return out
+}
+
+func span(millis int64) string {
+	d := time.Duration(millis) * time.Millisecond
+	switch {
+	case d < 2*time.Minute:
+		return fmt.Sprintf("%.0f seconds", max(1, d.Seconds()))
+	case d < 2*time.Hour:
+		return fmt.Sprintf("%.0f minutes", d.Minutes())
+	}
+	return fmt.Sprintf("%.0f hours", d.Hours())
+}

@@ -1,0 +1,103 @@
+package detect
+
+import (
+	"fmt"
+	"math"
+)
+
+// Verdict is what a person made of an alert.
+type Verdict uint8
+
+// Verdicts.
+const (
+	Confirmed Verdict = iota + 1 // it was abuse
+	Dismissed                    // it was the customer
+)
+
+// Feedback brings a person's verdict to the one key that it is about.
+type Feedback struct {
+	KeyID      string
+	EpisodeID  string
+	Verdict    Verdict
+	TimeMillis int64
+}
+
+const (
+	toleranceHalfLife = 30 * 86400e3
+	toleranceStep     = 0.5
+	maxTolerance      = 2.0
+)
+
+// halved is the share that is left after a time, by half-life.
+func halved(millis, halfLife int64) float64 {
+	return math.Exp2(-float64(max(0, millis)) / float64(halfLife))
+}
+
+// Feedback applies a verdict. A dismissal makes the actor the customer's and asks for somewhat more evidence about this key,
+// for some months; a confirmation makes sure that nothing of the actor is ever taken for the customer's. The constants of
+// the engine never change by it. The error says what was not found.
+func (e *Engine) Feedback(fb Feedback) error {
+	n, ok := e.keyOf[fb.KeyID]
+	if !ok {
+		return fmt.Errorf("detect: key %q is not known here: it had no calls since the history that was loaded", fb.KeyID)
+	}
+	k := &e.keys[n]
+	for i := range k.episodes {
+		ep := &k.episodes[i]
+		if ep.id(k.id) != fb.EpisodeID {
+			continue
+		}
+		if fb.Verdict == Confirmed {
+			k.confirm(ep)
+			return nil
+		}
+		k.tolerance = float32(min(maxTolerance, k.tolerant(fb.TimeMillis)+toleranceStep))
+		k.toleranceAt = fb.TimeMillis
+		k.dismiss(ep)
+		k.episodes = append(k.episodes[:i], k.episodes[i+1:]...)
+		return nil
+	}
+	return fmt.Errorf("detect: key %q has no episode %q here", fb.KeyID, fb.EpisodeID)
+}
+
+func (k *keyState) confirm(ep *episode) {
+	if i := k.nets.find(ep.net); ep.kind == episodeActor && i >= 0 && !k.nets[i].established() {
+		k.nets[i].n |= hostileBit
+	}
+}
+
+func (k *keyState) dismiss(ep *episode) {
+	switch ep.kind {
+	case episodeHour:
+		if k.hours != nil {
+			for m := range k.hours.record {
+				k.hours.record[m] = max(k.hours.record[m], k.hours.cur[m])
+			}
+		}
+		return
+	case episodePool:
+		for i := range k.nets {
+			k.nets[i].n |= establishedBit
+		}
+		k.pool = nil
+	case episodeActor:
+		if i := k.nets.find(ep.net); i >= 0 {
+			k.nets[i].n |= establishedBit
+		}
+		if i := k.agents.find(ep.agent); i >= 0 {
+			k.agents[i].n |= establishedBit
+		}
+	}
+	for i := range k.actors {
+		a := &k.actors[i]
+		if ep.kind == episodePool && a.netNew || ep.kind == episodeActor && a.net == ep.net && a.agent == ep.agent {
+			a.who, a.netNew, a.walk = 0, false, walk{}
+			for _, ip := range a.ips {
+				addr, _ := addressOf(ip, 1)
+				if j := k.addrs.find(addr); j >= 0 {
+					k.addrs[j].n |= establishedBit
+				}
+			}
+		}
+	}
+}

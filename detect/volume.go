@@ -1,0 +1,68 @@
+package detect
+
+import "math"
+
+const (
+	volumeWatched   = 12 // hours' worth of watching before a record means anything
+	volumeMinimum   = 30 // requests in the hour
+	volumeFactor    = 5  // launches and busy days stay under this multiple of the record
+	volumeTailP     = 1e-3
+	volumeRequired  = 5.0
+	concentratedBy  = 0.6 // share of one route from which an hour is called one-sided
+	rhythmWeight    = 0.7
+	rhythmRemainder = 0.05
+)
+
+// spike is the evidence about the running hour of a key.
+type spike struct {
+	meter                      int
+	volume, oneSided, offHours float64
+	share, usual               float64 // of the most frequent route, now and before
+}
+
+func (s *spike) total() float64 { return s.volume + s.oneSided + s.offHours }
+
+// spike looks at the running hour: more than ever, on one route, at a time of rest. The hour is not over, so that counts can
+// only grow: an early alarm stays true.
+func (e *Engine) spike(k *keyState) (s spike) {
+	h := k.hours
+	if h.seen < volumeWatched || h.cur[meterRequests] < volumeMinimum {
+		return s
+	}
+	for m := range meters {
+		x := float64(h.cur[m])
+		rec := float64(h.record[m])
+		if rec <= 0 || x <= volumeFactor*rec || e.tails.P(&h.tails[m], x) > volumeTailP {
+			continue
+		}
+		// The chance that one of the next hours is x times the record of n: 1/(n+1), with the record's tail beyond.
+		if v := math.Log10(float64(h.seen)+1) + paceSlope*math.Log10(x/rec); v > s.volume {
+			s.volume, s.meter = v, m
+		}
+	}
+	if s.volume == 0 {
+		return s
+	}
+	if s.share = float64(h.routeN / h.cur[meterRequests]); s.share > concentratedBy {
+		s.usual = k.routeShare(h.route, float64(h.routeN), float64(h.cur[meterRequests]))
+		s.oneSided = max(0, 2*math.Log10(s.share/s.usual))
+	}
+	if rec := float64(h.record[meterRequests]); rec > 0 {
+		s.offHours = max(0, rhythmWeight*math.Log10(rec/(float64(h.day[h.slot(h.hour)])+rhythmRemainder*rec+1)))
+	}
+	return s
+}
+
+// routeShare is the share of a route in the key's requests, without those of the running hour.
+func (k *keyState) routeShare(route uint32, now, all float64) float64 {
+	const least = 0.02
+	i := k.routes.find(route)
+	if i < 0 {
+		return least
+	}
+	total := 0.0
+	for j := range k.routes {
+		total += float64(k.routes[j].count())
+	}
+	return max(least, (float64(k.routes[i].count())-now)/max(1, total-all))
+}
