@@ -16,8 +16,6 @@ func apisixSpec() *jsonSpec {
 			{path: "consumer/username", to: toKeyID},
 			{path: "consumer_name", to: toKeyID},
 			{path: "request_id", to: toRequestID},
-			{path: "request/headers/x-request-id", to: toRequestID},
-			{path: "response/headers/x-request-id", to: toRequestID},
 			{path: "request/method", to: toMethod},
 			{path: "request_method", to: toMethod},
 			{path: "request/headers/host", to: toHost},

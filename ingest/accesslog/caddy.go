@@ -1,7 +1,8 @@
 package accesslog
 
 // caddySpec is Caddy's JSON access log. Durations are seconds, or strings with a unit by the encoder's duration_format;
-// Caddy hides Authorization and Cookie, but not X-Api-Key.
+// Caddy hides Authorization and Cookie, but not X-Api-Key. A request id is there with
+// `log_append uuid {http.request.uuid}`.
 func caddySpec() *jsonSpec {
 	return &jsonSpec{
 		name: "caddy",
@@ -14,8 +15,6 @@ func caddySpec() *jsonSpec {
 			{path: "user_id", to: toUser},
 			{path: "uuid", to: toRequestID},
 			{path: "request_id", to: toRequestID},
-			{path: "request/headers/X-Request-Id", to: toRequestID},
-			{path: "resp_headers/X-Request-Id", to: toRequestID},
 			{path: "request/method", to: toMethod},
 			{path: "request/host", to: toHost},
 			{path: "request/uri", to: toPath},

@@ -20,7 +20,6 @@ func envoySpec() *jsonSpec {
 			{path: "key_id", to: toKeyID},
 			{path: "consumer", to: toKeyID},
 			{path: "request_id", to: toRequestID},
-			{path: "x_request_id", to: toRequestID},
 			{path: "method", to: toMethod},
 			{path: "authority", to: toHost},
 			{path: "route", to: toRoute},
@@ -37,7 +36,7 @@ func envoySpec() *jsonSpec {
 			{path: "source", to: toSource},
 			{path: "units", to: toUnits},
 		},
-		signature: []string{"response_code"},
+		signature: []string{"downstream_remote_address", "bytes_received", "authority", "duration"},
 	}
 }
 
@@ -76,12 +75,13 @@ func (d *envoyText) parse(line []byte, r *call) error {
 	if line[0] != '[' || shut < 0 {
 		return reject(ReasonBadLine, "the line does not start with a [time]")
 	}
-	var ok bool
 	if r.millis, r.hasTime = d.dates.parse(line[1:shut], unitAuto); !r.hasTime {
 		return reject(ReasonBadTime, "time: is not a time")
 	}
-	request, rest, state := d.quoted(bytes.TrimLeft(line[shut+1:], " "))
-	if state != quotedWhole {
+	// Envoy does not escape quotes: the request ends behind its protocol, and the last values are counted from the end.
+	rest := bytes.TrimLeft(line[shut+1:], " ")
+	request, rest, ok := untilQuote(rest)
+	if !ok {
 		return reject(ReasonBadLine, `the request is not in "quotes"`)
 	}
 	d.request(request, r)
@@ -95,6 +95,7 @@ func (d *envoyText) parse(line []byte, r *call) error {
 	found := 0
 	for first := true; found < 3 && len(rest) > 0; first = false {
 		if rest[0] == '"' {
+			var state quotedState
 			if _, rest, state = d.quoted(rest); state != quotedWhole {
 				break
 			}
@@ -124,19 +125,51 @@ func (d *envoyText) parse(line []byte, r *call) error {
 	}
 	r.latencyMicros = numbers[2] * 1000
 	_, rest = word(rest)
-	var values [4][]byte
-	for i := range values {
-		if values[i], rest, state = d.quoted(rest); state != quotedWhole {
-			return reject(ReasonBadLine, "the line ends before the authority")
+	var values [4][]byte // X-Forwarded-For, agent, request id, authority
+	apart := []byte(`" "`)
+	for i, at := range [...]func([]byte, []byte) int{bytes.Index, bytes.LastIndex, bytes.LastIndex, bytes.LastIndex} {
+		cut := at(rest, apart)
+		if cut < 0 || rest[0] != '"' {
+			return reject(ReasonBadLine, "the line ends before the upstream")
 		}
+		switch i {
+		case 0:
+			values[0], rest = rest[1:cut], rest[cut+2:]
+		case 1:
+			rest = rest[:cut]
+		default:
+			values[5-i], rest = rest[cut+3:], rest[:cut]
+		}
+	}
+	values[1] = rest[1:]
+	for i := range values {
 		if dash(values[i]) {
 			values[i] = nil
 		}
 	}
-	r.agent, r.rid, r.host = values[1], values[2], values[3]
+	r.forwarded, r.agent, r.rid, r.host = values[0], values[1], values[2], values[3]
 	// There is no address but the header's in this format: its last entry is the one that Envoy saw itself.
-	r.forwarded, r.peer = values[0], lastEntry(values[0])
+	r.peer = lastEntry(r.forwarded)
 	return nil
+}
+
+// untilQuote reads a "quoted" request line that may have quotes inside: up to the first quote behind a protocol, or else up to
+// the first quote.
+func untilQuote(b []byte) (text, rest []byte, ok bool) {
+	if len(b) == 0 || b[0] != '"' {
+		return nil, b, false
+	}
+	b = b[1:]
+	end := bytes.IndexByte(b, '"')
+	if at := bytes.Index(b, []byte(" HTTP/")); at >= 0 {
+		if quote := bytes.IndexByte(b[at:], '"'); quote >= 0 {
+			end = at + quote
+		}
+	}
+	if end < 0 {
+		return nil, b, false
+	}
+	return b[:end], bytes.TrimLeft(b[end+1:], " "), true
 }
 
 // request reads "GET /path HTTP/1.1"; Envoy writes "- - -" where there was none.

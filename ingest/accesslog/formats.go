@@ -39,7 +39,8 @@ api_key (in clear; never stored) instead of key_id; route, source and forwarded_
   '"request_time":"$request_time","request_length":"$request_length","bytes_sent":"$bytes_sent","request_id":"$request_id",'
   '"http_x_forwarded_for":"$http_x_forwarded_for","http_user_agent":"$http_user_agent"}';
 access_log /var/log/nginx/tollkeeper.log tollkeeper;`}, ofJSON(nginxSpec)},
-		{FormatInfo{"combined", "nginx, Apache", "the combined log format; the user is the key's id", "access_log /var/log/nginx/access.log combined;"}, newCombined},
+		{FormatInfo{"combined", "nginx, Apache", "the combined log format; the user is the key's id, so let the gateway check it (auth_basic)",
+			"access_log /var/log/nginx/access.log combined;"}, newCombined},
 		{FormatInfo{"apache", "Apache", "common or combined, and %D behind it for the duration",
 			`LogFormat "%h %l %u %t \"%r\" %>s %b \"%{Referer}i\" \"%{User-Agent}i\" %D" tollkeeper
 CustomLog /var/log/apache2/tollkeeper.log tollkeeper`}, newApache},
@@ -55,13 +56,13 @@ CustomLog /var/log/apache2/tollkeeper.log tollkeeper`}, newApache},
 # key-auth with hide_credentials: true keeps the key out of the log; consumer.id names the caller.`}, ofJSON(kongSpec)},
 		{FormatInfo{"apisix", "Apache APISIX", "the JSON of kafka-logger and http-logger, single or in arrays",
 			`plugins: {kafka-logger: {brokers: [{host: kafka, port: 9092}], kafka_topic: access, batch_max_size: 1, required_acks: -1}}`}, ofJSON(apisixSpec)},
-		{FormatInfo{"traefik", "Traefik", "accessLog as JSON",
-			`accessLog: {format: json, fields: {headers: {names: {X-Api-Key: keep, X-Request-Id: keep, User-Agent: keep, X-Forwarded-For: keep}}}}`}, ofJSON(traefikSpec)},
+		{FormatInfo{"traefik", "Traefik", "accessLog as JSON; Traefik gives no request id",
+			`accessLog: {format: json, fields: {headers: {names: {X-Api-Key: keep, User-Agent: keep, X-Forwarded-For: keep}}}}`}, ofJSON(traefikSpec)},
 		{FormatInfo{"aws", "Amazon API Gateway", "JSON of $context variables",
 			`{"requestId":"$context.requestId","requestTimeEpoch":"$context.requestTimeEpoch","httpMethod":"$context.httpMethod","path":"$context.path",
  "resourcePath":"$context.resourcePath","status":"$context.status","responseLength":"$context.responseLength","responseLatency":"$context.responseLatency",
  "ip":"$context.identity.sourceIp","userAgent":"$context.identity.userAgent","apiKeyId":"$context.identity.apiKeyId","domainName":"$context.domainName"}`}, ofJSON(awsSpec)},
-		{FormatInfo{"caddy", "Caddy", "the JSON access log", "log { output file /var/log/caddy/access.log\n      format json }"}, ofJSON(caddySpec)},
+		{FormatInfo{"caddy", "Caddy", "the JSON access log", "log { output file /var/log/caddy/access.log\n      format json }\nlog_append uuid {http.request.uuid}"}, ofJSON(caddySpec)},
 		{FormatInfo{"haproxy", "HAProxy", "option httplog, with captured headers",
 			`option httplog
 http-request capture req.hdr(X-Api-Key) len 128

@@ -107,7 +107,7 @@ func (d *haproxyText) parse(line []byte, r *call) error {
 		request = request[:bytes.LastIndexByte(request, '/')+1] // cut by syslog: the last segment may be the start of anything
 	}
 	if string(request) != "<BADREQ>" {
-		requestLine(request, r)
+		requestLine(d.unhash(request), r)
 	}
 	return nil
 }
@@ -120,7 +120,7 @@ func (d *haproxyText) captured(list []byte, r *call) {
 		} else {
 			list = nil
 		}
-		if v = bytes.TrimSpace(v); len(v) == 0 {
+		if v = bytes.TrimSpace(d.unhash(v)); len(v) == 0 {
 			continue
 		}
 		scheme, _, _ := bytes.Cut(v, blank)
@@ -142,6 +142,23 @@ func (d *haproxyText) captured(list []byte, r *call) {
 			r.key = v
 		}
 	}
+}
+
+// unhash resolves HAProxy's escapes: #22 is a quote.
+func (d *haproxyText) unhash(v []byte) []byte {
+	if bytes.IndexByte(v, '#') < 0 {
+		return v
+	}
+	from := len(d.scratch)
+	for i := 0; i < len(v); i++ {
+		if v[i] == '#' && i+2 < len(v) && hexDigit(v[i+1]) < 16 && hexDigit(v[i+2]) < 16 {
+			d.scratch = append(d.scratch, hexDigit(v[i+1])<<4|hexDigit(v[i+2]))
+			i += 2
+			continue
+		}
+		d.scratch = append(d.scratch, v[i])
+	}
+	return d.scratch[from:len(d.scratch):len(d.scratch)]
 }
 
 func lastEntry(v []byte) []byte {

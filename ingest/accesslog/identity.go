@@ -20,7 +20,7 @@ func (c *core) identity(r *call) (string, keyEntry, usage.Flags) {
 		}
 	}
 	given, foreign := r.keyID, false
-	if len(given) == 0 {
+	if len(given) == 0 && r.status != 401 { // with 401 nobody checked the user's name
 		given, foreign = r.user, true
 	}
 	if len(given) > 0 {
@@ -110,7 +110,7 @@ func (c *core) requestID(r *call) []byte {
 	return c.scratch[from:len(c.scratch):len(c.scratch)]
 }
 
-// authorization reads an Authorization header: a bearer token or key is a key in clear, basic credentials name a user.
+// authorization reads an Authorization header: a bearer token, a key and basic credentials are keys in clear.
 func (c *core) authorization(v []byte, r *call) {
 	scheme, rest := v, []byte(nil)
 	if sp := bytes.IndexByte(v, ' '); sp >= 0 {
@@ -144,11 +144,15 @@ func (c *core) basic(v []byte, r *call) {
 		}
 	}
 	user, password, _ := bytes.Cut(c.scratch[from:len(c.scratch):len(c.scratch)], []byte(":"))
+	// The name alone is not taken as an id: no one may have checked the password, and anyone could call in another's name.
 	switch {
-	case len(user) > 0 && len(r.user) == 0:
-		r.user = user
-	case len(user) == 0 && len(r.key) == 0:
+	case len(r.key) > 0:
+	case len(user) == 0:
 		r.key = password
+	case len(password) <= 1 || secretWord(user): // a key for a user name, as many services do
+		r.key = user
+	default:
+		r.key = c.scratch[from:len(c.scratch):len(c.scratch)]
 	}
 }
 

@@ -19,7 +19,7 @@ const (
 	toAuthorization               // the header: scheme and credentials
 	toKeyID                       // the id of a key or consumer
 	toUser                        // the user's name, as the caller sent it
-	toRequestID
+	toRequestID                   // as the gateway gave it: one that callers may choose (X-Request-Id) would let them hide calls as repeats
 	toMethod
 	toHost
 	toRoute     // a path template

@@ -21,8 +21,6 @@ func kongSpec() *jsonSpec {
 			{path: "consumer/custom_id", to: toKeyID},
 			{path: "consumer/username", to: toKeyID},
 			{path: "request/id", to: toRequestID},
-			{path: "request/headers/kong-request-id", to: toRequestID},
-			{path: "request/headers/x-request-id", to: toRequestID},
 			{path: "request/method", to: toMethod},
 			{path: "request/headers/host", to: toHost},
 			{path: "request/uri", to: toPath},

@@ -6,8 +6,8 @@ func nginxSpec() *jsonSpec {
 	return &jsonSpec{
 		name: "nginx",
 		fields: []field{
+			{path: "msec", to: toTime, unit: unitSeconds}, // the others have whole seconds
 			{path: "time_iso8601", to: toTime},
-			{path: "msec", to: toTime, unit: unitSeconds},
 			{path: "time", to: toTime},
 			{path: "time_local", to: toTime},
 			{path: "timestamp", to: toTime},
@@ -22,7 +22,6 @@ func nginxSpec() *jsonSpec {
 			{path: "consumer", to: toKeyID},
 			{path: "remote_user", to: toUser},
 			{path: "request_id", to: toRequestID},
-			{path: "http_x_request_id", to: toRequestID},
 			{path: "request_method", to: toMethod},
 			{path: "method", to: toMethod},
 			{path: "host", to: toHost},

@@ -24,7 +24,6 @@ func otelSpec() *jsonSpec {
 			{path: "enduser.id", to: toKeyID},
 			{path: "http.request.id", to: toRequestID},
 			{path: "request_id", to: toRequestID},
-			{path: "http.request.header.x-request-id", to: toRequestID},
 			{path: "http.request.method", to: toMethod},
 			{path: "http.method", to: toMethod},
 			{path: "server.address", to: toHost},

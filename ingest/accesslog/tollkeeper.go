@@ -24,6 +24,6 @@ func tollkeeperSpec() *jsonSpec {
 			{path: "source", to: toSource},
 			{path: "units", to: toUnits},
 		},
-		signature: []string{"key_id", "latency_ms"},
+		signature: []string{"key_id", "latency_ms", "client_ip", "response_bytes"},
 	}
 }

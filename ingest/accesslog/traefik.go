@@ -1,6 +1,7 @@
 package accesslog
 
-// traefikSpec is Traefik's accessLog with format json. Headers are there when accessLog.fields.headers keeps them.
+// traefikSpec is Traefik's accessLog with format json. Headers are there when accessLog.fields.headers keeps them. Traefik has
+// no request id of its own: its records are not protected against being shipped twice.
 func traefikSpec() *jsonSpec {
 	return &jsonSpec{
 		name: "traefik",
@@ -12,8 +13,6 @@ func traefikSpec() *jsonSpec {
 			{path: "request_Api-Key", to: toKey},
 			{path: "request_Authorization", to: toAuthorization},
 			{path: "ClientUsername", to: toUser},
-			{path: "request_X-Request-Id", to: toRequestID},
-			{path: "downstream_X-Request-Id", to: toRequestID},
 			{path: "RequestMethod", to: toMethod},
 			{path: "RequestHost", to: toHost},
 			{path: "RequestAddr", to: toHost},
