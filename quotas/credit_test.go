@@ -117,7 +117,7 @@ func TestACorrectionTakesAndGivesBackCredit(t *testing.T) {
 }
 
 func TestBadCredit(t *testing.T) {
-	both(t, func(t *testing.T, w *world) {
+	one(t, func(t *testing.T, w *world) {
 		for name, tt := range map[string]struct {
 			grant Grant
 			want  []string

@@ -208,7 +208,7 @@ func (p Plan) checkCharges(c *checker, cur rating.Currency) {
 		if ch.Mode != rating.ModeFlat {
 			p.checkMeter(c, at+"meter", ch.Meter)
 		}
-		if problems, ok := errors.AsType[Problems](ch.Price.Validate(cur)); ok {
+		if problems, ok := errors.AsType[Problems](ch.Validate(cur)); ok {
 			for _, one := range problems {
 				c.add(at+one.Field, "%s", one.Message)
 			}

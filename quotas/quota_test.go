@@ -23,7 +23,7 @@ func lines(r QuotaReport) (out []string) {
 }
 
 func TestQuotasSayWhatIsLeft(t *testing.T) {
-	both(t, func(t *testing.T, w *world) {
+	one(t, func(t *testing.T, w *world) {
 		w.publish(t, starter())
 		w.subscribe(t, "acc_1", "starter", "2026-11-10")
 		w.calls(t, "key_1", "2026-11-02", 7900)
@@ -63,7 +63,7 @@ func TestQuotasSayWhatIsLeft(t *testing.T) {
 }
 
 func TestCallsThatHaveNotLandedAreUsedToo(t *testing.T) {
-	both(t, func(t *testing.T, w *world) {
+	one(t, func(t *testing.T, w *world) {
 		p := starter()
 		p.Quotas = []Quota{{ID: "few", Meter: "requests", Limit: 3}}
 		w.publish(t, p)
@@ -132,7 +132,7 @@ func TestJudge(t *testing.T) {
 }
 
 func TestUsageByBucket(t *testing.T) {
-	both(t, func(t *testing.T, w *world) {
+	one(t, func(t *testing.T, w *world) {
 		w.calls(t, "key_1", "2026-11-02T10:00:00Z", 1)
 		w.calls(t, "key_2", "2026-11-02T11:00:00Z", 2)
 		w.calls(t, "key_1", "2026-11-24T15:00:00Z", 4)
@@ -210,7 +210,7 @@ func TestAThresholdIsToldOnceWhateverRestarts(t *testing.T) {
 }
 
 func TestRunTellsAndStops(t *testing.T) {
-	both(t, func(t *testing.T, w *world) {
+	one(t, func(t *testing.T, w *world) {
 		p := starter()
 		p.Quotas = []Quota{{ID: "few", Meter: "requests", Limit: 2}}
 		w.publish(t, p)

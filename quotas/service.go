@@ -159,6 +159,7 @@ func (s *Service) Run(ctx context.Context) error {
 	defer limits.Stop()
 	defer counters.Stop()
 	var untold []counter.Crossing
+	var reloadAt time.Time
 	tell := func() error {
 		for len(untold) > 0 {
 			if err := s.notify(ctx, untold[0]); err != nil {
@@ -178,7 +179,11 @@ func (s *Service) Run(ctx context.Context) error {
 		case <-limits.C:
 			doing, err = "refresh quota limits", errors.Join(s.RefreshLimits(ctx), tell())
 		case <-counters.C:
-			doing, err = "refresh quota counters", s.counter.Reload(ctx)
+			if began := s.cfg.Now(); !began.Before(reloadAt) {
+				doing, err = "refresh quota counters", s.counter.Reload(ctx)
+				// Summing the month of very many keys takes long; it may have a twentieth of the ledger's time.
+				reloadAt = began.Add(20 * s.cfg.Now().Sub(began))
+			}
 		case c := <-s.counter.Crossings():
 			untold = append(untold, c)
 			doing, err = "tell of a quota", tell()

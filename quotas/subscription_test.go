@@ -134,7 +134,7 @@ func TestCyclesCutPeriods(t *testing.T) {
 }
 
 func TestBadSubscriptions(t *testing.T) {
-	both(t, func(t *testing.T, w *world) {
+	one(t, func(t *testing.T, w *world) {
 		w.publish(t, starter())
 		for name, tt := range map[string]struct {
 			sub   Subscription

@@ -26,6 +26,11 @@ func both(t *testing.T, test func(t *testing.T, w *world)) {
 	sqltest.Each(t, func(t *testing.T, open sqltest.OpenFunc) { test(t, newWorld(t, open(t))) }, Migrations())
 }
 
+// one runs a test of what does not depend on the database.
+func one(t *testing.T, test func(t *testing.T, w *world)) {
+	test(t, newWorld(t, sqltest.New(t, sqlstore.SQLite, Migrations())(t)))
+}
+
 // world is a service with a ledger of use per key and hour, accounts and a clock that the test sets.
 type world struct {
 	*Service

@@ -153,19 +153,19 @@ func (c *Counter) settleAccount(k *subject) {
 	k.account.Store(to)
 }
 
-// take adds a key's sums to an account's, or takes them off. The key's lock is held; a may be nil.
-func (a *subject) take(k *subject, sign int64) {
-	if a == nil {
+// take adds a key's sums to an account's, or takes them off. The key's lock is held; s may be nil.
+func (s *subject) take(k *subject, sign int64) {
+	if s == nil {
 		return
 	}
-	a.mu.Lock()
-	defer a.mu.Unlock()
+	s.mu.Lock()
+	defer s.mu.Unlock()
 	for i := range k.months {
 		if w := k.months[i].Load(); w != nil {
-			a.months.shift(w, sign)
+			s.months.shift(w, sign)
 		}
 		if w := k.days[i].Load(); w != nil {
-			a.days.shift(w, sign)
+			s.days.shift(w, sign)
 		}
 	}
 }

@@ -402,7 +402,8 @@ func TestCountersAgreeWithTheLedger(t *testing.T) {
 	token := meter.Meter{Kind: meter.Units, Units: []string{"tokens"}}
 	limits := []Limit{
 		monthly("m", ScopeKey, 1), monthly("m", ScopeAccount, 1),
-		{ID: "d", Scope: ScopeKey, Meter: token, Period: period.Day}, {ID: "d", Scope: ScopeAccount, Meter: token, Period: period.Day},
+		{ID: "d", Scope: ScopeKey, Meter: token, Period: period.Day},
+		{ID: "d", Scope: ScopeAccount, Meter: token, Period: period.Day},
 	}
 	rapid.Check(t, func(t *rapid.T) {
 		w := newWorld("2026-11-29T12:00:00Z")

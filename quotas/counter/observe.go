@@ -24,7 +24,6 @@ type partitionID struct {
 // partition is what one worker needs to add up a batch without locks. It is used by one goroutine.
 type partition struct {
 	span    span // the day that is added up locally
-	outside int32
 	views   []*view
 	unitIDs []unitID
 	scratch sums

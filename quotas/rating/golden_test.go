@@ -115,7 +115,8 @@ func TestGoldenTables(t *testing.T) {
 		{"OpenMeter package of 10", packages("15", "10"), "0->0, 1->15, 9->15, 10->15, 11->30"},
 		{"OpenMeter dynamic", unit("1.33333"), "10->13.33"},
 		{
-			"OpenMeter unit_config", Price{Mode: ModeGraduated, Tiers: tiersOf(t, "<=5: 1; inf: .5"), Transform: &Transform{Divide: num("1000"), Round: RoundUp}},
+			"OpenMeter unit_config",
+			Price{Mode: ModeGraduated, Tiers: tiersOf(t, "<=5: 1; inf: .5"), Transform: &Transform{Divide: num("1000"), Round: RoundUp}},
 			"7400->6.50",
 		},
 

@@ -17,8 +17,10 @@ func stepsText(steps []Step) []string {
 		if s.To != nil {
 			to = s.To.String()
 		}
-		out = append(out, strings.Join([]string{"(", s.From.String(), ",", to, "] ", s.Quantity.String(), " x ", s.Unit.String(),
-			" + ", s.Flat.String(), " = ", s.Amount.String()}, ""))
+		out = append(out, strings.Join([]string{
+			"(", s.From.String(), ",", to, "] ", s.Quantity.String(), " x ", s.Unit.String(),
+			" + ", s.Flat.String(), " = ", s.Amount.String(),
+		}, ""))
 	}
 	return out
 }
@@ -175,7 +177,8 @@ func TestValidationReportsEverythingAtOnce(t *testing.T) {
 		{"an exponent that would eat the memory", Price{Mode: ModeUnit, Amount: &huge}, []string{"price"}},
 		{"the same downwards", unit("1e-9999"), []string{"price"}},
 		{
-			"several at once", Price{Mode: ModeGraduated, Tiers: tiersOf(t, "<=10: -1; <=5: -"), Included: num("-1"), DiscountPercent: num("101")},
+			"several at once",
+			Price{Mode: ModeGraduated, Tiers: tiersOf(t, "<=10: -1; <=5: -"), Included: num("-1"), DiscountPercent: num("101")},
 			[]string{"tiers[0].unit_price", "tiers[1]", "tiers[1].up_to", "tiers[1].up_to", "included", "discount_percent"},
 		},
 	}
