@@ -49,14 +49,22 @@ func run(ctx context.Context, args []string, in io.Reader, out, errOut io.Writer
 	if err == nil {
 		return 0
 	}
-	for line := range strings.SplitSeq(err.Error(), "\n") {
-		fmt.Fprintln(errOut, "tollkeeper: "+line)
-	}
+	fmt.Fprint(errOut, complaint(err))
 	var f failed
 	if errors.As(err, &f) {
 		return exitFailed
 	}
 	return exitUsage
+}
+
+// complaint is one line per problem with the settings, one line for everything else.
+func complaint(err error) string {
+	lines := []string{strings.Join(strings.Fields(err.Error()), " ")}
+	var settings *config.Error
+	if errors.As(err, &settings) {
+		lines = strings.Split(settings.Error(), "\n")
+	}
+	return "tollkeeper: " + strings.Join(lines, "\ntollkeeper: ") + "\n"
 }
 
 func newRootCmd() *cobra.Command {

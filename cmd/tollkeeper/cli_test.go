@@ -1,0 +1,96 @@
+package main
+
+import (
+	"bufio"
+	"encoding/json"
+	"net"
+	"os"
+	"path/filepath"
+	"regexp"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+)
+
+func TestWhatIsWrongWithTheSetUpIsOneLineThatNamesItAndExit2(t *testing.T) {
+	busy, err := net.Listen("tcp", "127.0.0.1:0")
+	require.NoError(t, err)
+	defer busy.Close()
+	file := filepath.Join(t.TempDir(), "a-file")
+	require.NoError(t, os.WriteFile(file, nil, 0o600))
+	quiet := []string{"--listen", "127.0.0.1:0", "--kafka-listen", "127.0.0.1:0"}
+	for name, c := range map[string]struct {
+		args []string
+		want string
+	}{
+		"unknown setting":       {[]string{"serve", "--lisen", "x"}, "lisen"},
+		"unknown command":       {[]string{"sevre"}, "sevre"},
+		"bad ClickHouse DSN":    {[]string{"serve", "--data", t.TempDir(), "--clickhouse", "ftp://h/x"}, "clickhouse: scheme \"ftp\""},
+		"bad database DSN":      {[]string{"serve", "--data", t.TempDir(), "--database", "mysql://h/x"}, "database: scheme \"mysql\""},
+		"busy API port":         {[]string{"serve", "--data", t.TempDir(), "--kafka-listen", "127.0.0.1:0", "--listen", busy.Addr().String()}, busy.Addr().String()},
+		"busy Kafka port":       {[]string{"serve", "--data", t.TempDir(), "--listen", "127.0.0.1:0", "--kafka-listen", busy.Addr().String()}, busy.Addr().String()},
+		"missing library":       {append([]string{"serve", "--data", t.TempDir(), "--clickhouse-library", "/nowhere/libchdb.so"}, quiet...), "/nowhere/libchdb.so"},
+		"data folder is a file": {append([]string{"serve", "--data", file}, quiet...), file},
+		"unknown format":        {append([]string{"serve", "--data", t.TempDir(), "--format", "nginks"}, quiet...), "nginks"},
+		"no such file":          {[]string{"import", "--data", t.TempDir(), "/nowhere/x.log"}, "/nowhere/x.log"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			out, errOut, code := tollkeeper(t, c.args...)
+			require.Equal(t, 2, code, errOut)
+			require.Empty(t, out)
+			var said []string
+			for line := range strings.SplitSeq(strings.TrimSpace(errOut), "\n") {
+				if strings.HasPrefix(line, "tollkeeper: ") {
+					said = append(said, line)
+				}
+			}
+			require.Len(t, said, 1, errOut)
+			require.Contains(t, said[0], c.want)
+		})
+	}
+}
+
+func TestASecondProcessOnTheSameDataFolderIsRefused(t *testing.T) {
+	dir := t.TempDir()
+	serve(t, "--data", dir)
+	_, errOut, code := tollkeeper(t, "serve", "--data", dir, "--listen", "127.0.0.1:0", "--kafka-listen", "127.0.0.1:0")
+	require.Equal(t, 2, code)
+	require.Contains(t, errOut, dir+" is used by another tollkeeper process")
+}
+
+var statusInCombined = regexp.MustCompile(`" (\d{3}) `)
+
+func TestImportCountsTheApacheLogExactly(t *testing.T) {
+	log := shared(t, "logs/apache_combined.log")
+	want, lines := map[string]int64{}, int64(0)
+	f, err := os.Open(log)
+	require.NoError(t, err)
+	defer f.Close()
+	for s := bufio.NewScanner(f); s.Scan(); lines++ {
+		want[statusInCombined.FindStringSubmatch(s.Text())[1]]++
+	}
+	require.EqualValues(t, 10_000, lines)
+	dir := t.TempDir()
+	var got struct {
+		Lines, Events int64
+		DeadLetters   int64            `json:"dead_letters"`
+		ByStatus      map[string]int64 `json:"by_status"`
+	}
+	for _, run := range []string{"first", "again, which adds nothing"} {
+		out, errOut, code := tollkeeper(t, "import", "--json", "--format", "combined", "--data", dir, log)
+		require.Zero(t, code, errOut)
+		require.NoError(t, json.Unmarshal([]byte(out), &got), run)
+		require.Equal(t, lines, got.Lines, run)
+		require.Equal(t, lines, got.Events+got.DeadLetters, run)
+		require.Equal(t, want, got.ByStatus, run)
+	}
+	s := serve(t, "--data", dir)
+	var stats struct {
+		RequestsTotal int64 `json:"requests_total"`
+		DeadLetters   int64 `json:"dead_letters"`
+	}
+	require.Equal(t, 200, s.call("GET", "/v1/stats", nil, &stats))
+	require.Equal(t, got.Events, stats.RequestsTotal)
+	require.Equal(t, got.DeadLetters, stats.DeadLetters)
+}
