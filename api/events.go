@@ -213,7 +213,7 @@ func (o *eventWriter) event(e *gen.Event) {
 		o.err = err
 		return
 	}
-	o.raw("id: " + strconv.FormatInt(e.Id, 10) + "\nevent: " + e.Type + "\ndata: " + string(data) + "\n\n")
+	o.raw("id: " + strconv.FormatInt(e.Id, 10) + "\ndata: " + string(data) + "\n\n")
 }
 
 func (o *eventWriter) flush() {
