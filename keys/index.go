@@ -52,6 +52,7 @@ type limits struct {
 	scopes []string
 	cidrs  []netip.Prefix
 	denied []denial
+	bucket *bucket // nil: not throttled
 }
 
 // denial is Denied, made ready for comparison.
@@ -82,8 +83,8 @@ func newMemKey(k *Key) *memKey {
 	if !k.SuspendedUntil.IsZero() {
 		m.suspendedUntil = k.SuspendedUntil.UnixMilli()
 	}
-	if len(k.Scopes)+len(k.AllowedCIDRs)+len(k.Quarantine) > 0 {
-		m.limits = &limits{scopes: k.Scopes, cidrs: k.AllowedCIDRs, denied: denials(k.Quarantine)}
+	if len(k.Scopes)+len(k.AllowedCIDRs)+len(k.Quarantine) > 0 || k.Throttle != nil {
+		m.limits = &limits{scopes: k.Scopes, cidrs: k.AllowedCIDRs, denied: denials(k.Quarantine), bucket: newBucket(k.Throttle)}
 	}
 	return m
 }
@@ -187,6 +188,9 @@ func (x *index) apply(k *Key) bool {
 	old := x.findID(m.id)
 	if old != nil && old.seq >= m.seq {
 		return false
+	}
+	if old != nil && old.limits != nil && old.limits.bucket != nil && m.limits != nil && m.limits.bucket != nil {
+		m.limits.bucket.empty = old.limits.bucket.empty
 	}
 	x.idShard(m.id).set(m.id, m)
 	if m.hashed {

@@ -181,7 +181,7 @@ func (k *Key) revoke(now time.Time, by By) {
 	k.Reason, k.Actor, k.AlertID = by.Reason, by.Actor, by.AlertID
 }
 
-// Reinstate undoes a suspension and lifts every quarantine of the key. When by.AlertID is set only what that alert led to
+// Reinstate undoes a suspension and lifts the throttle and every quarantine of the key. When by.AlertID is set only what that alert led to
 // is undone, so that dismissing one alert leaves the measures of another. Reinstating a key on which nothing lies changes
 // nothing; a revoked or expired key gives a [*StateError].
 func (s *Store) Reinstate(ctx context.Context, id string, by By) (k Key, changed bool, err error) {
@@ -193,7 +193,8 @@ func (s *Store) Reinstate(ctx context.Context, id string, by By) (k Key, changed
 		kept := slices.DeleteFunc(slices.Clone(k.Quarantine), func(d Denied) bool { return mine(d.AlertID) })
 		lifted := len(k.Quarantine) - len(kept)
 		suspended := k.Status == Suspended && mine(k.AlertID)
-		if !suspended && lifted == 0 {
+		unthrottled := k.Throttle != nil && mine(k.Throttle.AlertID)
+		if !suspended && lifted == 0 && !unthrottled {
 			return nil, errUnchanged
 		}
 		if suspended {
@@ -202,6 +203,9 @@ func (s *Store) Reinstate(ctx context.Context, id string, by By) (k Key, changed
 		}
 		if lifted > 0 {
 			k.Quarantine = kept
+		}
+		if unthrottled {
+			k.Throttle = nil
 		}
 		return details("lifted_quarantines", lifted, "alert_id", by.AlertID), nil
 	})

@@ -55,6 +55,7 @@ type Key struct {
 	Scopes       []string // "*" grants all, "orders:*" all that begin with "orders:"; none grants none
 	AllowedCIDRs []netip.Prefix
 	Quarantine   []Denied
+	Throttle     *Throttle // nil: none
 	Metadata     map[string]string
 
 	Version   int64 // grows by one with every change

@@ -22,7 +22,7 @@ type Rotated struct {
 
 // Rotate makes a new key with the configuration of an old one, which goes on working for grace, or stops at once when that
 // is 0. A suspended key may be rotated, the way out for a customer whose key was stolen: the new one is active, the old one
-// stays suspended and gets no grace. Quarantines are not carried over: the thief does not have the new key. A key can be
+// stays suspended and gets no grace. Quarantines and throttles are not carried over: the thief does not have the new key. A key can be
 // rotated once; errors are ErrNotFound, ErrVersion, [*InputError], [*StateError].
 func (s *Store) Rotate(ctx context.Context, id string, grace time.Duration, by By) (Rotated, error) {
 	if err := by.check(); err != nil {
@@ -54,7 +54,7 @@ func (s *Store) Rotate(ctx context.Context, id string, grace time.Duration, by B
 		fresh := old
 		fresh.ID, fresh.Source, fresh.Status, fresh.StatusAt = sqlstore.NewID("key_", now), Issued, Active, now
 		fresh.Reason, fresh.Actor, fresh.AlertID, fresh.SuspendedUntil = by.Reason, by.Actor, by.AlertID, time.Time{}
-		fresh.RotatedFrom, fresh.GraceUntil, fresh.Quarantine = old.ID, time.Time{}, nil
+		fresh.RotatedFrom, fresh.GraceUntil, fresh.Quarantine, fresh.Throttle = old.ID, time.Time{}, nil, nil
 		fresh.Version, fresh.Seq, fresh.CreatedBy, fresh.CreatedAt, fresh.UpdatedAt = 1, seq, by.Actor, now, now
 		secret := newSecret(fresh.Environment)
 		s.seal(&fresh, secret)

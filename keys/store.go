@@ -121,19 +121,19 @@ func (s *Store) publish(action string, keys ...Key) {
 
 const keyColumns = `id, name, account_id, plan_id, environment, source, hash, pepper, prefix, last4, status, reason, actor, alert_id,
 	status_at, suspended_until, expires_at, grace_until, rotated_from, rotated_to, tags, scopes, allowed_cidrs, quarantine, metadata,
-	version, seq, created_by, created_at, updated_at, deleted_at`
+	version, seq, created_by, created_at, updated_at, deleted_at, throttle`
 
-const keyColumnCount = 31
+const keyColumnCount = 32
 
 type scanner interface{ Scan(dest ...any) error }
 
 func scanKey(row scanner) (Key, error) {
 	var k Key
 	var statusAt, suspended, expires, grace, created, updated, deleted int64
-	var tags, scopes, cidrs, quarantine, metadata string
+	var tags, scopes, cidrs, quarantine, metadata, throttle string
 	err := row.Scan(&k.ID, &k.Name, &k.AccountID, &k.PlanID, &k.Environment, &k.Source, &k.hash, &k.pepper, &k.Prefix, &k.Last4,
 		&k.Status, &k.Reason, &k.Actor, &k.AlertID, &statusAt, &suspended, &expires, &grace, &k.RotatedFrom, &k.RotatedTo, &tags,
-		&scopes, &cidrs, &quarantine, &metadata, &k.Version, &k.Seq, &k.CreatedBy, &created, &updated, &deleted)
+		&scopes, &cidrs, &quarantine, &metadata, &k.Version, &k.Seq, &k.CreatedBy, &created, &updated, &deleted, &throttle)
 	if err != nil {
 		return Key{}, err
 	}
@@ -142,8 +142,8 @@ func scanKey(row scanner) (Key, error) {
 	for _, f := range []struct {
 		name, text string
 		into       any
-	}{{"tags", tags, &k.Tags}, {"scopes", scopes, &k.Scopes}, {"allowed_cidrs", cidrs, &k.AllowedCIDRs}, {"quarantine", quarantine, &k.Quarantine}, {"metadata", metadata, &k.Metadata}} {
-		if len(f.text) <= 2 { // [] and {} are most of them
+	}{{"tags", tags, &k.Tags}, {"scopes", scopes, &k.Scopes}, {"allowed_cidrs", cidrs, &k.AllowedCIDRs}, {"quarantine", quarantine, &k.Quarantine}, {"metadata", metadata, &k.Metadata}, {"throttle", throttle, &k.Throttle}} {
+		if len(f.text) <= 2 || f.text == "null" { // [] and {} are most of them
 			continue
 		}
 		if err := json.Unmarshal([]byte(f.text), f.into); err != nil {
@@ -169,12 +169,16 @@ func (k *Key) values() ([]any, error) {
 	if k.Quarantine == nil {
 		quarantine = []byte("[]")
 	}
+	throttle, err := json.Marshal(k.Throttle)
+	if err != nil {
+		return nil, fmt.Errorf("throttle of key %s: %w", k.ID, err)
+	}
 	return []any{
 		k.ID, k.Name, k.AccountID, k.PlanID, string(k.Environment), string(k.Source), k.hash, k.pepper, k.Prefix, k.Last4, string(k.Status),
 		k.Reason, k.Actor, k.AlertID, sqlstore.Millis(k.StatusAt), sqlstore.Millis(k.SuspendedUntil), sqlstore.Millis(k.ExpiresAt),
 		sqlstore.Millis(k.GraceUntil), k.RotatedFrom, k.RotatedTo, text(k.Tags, "[]"), text(k.Scopes, "[]"), text(k.AllowedCIDRs, "[]"),
 		string(quarantine), text(k.Metadata, "{}"), k.Version, k.Seq, k.CreatedBy, sqlstore.Millis(k.CreatedAt), sqlstore.Millis(k.UpdatedAt),
-		sqlstore.Millis(k.DeletedAt),
+		sqlstore.Millis(k.DeletedAt), string(throttle),
 	}, nil
 }
 

@@ -22,7 +22,8 @@ const (
 	CodeQuarantined      Code = "QUARANTINED" // this client may not use it; others may
 	CodeScope            Code = "INSUFFICIENT_SCOPE"
 	CodeQuota            Code = "QUOTA_EXCEEDED"
-	CodeStaleFeed        Code = "STALE_FEED" // this node may have missed a suspension and fails closed
+	CodeRateLimited      Code = "RATE_LIMITED" // the key is throttled; see Verdict.RetryAfter
+	CodeStaleFeed        Code = "STALE_FEED"   // this node may have missed a suspension and fails closed
 	CodeValid            Code = "VALID"
 )
 
@@ -30,7 +31,7 @@ const (
 func Codes() []Code {
 	return []Code{
 		CodeMalformed, CodeNotFound, CodeRevoked, CodeExpired, CodeSuspended, CodeWrongEnvironment, CodeIPNotAllowed, CodeQuarantined,
-		CodeScope, CodeQuota, CodeStaleFeed, CodeValid,
+		CodeScope, CodeQuota, CodeRateLimited, CodeStaleFeed, CodeValid,
 	}
 }
 
@@ -43,8 +44,6 @@ type Request struct {
 	UserAgent      string
 	Agent          string // client family; "" to go by UserAgent alone
 	ASN            uint32 // 0 to look it up when a quarantine asks for it
-	Method         string
-	Path           string
 	RequiredScopes []string
 	Environment    Environment // "" accepts both
 }
@@ -59,8 +58,9 @@ type Verdict struct {
 	Environment    Environment
 	Reason         string // for people
 	SuspendedUntil time.Time
-	Version        int64 // of the record; a gateway drops older news
-	Stale          bool  // the feed was silent for longer than the bound when this was decided
+	RetryAfter     time.Duration // of RATE_LIMITED
+	Version        int64         // of the record; a gateway drops older news
+	Stale          bool          // the feed was silent for longer than the bound when this was decided
 }
 
 // QuotaCheck is asked last, for keys that are otherwise accepted. It must answer from memory.
@@ -92,7 +92,7 @@ func (v *Verifier) decide(r *Request) Verdict {
 	verdict := Verdict{
 		KeyID: m.id, AccountID: m.account.Value(), PlanID: m.plan.Value(), Environment: m.environment, Version: m.version, Stale: stale,
 	}
-	verdict.Code, verdict.Reason = v.judge(m, r, now.UnixMilli(), &verdict)
+	verdict.Code, verdict.Reason = v.judge(m, r, now, &verdict)
 	if verdict.Code == CodeValid && stale && !v.cfg.FailOpen {
 		verdict.Code, verdict.Reason = CodeStaleFeed, "this node has lost touch with the key store and cannot tell whether the key was suspended"
 	}
@@ -101,7 +101,8 @@ func (v *Verifier) decide(r *Request) Verdict {
 }
 
 // judge applies the record to the request.
-func (v *Verifier) judge(m *memKey, r *Request, millis int64, verdict *Verdict) (Code, string) {
+func (v *Verifier) judge(m *memKey, r *Request, now time.Time, verdict *Verdict) (Code, string) {
+	millis := now.UnixMilli()
 	switch m.at(millis) {
 	case stRevoked:
 		return CodeRevoked, m.reason.Value()
@@ -127,6 +128,15 @@ func (v *Verifier) judge(m *memKey, r *Request, millis int64, verdict *Verdict) 
 	if v.cfg.Quota != nil {
 		if ok, reason := v.cfg.Quota(m.id); !ok {
 			return CodeQuota, reason
+		}
+	}
+	if m.limits != nil && m.limits.bucket != nil { // last, so that what is refused anyway takes nothing from the bucket
+		b := m.limits.bucket
+		if b.until == 0 || millis < b.until {
+			if ok, wait := b.take(now.UnixNano()); !ok {
+				verdict.RetryAfter = wait
+				return CodeRateLimited, b.reason
+			}
 		}
 	}
 	return CodeValid, ""
