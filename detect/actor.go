@@ -12,7 +12,7 @@ type actor struct {
 	n      uint32
 	who    float32 // evidence of novelty when it first came
 	netNew bool
-	rate   float32 // chance of such a novelty on a day, when it came
+	rate   float32     // chance of such a novelty on a day, when it came
 	ips    [4][16]byte // latest distinct addresses
 	nAddr  uint16
 
@@ -24,7 +24,7 @@ type actor struct {
 	idN     float32
 	idKnown float32
 	idAgain float32
-	idSeen  [8]uint64 // Bloom filter of one hash over 512 bits, emptied as it fills
+	idSeen  [8]uint64 // Bloom filter of two hashes over 512 bits, emptied as it fills
 	idSet   uint16
 
 	moneyN, moneySum float32
@@ -106,14 +106,17 @@ func (k *keyState) actorOf(o *obs, fresh bool) (*actor, bool) {
 
 // again says whether the actor asked for that object before, and remembers it.
 func (a *actor) again(h uint32) bool {
-	w, bit := &a.idSeen[h>>6%8], uint64(1)<<(h&63)
-	if *w&bit != 0 {
+	x := uint32(mix(uint64(h) ^ 0xa5))
+	v, w := &a.idSeen[x>>6%8], &a.idSeen[x>>22%8]
+	b, c := uint64(1)<<(x&63), uint64(1)<<(x>>16&63)
+	if *v&b != 0 && *w&c != 0 {
 		return true
 	}
-	if a.idSet++; a.idSet > 128 {
+	if a.idSet++; a.idSet > 64 {
 		a.idSeen, a.idSet = [8]uint64{}, 1
 	}
-	*w |= bit
+	*v |= b
+	*w |= c
 	return false
 }
 

@@ -1,5 +1,7 @@
 package detect
 
+import "strings"
+
 // How much evidence, as -log10, the ladder wants. Required totals can be set by policy.
 const (
 	DefaultRequiredFlag    = 2.75
@@ -14,8 +16,10 @@ const (
 
 	leastRequestsSuspend = 6
 	leastRequestsFlag    = 20
-	watchMillis          = 5 * 86400e3 // a key younger than this is only watched
-	judgeEvery           = 16          // requests of an established client between two looks
+	proberBonus          = 0.75 // more evidence for an alert about what looks like an availability check
+
+	watchMillis = 5 * 86400e3 // a key younger than this is only watched
+	judgeEvery  = 16          // requests of an established client between two looks
 )
 
 // judge decides about those clients of k that were active in this second.
@@ -34,7 +38,7 @@ func (e *Engine) judge(k *keyState, rows []obs) {
 			continue
 		}
 		f := e.find(k, a)
-		if wanted, score := k.weigh(a, &f, p, t); wanted > ActionObserve {
+		if wanted, score := e.weigh(k, a, &f, p, t); wanted > ActionObserve {
 			e.act(k, p, verdict{kind: episodeActor, net: a.net, agent: a.agent, actor: a, f: &f, wanted: wanted, score: score, t: t})
 		}
 	}
@@ -45,13 +49,14 @@ func (e *Engine) judge(k *keyState, rows []obs) {
 		if s := e.spike(k); s.volume > 0 && s.total() >= volumeRequired+k.tolerant(t) {
 			f := finding{}
 			f.by[FamilyVolume], f.by[FamilyRoutes], f.by[FamilyRhythm] = s.volume, s.oneSided, s.offHours
+			f.by[FamilyErrors] = s.throttled
 			e.act(k, p, verdict{kind: episodeHour, net: uint32(s.meter), f: &f, wanted: ActionFlag, score: s.total(), t: t, spike: &s})
 		}
 	}
 }
 
 // weigh turns the evidence about a client into what should be done, and the total that speaks for it.
-func (k *keyState) weigh(a *actor, f *finding, p *Policy, t int64) (Action, float64) {
+func (e *Engine) weigh(k *keyState, a *actor, f *finding, p *Policy, t int64) (Action, float64) {
 	habits := f.by[FamilyRoutes] + f.by[FamilyDormancy]
 	what := f.by[FamilyEnumeration] + f.by[FamilyErrors] + f.by[FamilyMoney] + f.by[FamilyVolume] + habits
 	best := max(f.by[FamilyEnumeration], f.by[FamilyErrors], f.by[FamilyMoney], f.by[FamilyVolume], habits)
@@ -71,10 +76,19 @@ func (k *keyState) weigh(a *actor, f *finding, p *Policy, t int64) (Action, floa
 	case f.by[FamilyEnumeration] >= overwhelming+more && what >= max(overwhelmingAll, p.Required.Suspend)+more:
 		return ActionSuspend, total
 	}
+	if e.prober(k, a) {
+		more += proberBonus
+	}
 	if a.n >= leastRequestsFlag && who >= leastWhoFlag && total+max(0, f.overlap) >= p.Required.Flag+more {
 		return ActionFlag, total
 	}
 	return ActionObserve, 0
+}
+
+// prober says that the actor looks like an availability check: one program reads one known route from several networks at once.
+func (e *Engine) prober(k *keyState, a *actor) bool {
+	return k.pool != nil && k.pool.nNets >= poolLeast && k.pool.nAgents == 1 && a.routesNew == 0 && a.routesKnown == 1 &&
+		strings.HasPrefix(e.routes[a.routeSeen[0]].name, "GET ")
 }
 
 // tolerant is how much more evidence is wanted since people dismissed alerts about this key.

@@ -57,7 +57,7 @@ const (
 // find weighs everything known about an actor.
 func (e *Engine) find(k *keyState, a *actor) (f finding) {
 	f.by[FamilyNovelty] = float64(a.who)
-	f.by[FamilyEnumeration] = min(maxEnumeration, a.walk.score())
+	f.by[FamilyEnumeration] = min(maxEnumeration, max(a.walk.score(), k.exhaustion(a)))
 	f.by[FamilyErrors] = min(maxErrors, e.errorEvidence(k, a))
 	f.by[FamilyMoney] = min(maxMoney, e.moneyEvidence(k, a))
 	f.by[FamilyRoutes] = max(-0.5, min(maxRouteEvidence, routeEvidence(a)))

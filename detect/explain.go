@@ -167,6 +167,11 @@ func (e *Engine) describe(k *keyState, a *actor, fam Family, s float64) (ev Evid
 	case FamilyNovelty:
 		ev = e.describeNovelty(k, a)
 	case FamilyEnumeration:
+		if a.walk.score() < s {
+			ev = Evidence{Detector: "every_object_once", Observed: float64((a.idAgain + a.idKnown) / a.idN), Expected: customerAgain.mean(), Low: 0.03, High: 1}
+			ev.Sentence = fmt.Sprintf("It never comes back to an object: %.0f of its last %.0f ids were new to it; this key's own clients use theirs again.", a.idN-a.idAgain-a.idKnown, a.idN)
+			break
+		}
 		null := e.nullGaps(k)
 		near := null[1] + null[2]
 		ev = Evidence{Detector: "id_walk", Observed: float64(a.walk.n), Expected: near * float64(a.walk.n), High: float64(a.walk.n) * min(1, 3*near)}
@@ -193,14 +198,13 @@ func (e *Engine) describe(k *keyState, a *actor, fam Family, s float64) (ev Evid
 		ev = Evidence{Detector: "pace", Observed: float64(a.n) / a.hours(), Expected: rec, High: 3 * rec}
 		ev.Sentence = fmt.Sprintf("It alone makes %.0f requests an hour; the busiest hour of the whole key had %.0f.", ev.Observed, rec)
 	}
-	_ = s
 	return ev
 }
 
 func (e *Engine) describeNovelty(k *keyState, a *actor) Evidence {
-	what := "comes from an address new to this key in "+e.networkName(a.net, a.cc)
+	what := "comes from an address new to this key in " + e.networkName(a.net, a.cc)
 	if a.netNew {
-		what = "comes from "+e.networkName(a.net, a.cc)+", where this key was never used"
+		what = "comes from " + e.networkName(a.net, a.cc) + ", where this key was never used"
 	}
 	rate := float64(a.rate)
 	ev := Evidence{Detector: "new_client", Observed: 1, Expected: rate, High: 1}
@@ -260,6 +264,11 @@ func (e *Engine) spikeEvidence(k *keyState, s *spike) (out []Evidence) {
 	if s.oneSided > 0.05 {
 		out = append(out, Evidence{Family: FamilyRoutes, Detector: "one_sided", Observed: s.share, Expected: s.usual, High: min(1, 2*s.usual), WindowSeconds: 3600, PValue: probability(s.oneSided),
 			Sentence: fmt.Sprintf("%.0f%% of them are %s, otherwise %.0f%%.", 100*s.share, e.routes[h.route].name, 100*s.usual)})
+	}
+	if s.throttled > 0.3 {
+		share := float64(h.late / h.cur[meterRequests])
+		out = append(out, Evidence{Family: FamilyErrors, Detector: "throttled", Observed: share, Expected: usualLate.mean(), High: usualLate.high(), WindowSeconds: 3600, PValue: probability(s.throttled),
+			Sentence: fmt.Sprintf("%.0f%% of them are answered 429, and it goes on.", 100*share)})
 	}
 	if s.offHours > 0.3 {
 		out = append(out, Evidence{Family: FamilyRhythm, Detector: "off_hours", Observed: float64(h.cur[meterRequests]), Expected: float64(h.day[h.slot(h.hour)]), High: float64(h.record[meterRequests]),

@@ -129,6 +129,26 @@ func (w *walk) score() float64 {
 	return max(0, float64(max(w.sum[0], w.sum[1], w.sum[2]))-math.Log10(3)-math.Log10(1+float64(w.n)/8))
 }
 
+// Share of requests for an object that the client asked for shortly before: of customers' clients, and of those that want
+// everything once.
+var (
+	customerAgain = beta{2, 4}
+	collector     = beta{1, 40}
+)
+
+const (
+	collectorLeast = 60  // ids
+	maxCollector   = 1.5 // a synchronisation looks the same: no more than a hint
+)
+
+// exhaustion bets on "wants every object once", in whatever order, where the key's own clients come back to theirs.
+func (k *keyState) exhaustion(a *actor) float64 {
+	if a.idN < collectorLeast || k.knownIDs < 0.3 {
+		return 0
+	}
+	return max(0, min(maxCollector, logBayes(float64(a.idAgain+a.idKnown), float64(a.idN), customerAgain, collector)))
+}
+
 // nullGaps is the key's own distribution of gaps, shrunk to the platform's, never surer than one in a hundred.
 func (e *Engine) nullGaps(k *keyState) (p [gapClasses]float64) {
 	const weight, floor = 30, 0.01

@@ -11,16 +11,27 @@ const (
 	concentratedBy  = 0.6 // share of one route from which an hour is called one-sided
 	rhythmWeight    = 0.7
 	rhythmRemainder = 0.05
+	restFactor      = 2   // enough, where the key usually rests at this hour
+	restingFrom     = 0.8 // evidence of rhythm
 )
+
+// Share of answers 429: of ordinary clients, and of those that run away.
+var (
+	usualLate   = beta{1, 60}
+	runawayLate = beta{2, 8}
+)
+
+const maxThrottled = 1.5
 
 // spike is the evidence about the running hour of a key.
 type spike struct {
 	meter                      int
 	volume, oneSided, offHours float64
+	throttled                  float64 // it is told to slow down, and does not
 	share, usual               float64 // of the most frequent route, now and before
 }
 
-func (s *spike) total() float64 { return s.volume + s.oneSided + s.offHours }
+func (s *spike) total() float64 { return s.volume + s.oneSided + s.offHours + s.throttled }
 
 // spike looks at the running hour: more than ever, on one route, at a time of rest. The hour is not over, so that counts can
 // only grow: an early alarm stays true.
@@ -29,10 +40,17 @@ func (e *Engine) spike(k *keyState) (s spike) {
 	if h.seen < volumeWatched || h.cur[meterRequests] < volumeMinimum {
 		return s
 	}
+	if rec := float64(h.record[meterRequests]); rec > 0 {
+		s.offHours = max(0, rhythmWeight*math.Log10(rec/(float64(h.day[h.slot(h.hour)])+rhythmRemainder*rec+1)))
+	}
+	factor := float64(volumeFactor)
+	if s.offHours >= restingFrom {
+		factor = restFactor
+	}
 	for m := range meters {
 		x := float64(h.cur[m])
 		rec := float64(h.record[m])
-		if rec <= 0 || x <= volumeFactor*rec || e.tails.P(&h.tails[m], x) > volumeTailP {
+		if rec <= 0 || x <= factor*rec || e.tails.P(&h.tails[m], x) > volumeTailP {
 			continue
 		}
 		// The chance that one of the next hours is x times the record of n: 1/(n+1), with the record's tail beyond.
@@ -47,8 +65,8 @@ func (e *Engine) spike(k *keyState) (s spike) {
 		s.usual = k.routeShare(h.route, float64(h.routeN), float64(h.cur[meterRequests]))
 		s.oneSided = max(0, 2*math.Log10(s.share/s.usual))
 	}
-	if rec := float64(h.record[meterRequests]); rec > 0 {
-		s.offHours = max(0, rhythmWeight*math.Log10(rec/(float64(h.day[h.slot(h.hour)])+rhythmRemainder*rec+1)))
+	if h.late > 0 {
+		s.throttled = max(0, min(maxThrottled, logBayes(float64(h.late), float64(h.cur[meterRequests]), usualLate, runawayLate)))
 	}
 	return s
 }
