@@ -127,21 +127,22 @@ func (d *envoyText) parse(line []byte, r *call) error {
 	_, rest = word(rest)
 	var values [4][]byte // X-Forwarded-For, agent, request id, authority
 	apart := []byte(`" "`)
-	for i, at := range [...]func([]byte, []byte) int{bytes.Index, bytes.LastIndex, bytes.LastIndex, bytes.LastIndex} {
-		cut := at(rest, apart)
-		if cut < 0 || rest[0] != '"' {
+	from := bytes.Index(rest, apart)
+	if from < 1 || rest[0] != '"' {
+		return reject(ReasonBadLine, "the line ends before the user agent")
+	}
+	values[0], rest = rest[1:from], rest[from+3:]
+	for i := 4; i > 1; i-- { // the upstream, which is not used, authority and request id
+		from := bytes.LastIndex(rest, apart)
+		if from < 0 {
 			return reject(ReasonBadLine, "the line ends before the upstream")
 		}
-		switch i {
-		case 0:
-			values[0], rest = rest[1:cut], rest[cut+2:]
-		case 1:
-			rest = rest[:cut]
-		default:
-			values[5-i], rest = rest[cut+3:], rest[:cut]
+		if i < 4 {
+			values[i] = rest[from+3:]
 		}
+		rest = rest[:from]
 	}
-	values[1] = rest[1:]
+	values[1] = rest
 	for i := range values {
 		if dash(values[i]) {
 			values[i] = nil

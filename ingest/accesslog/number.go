@@ -15,7 +15,7 @@ const (
 
 var numberFaultText = [...]string{"", "is not a number", "is negative", "is too large", "is not a whole number"}
 
-var powersOfTen = [19]int64{1, 1e1, 1e2, 1e3, 1e4, 1e5, 1e6, 1e7, 1e8, 1e9, 1e10, 1e11, 1e12, 1e13, 1e14, 1e15, 1e16, 1e17, 1e18}
+var powersOfTen = [20]uint64{1, 1e1, 1e2, 1e3, 1e4, 1e5, 1e6, 1e7, 1e8, 1e9, 1e10, 1e11, 1e12, 1e13, 1e14, 1e15, 1e16, 1e17, 1e18, 1e19}
 
 // parseScaled reads a decimal number, with fraction and exponent if there are, and returns it times 10^scale, rounded half up.
 // It works in integers: no digit is lost on the way through a float.
@@ -57,12 +57,12 @@ func scaled(b []byte, scale int) (v int64, rest bool, fault numberFault) {
 		negative = b[i] == '-'
 		i++
 	}
-	var mantissa int64
+	var mantissa uint64
 	digits, exponent, any := 0, scale, false
 	for ; i < len(b) && b[i]-'0' <= 9; i++ {
 		any = true
-		if digits < 18 {
-			if mantissa = mantissa*10 + int64(b[i]-'0'); mantissa > 0 {
+		if digits < 19 {
+			if mantissa = mantissa*10 + uint64(b[i]-'0'); mantissa > 0 {
 				digits++
 			}
 		} else {
@@ -73,9 +73,9 @@ func scaled(b []byte, scale int) (v int64, rest bool, fault numberFault) {
 	if i < len(b) && b[i] == '.' {
 		for i++; i < len(b) && b[i]-'0' <= 9; i++ {
 			any = true
-			if digits < 18 {
+			if digits < 19 {
 				exponent--
-				if mantissa = mantissa*10 + int64(b[i]-'0'); mantissa > 0 {
+				if mantissa = mantissa*10 + uint64(b[i]-'0'); mantissa > 0 {
 					digits++
 				}
 			} else {
@@ -119,15 +119,20 @@ func scaled(b []byte, scale int) (v int64, rest bool, fault numberFault) {
 	case exponent >= 19, exponent > 0 && mantissa > math.MaxInt64/powersOfTen[exponent]:
 		return 0, false, numberTooLarge
 	case exponent >= 0:
-		return mantissa * powersOfTen[exponent], rest, numberOK
-	case exponent < -18:
+		if mantissa *= powersOfTen[exponent]; mantissa > math.MaxInt64 {
+			return 0, false, numberTooLarge
+		}
+		return int64(mantissa), rest, numberOK
+	case exponent < -19:
 		return 0, true, numberOK
 	}
 	p := powersOfTen[-exponent]
-	v = mantissa / p
-	left := mantissa % p
+	whole, left := mantissa/p, mantissa%p
 	if left >= p-left {
-		v++
+		whole++
 	}
-	return v, rest || left != 0, numberOK
+	if whole > math.MaxInt64 {
+		return 0, false, numberTooLarge
+	}
+	return int64(whole), rest || left != 0, numberOK
 }

@@ -24,6 +24,9 @@ func (c *core) clean(v, secret []byte, max int) []byte {
 	if len(v) > max {
 		v = cut(v, max)
 	}
+	if dash(v) {
+		return nil
+	}
 	return v
 }
 
