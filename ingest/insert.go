@@ -13,7 +13,7 @@ const idleCommit = 50 * time.Millisecond
 // insertBlocks plans, inserts and commits one block after the other until ctx ends, then finishes the one in hand. It
 // returns errFenced when the partition has another owner.
 func (w *worker) insertBlocks(ctx context.Context) error {
-	uncommitted := false
+	uncommitted := true // what takeover settled
 	idle := time.NewTimer(idleCommit)
 	defer idle.Stop()
 	for {

@@ -1,0 +1,294 @@
+// Package ship tails an access-log file into Kafka, for gateways that can only write files.
+//
+// Each line is decoded here, where it was written, and goes into Kafka as a record of format tollkeeper under its key's
+// id: no key in clear ever leaves the machine. A line that cannot be decoded is shipped redacted and marked, so that it
+// becomes a dead letter where all others are.
+//
+// Delivery is at least once, and counts once: the position is noted after every broker in the replica set has
+// acknowledged, and a record that is shipped again has the same source and request id. A log without request ids gets
+// them from the file's identity and the line's place in it.
+//
+// The file may be rotated by renaming it (what is still written to the old name's file is shipped for another while) or
+// by copying and truncating it (what was not read before is looked for in the copy beside it). It may be missing when
+// shipping starts. Blocking: [Shipper.Run] until its context ends. Bounds: one batch of lines in memory. Dropped:
+// nothing, but what is truncated away without a copy; tollkeeper_ship_truncated_bytes_total counts that.
+package ship
+
+import (
+	"context"
+	"crypto/tls"
+	"errors"
+	"fmt"
+	"log/slog"
+	"math/rand/v2"
+	"os"
+	"path/filepath"
+	"strconv"
+	"sync/atomic"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/segmentio/kafka-go"
+	"github.com/segmentio/kafka-go/sasl"
+
+	"github.com/tollkeeper/tollkeeper/ingest/accesslog"
+	"github.com/tollkeeper/tollkeeper/internal/usage"
+)
+
+// Config is what New needs.
+type Config struct {
+	File       string
+	StateFile  string // where the position is kept; File + ".tollkeeper" when empty
+	Brokers    []string
+	Topic      string
+	NewDecoder func() (accesslog.Decoder, error)
+	Source     string // of records whose line names none; the host's name when empty
+	FromEnd    bool   // without a noted position, start behind what is in the file already
+	TLS        *tls.Config
+	SASL       sasl.Mechanism
+
+	Poll       time.Duration // how often the file is looked at, 50 ms
+	Drain      time.Duration // how long a renamed file is still read after it stopped growing, 10 s
+	BatchLines int           // 2,000
+
+	Logger     *slog.Logger
+	Registerer prometheus.Registerer
+	Now        func() time.Time
+}
+
+// Shipper ships one file.
+type Shipper struct {
+	cfg      Config
+	log      *slog.Logger
+	dec      accesslog.Decoder
+	writer   *kafka.Writer
+	tr       *kafka.Transport
+	in, out  usage.Batch
+	msgs     []kafka.Message
+	buf      []byte
+	shipped  atomic.Int64
+	rejected atomic.Int64
+	failing  atomic.Pointer[string]
+	metrics  shipMetrics
+}
+
+type shipMetrics struct{ lines, rejected, truncated, retries prometheus.Counter }
+
+// New checks the settings; it opens nothing.
+func New(cfg Config) (*Shipper, error) {
+	var problems []error
+	if cfg.File == "" {
+		problems = append(problems, errors.New("ship needs the name of a log file"))
+	}
+	if len(cfg.Brokers) == 0 {
+		problems = append(problems, errors.New("kafka.brokers is empty; name at least one host:port"))
+	}
+	if cfg.Topic == "" {
+		problems = append(problems, errors.New("ship needs a topic; set --topic"))
+	}
+	if cfg.NewDecoder == nil {
+		problems = append(problems, errors.New("ship needs a format"))
+	}
+	if len(problems) > 0 {
+		return nil, errors.Join(problems...)
+	}
+	if cfg.StateFile == "" {
+		cfg.StateFile = cfg.File + ".tollkeeper"
+	}
+	if cfg.Source == "" {
+		host, err := os.Hostname()
+		if err != nil {
+			return nil, fmt.Errorf("the host has no name; set --source: %w", err)
+		}
+		cfg.Source = host
+	}
+	if cfg.Poll == 0 {
+		cfg.Poll = 50 * time.Millisecond
+	}
+	if cfg.Drain == 0 {
+		cfg.Drain = 10 * time.Second
+	}
+	if cfg.BatchLines == 0 {
+		cfg.BatchLines = 2000
+	}
+	if cfg.Logger == nil {
+		cfg.Logger = slog.New(slog.DiscardHandler)
+	}
+	if cfg.Now == nil {
+		cfg.Now = time.Now
+	}
+	if abs, err := filepath.Abs(cfg.File); err == nil {
+		cfg.File = abs
+	}
+	dec, err := cfg.NewDecoder()
+	if err != nil {
+		return nil, err
+	}
+	counter := func(name, help string) prometheus.Counter {
+		return prometheus.NewCounter(prometheus.CounterOpts{Namespace: "tollkeeper", Subsystem: "ship", Name: name, Help: help})
+	}
+	s := &Shipper{cfg: cfg, log: cfg.Logger.With("file", cfg.File), dec: dec, metrics: shipMetrics{
+		lines:     counter("lines_total", "Lines shipped."),
+		rejected:  counter("rejected_lines_total", "Lines shipped redacted, because they could not be decoded."),
+		truncated: counter("truncated_bytes_total", "Bytes that were truncated away before they were read."),
+		retries:   counter("retries_total", "Writes to Kafka that failed and were repeated."),
+	}}
+	if cfg.Registerer != nil {
+		cfg.Registerer.MustRegister(s.metrics.lines, s.metrics.rejected, s.metrics.truncated, s.metrics.retries)
+	}
+	s.tr = &kafka.Transport{ClientID: "tollkeeper-ship", TLS: cfg.TLS, SASL: cfg.SASL, DialTimeout: 5 * time.Second, IdleTimeout: 30 * time.Second, MetadataTTL: 5 * time.Second}
+	s.writer = &kafka.Writer{Addr: kafka.TCP(cfg.Brokers...), Topic: cfg.Topic, Balancer: &kafka.Hash{}, RequiredAcks: kafka.RequireAll, Compression: kafka.Lz4,
+		BatchSize: cfg.BatchLines, BatchBytes: 4 << 20, BatchTimeout: time.Millisecond, MaxAttempts: 1, WriteTimeout: 10 * time.Second, ReadTimeout: 10 * time.Second, Transport: s.tr}
+	return s, nil
+}
+
+// Status is a snapshot.
+type Status struct {
+	Shipped  int64  // lines acknowledged
+	Rejected int64  // of them, those that were redacted
+	Failing  string // the last error while Kafka does not take lines; empty when it does
+}
+
+// Status may be called at any time.
+func (s *Shipper) Status() Status {
+	st := Status{Shipped: s.shipped.Load(), Rejected: s.rejected.Load()}
+	if f := s.failing.Load(); f != nil {
+		st.Failing = *f
+	}
+	return st
+}
+
+// Run ships until ctx ends and returns nil then. Kafka being away or the file missing is no error: Run waits. An error
+// is a state file that cannot be read or written.
+func (s *Shipper) Run(ctx context.Context) error {
+	defer s.tr.CloseIdleConnections()
+	defer s.writer.Close()
+	t, err := openTail(&s.cfg, s.log, s.metrics.truncated)
+	if err != nil {
+		return err
+	}
+	defer t.close()
+	for ctx.Err() == nil {
+		n, err := t.read(s.cfg.BatchLines, s.add)
+		if err != nil {
+			s.log.Warn("cannot read the log; trying again", "error", err)
+		}
+		if n == 0 {
+			s.msgs = s.msgs[:0]
+			sleep(ctx, s.cfg.Poll)
+			continue
+		}
+		if !s.flush(ctx) {
+			return nil // what was read is not noted, so it is shipped again
+		}
+		s.shipped.Add(int64(n))
+		s.metrics.lines.Add(float64(n))
+		if err := t.note(); err != nil {
+			return fmt.Errorf("note the position in %s: %w; set --state to a file that can be written", s.cfg.StateFile, err)
+		}
+	}
+	return nil
+}
+
+// add turns a line into messages. Values share one buffer, which is kept until they are written.
+func (s *Shipper) add(line []byte, fileID string, offset int64) {
+	if len(s.msgs) == 0 {
+		s.buf = s.buf[:0]
+	}
+	s.in.Reset()
+	s.out.Reset()
+	err := s.dec.Decode(line, accesslog.Origin{Offset: offset, ReceivedMillis: s.cfg.Now().UnixMilli(), Source: s.cfg.Source}, &s.in)
+	if err != nil {
+		s.reject(line, err)
+		return
+	}
+	var r usage.Record
+	for i := range s.in.Len() {
+		s.in.At(i, &r)
+		if len(r.RequestID) == 0 {
+			r.RequestID = derivedID(fileID, offset, i)
+		}
+		s.out.Append(&r)
+		value := accesslog.AppendRecord(nil, &s.out, i)
+		var key []byte
+		if r.KeyID != "" {
+			key = []byte(r.KeyID)
+		}
+		s.msgs = append(s.msgs, kafka.Message{Key: key, Value: value})
+	}
+}
+
+// maxRejectedBytes bounds what is shipped of a line that could not be decoded.
+const maxRejectedBytes = 4096
+
+// reject ships a line so that it is refused at the other end too, whatever is in it.
+func (s *Shipper) reject(line []byte, err error) {
+	s.rejected.Add(1)
+	s.metrics.rejected.Inc()
+	reason := "decoder_error"
+	var r *accesslog.Reject
+	if errors.As(err, &r) {
+		reason = r.Reason + ", " + r.Detail
+	}
+	value := append([]byte("not decoded by ship ("+reason+"): "), accesslog.Redact(line, maxRejectedBytes)...)
+	s.msgs = append(s.msgs, kafka.Message{Value: value})
+}
+
+// derivedID stands in for a request id. It is the same whenever this line of this file is shipped.
+func derivedID(fileID string, offset int64, sub int) []byte {
+	b := append([]byte("line-"), fileID...)
+	b = append(b, '-')
+	b = strconv.AppendInt(b, offset, 10)
+	if sub > 0 {
+		b = append(b, '-')
+		b = strconv.AppendInt(b, int64(sub), 10)
+	}
+	return b
+}
+
+// flush writes until everything is acknowledged by all replicas in sync; false when ctx ended before. Only what was
+// refused is written again.
+func (s *Shipper) flush(ctx context.Context) bool {
+	wait := 100 * time.Millisecond
+	pending := s.msgs
+	for len(pending) > 0 {
+		err := s.writer.WriteMessages(ctx, pending...)
+		if err == nil {
+			break
+		}
+		if ctx.Err() != nil {
+			return false
+		}
+		var each kafka.WriteErrors
+		if errors.As(err, &each) && len(each) == len(pending) {
+			failed := make([]kafka.Message, 0, each.Count())
+			for i, e := range each {
+				if e != nil {
+					failed = append(failed, kafka.Message{Key: pending[i].Key, Value: pending[i].Value})
+				}
+			}
+			pending = failed
+		}
+		why := err.Error()
+		if s.failing.Swap(&why) == nil {
+			s.log.Warn("Kafka does not take the log's lines; they wait in the file", "error", err)
+		}
+		s.metrics.retries.Inc()
+		sleep(ctx, wait/2+rand.N(wait/2))
+		wait = min(2*wait, 5*time.Second)
+	}
+	if s.failing.Swap(nil) != nil {
+		s.log.Info("Kafka takes lines again")
+	}
+	s.msgs = s.msgs[:0]
+	return true
+}
+
+func sleep(ctx context.Context, d time.Duration) {
+	t := time.NewTimer(d)
+	defer t.Stop()
+	select {
+	case <-t.C:
+	case <-ctx.Done():
+	}
+}
