@@ -79,7 +79,7 @@ func newRootCmd() *cobra.Command {
 		Version:       version,
 	}
 	root.AddCommand(
-		newServeCmd(), newDemoCmd(), newImportCmd(), newFormatsCmd(), newConfigCmd(), newVersionCmd(), newEngineCmd(),
+		newServeCmd(), newDemoCmd(), newImportCmd(), newShipCmd(), newFormatsCmd(), newConfigCmd(), newVersionCmd(), newEngineCmd(),
 	)
 	return root
 }

@@ -68,6 +68,7 @@ type App struct {
 	now        func() time.Time
 	version    string
 	tool       bool
+	pepper     *keys.Pepper
 	simulated  bool
 	brokers    []string
 	listener   net.Listener
@@ -157,32 +158,26 @@ func (a *App) Wait(ctx context.Context) error {
 func (a *App) path(name string) string { return filepath.Join(a.cfg.Data, name) }
 
 func (a *App) openStores(ctx context.Context) error {
-	pepper, err := keys.LoadPepper(a.path("pepper"))
-	if err != nil {
-		return err
-	}
-	dsn := a.cfg.Database
-	if dsn == "" {
-		dsn = a.path("tollkeeper.db")
-	}
-	if a.SQL, err = sqlstore.Open(ctx, dsn, quotas.Migrations()); err != nil {
-		return err
-	}
-	a.cleanups.add("database", func(context.Context) error { return a.SQL.Close() })
-	if a.Keys, err = keys.NewStore(ctx, a.SQL, keys.StoreConfig{Pepper: pepper, Now: a.now, Logger: a.Log}); err != nil {
+	if err := a.openKeys(ctx); err != nil {
 		return err
 	}
 	a.Alerts = alerts.NewStore(a.SQL, alerts.Config{Audit: a.Keys.Audit(), Now: a.now, Logger: a.Log})
+	var err error
 	a.Tokens, err = tokens.NewStore(ctx, a.SQL, tokens.Config{
-		Secret: pepper.Derive("tokens"), Audit: a.Keys.Audit(), Now: a.now, Logger: a.Log,
+		Secret: a.pepper.Derive("tokens"), Audit: a.Keys.Audit(), Now: a.now, Logger: a.Log,
 	})
 	if err != nil {
 		return err
 	}
-	if err := a.openEnricher(); err != nil {
-		return err
+	if !a.tool {
+		a.run("token feed", a.Tokens.Run)
+		a.run("alert feed", a.Alerts.Run)
 	}
-	a.Verifier, err = keys.NewVerifier(a.Keys, keys.VerifierConfig{
+	return nil
+}
+
+func (a *App) verifierConfig() keys.VerifierConfig {
+	c := keys.VerifierConfig{
 		Bound: a.cfg.FeedBound, Poll: min(keys.DefaultPoll, a.cfg.FeedBound/4), FailOpen: a.cfg.FeedPolicy == "open",
 		Quota: func(id string) (bool, string) {
 			if a.Counter == nil {
@@ -191,21 +186,12 @@ func (a *App) openStores(ctx context.Context) error {
 			ok, reason, _ := a.Counter.Check(id)
 			return ok, reason
 		},
-		ASN:        func(ip netip.Addr) uint32 { _, asn := a.Enricher.Lookup(ip); return asn },
-		Registerer: a.Registry,
-	})
-	if err != nil {
-		return err
+		ASN: func(ip netip.Addr) uint32 { _, asn := a.Enricher.Lookup(ip); return asn },
 	}
-	if err := a.Verifier.Load(ctx); err != nil {
-		return err
+	if a.Registry != nil {
+		c.Registerer = a.Registry
 	}
-	a.run("key feed", a.Verifier.Run)
-	if !a.tool {
-		a.run("token feed", a.Tokens.Run)
-		a.run("alert feed", a.Alerts.Run)
-	}
-	return nil
+	return c
 }
 
 // openEnricher takes the operator's address data, or what came with the engine. Without any, networks stay unknown.
@@ -286,15 +272,18 @@ func (a *App) Stop(ctx context.Context) error {
 	})
 }
 
-// Decoder makes a decoder for the settings' format.
-func (a *App) Decoder() (accesslog.Decoder, error) {
-	o := accesslog.Options{Keys: a.Verifier, TrustedHops: a.cfg.TrustedHops, Now: a.now}
-	if a.cfg.Mapping != "" {
-		m, err := accesslog.LoadMapping(a.cfg.Mapping)
+// Decoder makes a decoder for the settings' format. It is for one goroutine.
+func (a *App) Decoder() (accesslog.Decoder, error) { return NewDecoder(a.cfg, a.Verifier) }
+
+// NewDecoder makes a decoder for the settings' format, with keys told apart by resolver.
+func NewDecoder(c config.Config, resolver accesslog.KeyResolver) (accesslog.Decoder, error) {
+	o := accesslog.Options{Keys: resolver, TrustedHops: c.TrustedHops}
+	if c.Mapping != "" {
+		m, err := accesslog.LoadMapping(c.Mapping)
 		if err != nil {
 			return nil, err
 		}
 		o.Mapping = m
 	}
-	return accesslog.New(a.cfg.Format, o)
+	return accesslog.New(c.Format, o)
 }

@@ -41,9 +41,9 @@ type watch struct {
 	known   map[string]struct{} // keys whose history was read, or that have none
 	history bool                // whether anything of this partition was stored before it came here
 	view    dictView            // up to where the batch's key ids were looked at
-	event   int64           // newest event time that was observed, Unix milliseconds
-	seen    time.Time       // when that was
-	ctx     context.Context // ends with the assignment
+	event   int64               // newest event time that was observed, Unix milliseconds
+	seen    time.Time           // when that was
+	ctx     context.Context     // ends with the assignment
 	cancel  context.CancelFunc
 }
 

@@ -74,7 +74,9 @@ func (s usageSource) EachKey(ctx context.Context, from, to time.Time, each func(
 }
 
 // SealedThrough implements meter.Source.
-func (s usageSource) SealedThrough(ctx context.Context) (time.Time, error) { return s.db.SealedThrough(ctx) }
+func (s usageSource) SealedThrough(ctx context.Context) (time.Time, error) {
+	return s.db.SealedThrough(ctx)
+}
 
 func toKeyUsage(u *clickhouse.KeyUsage) meter.KeyUsage {
 	k := meter.KeyUsage{KeyID: u.KeyID, Bucket: u.Start, Amounts: meter.Amounts{

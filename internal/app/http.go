@@ -15,6 +15,7 @@ import (
 
 	"github.com/tollkeeper/tollkeeper/api"
 	"github.com/tollkeeper/tollkeeper/api/bind"
+	page "github.com/tollkeeper/tollkeeper/api/dashboard"
 	"github.com/tollkeeper/tollkeeper/api/gen"
 	"github.com/tollkeeper/tollkeeper/internal/clickhouse"
 	"github.com/tollkeeper/tollkeeper/keys/tokens"
@@ -36,7 +37,7 @@ func (a *App) openAPI(context.Context) error {
 		trusted = append(trusted, p)
 	}
 	var dashboard fs.FS
-	if files, ok := dashboardFiles(); ok {
+	if files, ok := page.Files(); ok {
 		dashboard = files
 	}
 	var err error
@@ -178,4 +179,3 @@ func (d deadLetters) ListDeadLetters(ctx context.Context, reason string, p api.P
 	}
 	return out, cursor, nil
 }
-

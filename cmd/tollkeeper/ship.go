@@ -1,0 +1,66 @@
+package main
+
+import (
+	"errors"
+
+	"github.com/spf13/cobra"
+
+	"github.com/tollkeeper/tollkeeper/ingest/accesslog"
+	"github.com/tollkeeper/tollkeeper/ingest/ship"
+	"github.com/tollkeeper/tollkeeper/internal/app"
+	"github.com/tollkeeper/tollkeeper/internal/telemetry"
+)
+
+func newShipCmd() *cobra.Command {
+	var topic, source, stateFile string
+	var fromEnd bool
+	cmd := &cobra.Command{
+		Use: "ship FILE", Short: "Tail a log file into Kafka, keyed by API key", Args: cobra.ExactArgs(1),
+		Long: "Tail a gateway's log file into Kafka. Each line becomes a record under its key's id; keys in clear stay on this\n" +
+			"machine. The file may be rotated; the position is kept, so that nothing is lost or counted twice over restarts.",
+		Example: "  tollkeeper ship --kafka broker:9092 --format nginx /var/log/nginx/api.json",
+	}
+	load := settings(cmd)
+	cmd.Flags().StringVar(&topic, "topic", "", "topic to write to; default: the first of --topics")
+	cmd.Flags().StringVar(&source, "source", "", "name of this gateway; default: the host's name")
+	cmd.Flags().StringVar(&stateFile, "state-file", "", "where the position is kept; default: FILE.tollkeeper")
+	cmd.Flags().BoolVar(&fromEnd, "from-end", false, "on the first run, leave out what is in the file already")
+	cmd.RunE = func(cmd *cobra.Command, args []string) error {
+		c, err := load()
+		if err != nil {
+			return err
+		}
+		if topic == "" {
+			topic = c.Topics[0]
+		}
+		brokers := c.Brokers()
+		if len(brokers) == 0 {
+			brokers = []string{c.KafkaListen}
+		}
+		log := logger(cmd, c)
+		resolver, end, err := app.KeyResolver(cmd.Context(), c, log)
+		if err != nil {
+			return err
+		}
+		defer end()
+		decoder := func() (accesslog.Decoder, error) { return app.NewDecoder(c, resolver) }
+		if _, err := decoder(); err != nil {
+			return err
+		}
+		s, err := ship.New(ship.Config{
+			File: args[0], StateFile: stateFile, Brokers: brokers, Topic: topic, NewDecoder: decoder, Source: source, FromEnd: fromEnd,
+			Logger: log, Registerer: telemetry.Registry(version, commit()),
+		})
+		if err != nil {
+			return err
+		}
+		if err := s.Run(cmd.Context()); err != nil {
+			return failed{err}
+		}
+		if st := s.Status(); st.Failing != "" {
+			return failed{errors.New("not everything was shipped, the rest follows with the next start: " + st.Failing)}
+		}
+		return nil
+	}
+	return cmd
+}

@@ -1,0 +1,63 @@
+package app
+
+import (
+	"context"
+	"log/slog"
+	"path/filepath"
+	"time"
+
+	"github.com/tollkeeper/tollkeeper/ingest/accesslog"
+	"github.com/tollkeeper/tollkeeper/internal/config"
+	"github.com/tollkeeper/tollkeeper/internal/sqlstore"
+	"github.com/tollkeeper/tollkeeper/keys"
+	"github.com/tollkeeper/tollkeeper/quotas"
+)
+
+// KeyResolver opens the key store beside a running server, to turn keys in clear into their ids. It follows changes until
+// closed.
+func KeyResolver(ctx context.Context, c config.Config, log *slog.Logger) (_ accesslog.KeyResolver, closed func(), err error) {
+	a := &App{Log: log, cfg: c, now: time.Now, tool: true, failed: make(chan error, 1)}
+	end := func() {
+		stop, cancel := context.WithTimeout(context.WithoutCancel(ctx), 10*time.Second)
+		defer cancel()
+		if err := a.Stop(stop); err != nil {
+			log.Warn("the key store did not close in order", "err", err)
+		}
+	}
+	if err := a.openKeys(ctx); err != nil {
+		end()
+		return nil, nil, err
+	}
+	return a.Verifier, end, nil
+}
+
+// openKeys opens the database and the keys in it.
+func (a *App) openKeys(ctx context.Context) error {
+	pepper, err := keys.LoadPepper(a.path("pepper"))
+	if err != nil {
+		return err
+	}
+	dsn := a.cfg.Database
+	if dsn == "" {
+		dsn = filepath.Join(a.cfg.Data, "tollkeeper.db")
+	}
+	if a.SQL, err = sqlstore.Open(ctx, dsn, quotas.Migrations()); err != nil {
+		return err
+	}
+	a.cleanups.add("database", func(context.Context) error { return a.SQL.Close() })
+	if a.Keys, err = keys.NewStore(ctx, a.SQL, keys.StoreConfig{Pepper: pepper, Now: a.now, Logger: a.Log}); err != nil {
+		return err
+	}
+	a.pepper = pepper
+	if err := a.openEnricher(); err != nil {
+		return err
+	}
+	if a.Verifier, err = keys.NewVerifier(a.Keys, a.verifierConfig()); err != nil {
+		return err
+	}
+	if err := a.Verifier.Load(ctx); err != nil {
+		return err
+	}
+	a.run("key feed", a.Verifier.Run)
+	return nil
+}
