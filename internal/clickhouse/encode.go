@@ -17,8 +17,6 @@ const MaxBlockRows = 1_000_000
 type encoder struct {
 	buf  []byte
 	dict dictEncoder
-	unit []uint32
-	ends []int // scratch: lengths of the values of a constant column
 }
 
 // eventColumns is the order of the columns in a block; it is also the INSERT's list.

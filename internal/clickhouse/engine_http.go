@@ -65,7 +65,7 @@ func (h *engineHandler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	if values.Get("compress") == "1" {
-		refuse(w, http.StatusBadRequest, errors.New("Code: 48. DB::Exception: the embedded engine does not compress its answers: it is on the same machine. (NOT_IMPLEMENTED)"))
+		refuse(w, http.StatusBadRequest, exception(48, "NOT_IMPLEMENTED", "the embedded engine does not compress its answers: it is on the same machine"))
 		return
 	}
 	settings, params := split(values)
@@ -107,8 +107,10 @@ func (h *engineHandler) hello(w http.ResponseWriter) {
 	block := proto.Block{Info: proto.BlockInfo{BucketNum: -1}, Columns: 4, Rows: 1}
 	var b proto.Buffer
 	if err := block.EncodeBlock(&b, ch.ClientTCPProtocolVersion, []proto.InputColumn{
-		{Name: "displayName()", Data: name}, {Name: "version()", Data: version},
-		{Name: "revision()", Data: revision}, {Name: "timezone()", Data: zone},
+		{Name: "displayName()", Data: name},
+		{Name: "version()", Data: version},
+		{Name: "revision()", Data: revision},
+		{Name: "timezone()", Data: zone},
 	}); err != nil {
 		refuse(w, http.StatusInternalServerError, err)
 		return
@@ -180,7 +182,7 @@ func stream(w http.ResponseWriter, ctx context.Context, c *libchdb.Conn, q state
 
 func (h *engineHandler) insert(w http.ResponseWriter, r *http.Request, sql, format string, body io.Reader, database string, settings map[string]string) {
 	if !strings.EqualFold(format, "Native") {
-		refuse(w, http.StatusBadRequest, fmt.Errorf("Code: 73. DB::Exception: the embedded engine takes blocks in Native format only, not %s. (UNKNOWN_FORMAT)", format))
+		refuse(w, http.StatusBadRequest, exception(73, "UNKNOWN_FORMAT", "the embedded engine takes blocks in Native format only, not %s", format))
 		return
 	}
 	s, err := h.pool.acquire(r.Context(), database, settings)
@@ -216,7 +218,7 @@ func (h *engineHandler) pipe(c *libchdb.Conn, sql string, body io.Reader) error 
 		n, err := fill(body, *buffer)
 		if err != nil && !errors.Is(err, io.EOF) {
 			insert.Cancel()
-			return fmt.Errorf("Code: 33. DB::Exception: the block ended early: %w. (CANNOT_READ_ALL_DATA)", err)
+			return exception(33, "CANNOT_READ_ALL_DATA", "the block ended early: %v", err)
 		}
 		ended = err != nil
 		if err := insert.Append((*buffer)[:n]); err != nil {
@@ -245,11 +247,11 @@ func decodeBody(r *http.Request, values url.Values) (io.Reader, error) {
 	case "gzip":
 		z, err := gzip.NewReader(body)
 		if err != nil {
-			return nil, fmt.Errorf("Code: 354. DB::Exception: the body is not gzip: %w. (ZLIB_INFLATE_FAILED)", err)
+			return nil, exception(354, "ZLIB_INFLATE_FAILED", "the body is not gzip: %v", err)
 		}
 		body = z
 	default:
-		return nil, fmt.Errorf("Code: 48. DB::Exception: the embedded engine does not know Content-Encoding %q. (NOT_IMPLEMENTED)", e)
+		return nil, exception(48, "NOT_IMPLEMENTED", "the embedded engine does not know Content-Encoding %q", e)
 	}
 	if values.Get("decompress") == "1" {
 		reader := proto.NewReader(bufio.NewReaderSize(body, 1<<16))
@@ -262,10 +264,10 @@ func decodeBody(r *http.Request, values url.Values) (io.Reader, error) {
 func readSQL(query string, body io.Reader) ([]byte, error) {
 	text, err := io.ReadAll(io.LimitReader(body, maxSQLBytes+1))
 	if err != nil {
-		return nil, fmt.Errorf("Code: 33. DB::Exception: the statement ended early: %w. (CANNOT_READ_ALL_DATA)", err)
+		return nil, exception(33, "CANNOT_READ_ALL_DATA", "the statement ended early: %v", err)
 	}
 	if len(text) > maxSQLBytes {
-		return nil, fmt.Errorf("Code: 62. DB::Exception: the statement is longer than %d bytes. (SYNTAX_ERROR)", maxSQLBytes)
+		return nil, exception(62, "SYNTAX_ERROR", "the statement is longer than %d bytes", maxSQLBytes)
 	}
 	switch {
 	case query == "":
@@ -290,17 +292,21 @@ func split(values url.Values) (settings map[string]string, params []libchdb.Para
 	return settings, params
 }
 
+// exception is an error of ours in the form of the engine's own, which clients take apart.
+func exception(code int, name, format string, args ...any) error {
+	return &libchdb.Error{Message: fmt.Sprintf("Code: %d. DB::Exception: %s. (%s)", code, fmt.Sprintf(format, args...), name)}
+}
+
 var exceptionCode = regexp.MustCompile(`^Code: (\d+)\.`)
 
 func refuse(w http.ResponseWriter, status int, err error) {
 	text := err.Error()
-	code := "1002" // UNKNOWN_EXCEPTION
-	if m := exceptionCode.FindStringSubmatch(text); m != nil {
-		code = m[1]
-	} else {
-		text = "Code: " + code + ". DB::Exception: " + text
+	m := exceptionCode.FindStringSubmatch(text)
+	if m == nil {
+		text = exception(1002, "UNKNOWN_EXCEPTION", "%s", text).Error()
+		m = exceptionCode.FindStringSubmatch(text)
 	}
-	w.Header().Set("X-ClickHouse-Exception-Code", code)
+	w.Header().Set("X-ClickHouse-Exception-Code", m[1])
 	w.Header().Set("Content-Type", "text/plain; charset=UTF-8")
 	w.WriteHeader(status)
 	_, _ = io.WriteString(w, text+"\n")

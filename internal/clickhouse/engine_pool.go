@@ -147,7 +147,7 @@ func setStatement(have, want map[string]string) (string, error) {
 	var parts []string
 	for _, name := range slices.Sorted(maps.Keys(want)) {
 		if !settingName.MatchString(name) {
-			return "", &libchdb.Error{Message: fmt.Sprintf("Code: 115. DB::Exception: Unknown setting %q. (UNKNOWN_SETTING)", name)}
+			return "", exception(115, "UNKNOWN_SETTING", "unknown setting %q", name)
 		}
 		if v, ok := have[name]; !ok || v != want[name] {
 			parts = append(parts, name+" = '"+stringEscaper.Replace(want[name])+"'")

@@ -138,9 +138,16 @@ func TestOnlyWhatMayMendItselfIsRetryable(t *testing.T) {
 		err  error
 		want bool
 	}{
-		{nil, false}, {errTest, false}, {context.Canceled, false}, {context.DeadlineExceeded, true}, {io.ErrUnexpectedEOF, false},
-		{wrap("x", io.ErrUnexpectedEOF), true}, {wrap("x", errTest), false}, {wrap("x", &net.OpError{Err: errTest}), true},
-		{wrap("x", context.Canceled), false}, {errors.Join(ErrUnavailable, errTest), true},
+		{nil, false},
+		{errTest, false},
+		{context.Canceled, false},
+		{context.DeadlineExceeded, true},
+		{io.ErrUnexpectedEOF, false},
+		{wrap("x", io.ErrUnexpectedEOF), true},
+		{wrap("x", errTest), false},
+		{wrap("x", &net.OpError{Err: errTest}), true},
+		{wrap("x", context.Canceled), false},
+		{errors.Join(ErrUnavailable, errTest), true},
 	} {
 		if got := IsRetryable(c.err); got != c.want {
 			t.Errorf("IsRetryable(%v) = %v", c.err, got)

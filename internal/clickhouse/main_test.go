@@ -21,6 +21,9 @@ func TestMain(m *testing.M) {
 	if len(os.Args) > 1 && os.Args[1] == "engine" { // as the program does with its subcommand
 		os.Exit(serveEngineForTests())
 	}
+	if err := flag.Set("rapid.checks", "30"); err != nil { // each talks to the engine; a command line may ask for more
+		panic(err)
+	}
 	goleak.VerifyTestMain(m)
 }
 

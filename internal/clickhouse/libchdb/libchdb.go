@@ -50,16 +50,27 @@ func Load(path string) (lib *Library, err error) {
 		target any
 		name   string
 	}{
-		{&l.connect, "chdb_connect"}, {&l.closeConn, "chdb_close_conn"}, {&l.query, "chdb_query_n"},
-		{&l.queryParams, "chdb_query_with_params_n"}, {&l.streamQuery, "chdb_stream_query_n"},
-		{&l.streamQueryParams, "chdb_stream_query_with_params_n"}, {&l.streamFetch, "chdb_stream_fetch_result"},
-		{&l.streamCancel, "chdb_stream_cancel_query"}, {&l.destroyResult, "chdb_destroy_query_result"},
-		{&l.streamInsert, "chdb_stream_insert_n"}, {&l.streamAppend, "chdb_stream_append"},
-		{&l.streamDone, "chdb_stream_done"}, {&l.streamCancelIns, "chdb_stream_cancel_insert"},
-		{&l.streamInsertError, "chdb_stream_insert_error"}, {&l.destroyInsert, "chdb_destroy_insert_stream"},
-		{&l.resultBuffer, "chdb_result_buffer"}, {&l.resultLength, "chdb_result_length"},
-		{&l.resultError, "chdb_result_error"}, {&l.classify, "chdb_classify_query_n"},
-		{&l.signals, "chdb_set_signal_handlers_enabled"}, {&l.shutdown, "chdb_shutdown"},
+		{&l.connect, "chdb_connect"},
+		{&l.closeConn, "chdb_close_conn"},
+		{&l.query, "chdb_query_n"},
+		{&l.queryParams, "chdb_query_with_params_n"},
+		{&l.streamQuery, "chdb_stream_query_n"},
+		{&l.streamQueryParams, "chdb_stream_query_with_params_n"},
+		{&l.streamFetch, "chdb_stream_fetch_result"},
+		{&l.streamCancel, "chdb_stream_cancel_query"},
+		{&l.destroyResult, "chdb_destroy_query_result"},
+		{&l.streamInsert, "chdb_stream_insert_n"},
+		{&l.streamAppend, "chdb_stream_append"},
+		{&l.streamDone, "chdb_stream_done"},
+		{&l.streamCancelIns, "chdb_stream_cancel_insert"},
+		{&l.streamInsertError, "chdb_stream_insert_error"},
+		{&l.destroyInsert, "chdb_destroy_insert_stream"},
+		{&l.resultBuffer, "chdb_result_buffer"},
+		{&l.resultLength, "chdb_result_length"},
+		{&l.resultError, "chdb_result_error"},
+		{&l.classify, "chdb_classify_query_n"},
+		{&l.signals, "chdb_set_signal_handlers_enabled"},
+		{&l.shutdown, "chdb_shutdown"},
 	} {
 		symbol, err := purego.Dlsym(handle, f.name)
 		if err != nil {
