@@ -103,7 +103,7 @@ func (d *jsonDecoder) assemble(line []byte, r *call) (seen uint32, err error) {
 				if r.units == usage.MaxUnits {
 					return 0, d.bad(ReasonBadUnits, i, "is one unit too many")
 				}
-				r.unitName[r.units], r.unitValue[r.units] = []byte(f.name), n
+				d.unitName[r.units], d.unitValue[r.units] = f.name, n
 				r.units++
 			}
 		case toIP:
@@ -179,7 +179,7 @@ func (d *jsonDecoder) units(line []byte, v jsonscan.Value, r *call, i int) error
 		if r.units == usage.MaxUnits {
 			return d.bad(ReasonBadUnits, i, "has too many units")
 		}
-		r.unitName[r.units], r.unitValue[r.units] = name, n
+		d.unitName[r.units], d.unitValue[r.units] = name, n
 		r.units++
 	}
 	return nil

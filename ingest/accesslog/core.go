@@ -34,9 +34,7 @@ type call struct {
 	requestBytes  int64
 	responseBytes int64
 
-	units     int
-	unitName  [usage.MaxUnits][]byte
-	unitValue [usage.MaxUnits]int64
+	units int // how many of the core's are this call's
 }
 
 // core normalises calls and appends them; every decoder embeds one.
@@ -53,6 +51,8 @@ type core struct {
 	routes *routeCap
 
 	scratch    []byte
+	unitName   [usage.MaxUnits][]byte
+	unitValue  [usage.MaxUnits]int64
 	dates      dates
 	nowMillis  int64
 	sinceClock uint8
@@ -189,15 +189,16 @@ func (c *core) appendUnits(r *call, b *usage.Batch) {
 	start := len(b.UnitValue)
 next:
 	for i := range r.units {
-		name := c.clean(r.unitName[i], r.key, usage.MaxNameBytes)
-		for j := start; j < len(b.UnitValue); j++ {
-			if b.UnitName.At(j) == string(name) { // twice in one line: the last one stands
-				b.UnitValue[j] = r.unitValue[i]
+		c.appendClean(&b.UnitName, c.unitName[i], r.key, usage.MaxNameBytes)
+		last := len(b.UnitName.Index) - 1
+		for j := start; j < last; j++ {
+			if b.UnitName.Index[j] == b.UnitName.Index[last] { // twice in one line: the last one stands
+				b.UnitName.Index = b.UnitName.Index[:last]
+				b.UnitValue[j] = c.unitValue[i]
 				continue next
 			}
 		}
-		b.UnitName.Append(name)
-		b.UnitValue = append(b.UnitValue, r.unitValue[i])
+		b.UnitValue = append(b.UnitValue, c.unitValue[i])
 	}
 	b.UnitEnd = append(b.UnitEnd, len(b.UnitValue))
 }

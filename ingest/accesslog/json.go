@@ -51,7 +51,7 @@ type field struct {
 	path string // names of nested objects, separated by slashes
 	to   target
 	unit unit
-	name string // of a toUnit
+	name []byte // of a toUnit
 }
 
 // jsonSpec describes a format whose lines are JSON objects.

@@ -138,7 +138,7 @@ func ParseMapping(text []byte) (*Mapping, error) {
 		if err != nil {
 			wrong = append(wrong, fmt.Errorf("units.%s: %w", name, err))
 		}
-		m.fields = append(m.fields, field{path: p, to: toUnit, name: name})
+		m.fields = append(m.fields, field{path: p, to: toUnit, name: []byte(name)})
 	}
 	wrong = append(wrong, m.missing()...)
 	seen := map[string]bool{}

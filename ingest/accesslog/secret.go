@@ -5,13 +5,38 @@ import "bytes"
 // redacted stands where a secret was.
 const redacted = "[redacted]"
 
-// wordChar are the characters of which keys and tokens are made, percent signs aside.
-var wordChar = func() (t [256]bool) {
-	for c := range t {
-		t[c] = isAlnum(byte(c)) || c == '_' || c == '-' || c == '.' || c == '~' || c == '+' || c >= 0x80
+// Classes of bytes. Words, of which keys and tokens are made, are runs of word characters; percent signs are looked at apart.
+const (
+	charLower = 1 << iota
+	charUpper
+	charDigit
+	charMark   // a separator inside of a word
+	charPrefix // a letter that one of secretPrefixes starts with
+	charWord   = charLower | charUpper | charDigit | charMark
+)
+
+var charClass = func() (t [256]uint8) {
+	for i := range t {
+		c := byte(i)
+		switch {
+		case c-'0' <= 9:
+			t[c] = charDigit
+		case c-'a' < 26:
+			t[c] = charLower
+		case c-'A' < 26:
+			t[c] = charUpper
+		case c == '_' || c == '-' || c == '.' || c == '~' || c == '+' || c >= 0x80:
+			t[c] = charMark
+		}
+	}
+	for _, p := range secretPrefixes {
+		t[p[0]] |= charPrefix
+		t[p[0]^0x20] |= charPrefix
 	}
 	return t
 }()
+
+func isWordChar(c byte) bool { return charClass[c]&charWord != 0 }
 
 func isAlnum(c byte) bool {
 	return c-'0' <= 9 || c|0x20-'a' < 26
@@ -20,10 +45,11 @@ func isAlnum(c byte) bool {
 // minSecretBytes is the length below which no word is taken for a secret.
 const minSecretBytes = 11
 
-// secretPrefixes start the keys and tokens of well-known issuers. Ours, tk_live_ and tk_test_, are found inside of a word too.
+// secretPrefixes start the keys and tokens of well-known issuers, in any case unless they have capitals. Ours, tk_live_ and
+// tk_test_, are found inside of a word too.
 var secretPrefixes = []string{
 	"tk_", "sk_", "sk-", "pk_", "rk_", "ak_", "ghp_", "gho_", "ghu_", "ghs_", "ghr_", "github_pat_", "glpat-", "xoxa-", "xoxb-", "xoxp-",
-	"xapp-", "akia", "asia", "aiza", "ya29.", "eyj", "whsec_", "shpat_", "npm_", "pypi-", "hf_", "dop_v1_", "zpka_", "unkey_",
+	"xapp-", "AKIA", "ASIA", "AIza", "ya29.", "eyJ", "whsec_", "shpat_", "npm_", "pypi-", "hf_", "dop_v1_", "zpka_", "unkey_",
 }
 
 // secretWord reports whether a word looks like a key or token. Better one word too many than one key in a table.
@@ -31,40 +57,34 @@ func secretWord(w []byte) bool {
 	if len(w) < minSecretBytes {
 		return false
 	}
-	if hasSecretPrefix(w) {
-		return true
-	}
-	for i := 1; i < len(w); i++ { // also behind a separator: "key-tk_live_...", "x.eyJ..."
-		if c := w[i-1]; !isAlnum(c) && len(w)-i >= minSecretBytes && hasSecretPrefix(w[i:]) {
+	var seen uint8
+	start := true // also behind a separator: "key-tk_live_...", "x.eyJ..."
+	for i, c := range w {
+		class := charClass[c]
+		seen |= class
+		if start && class&charPrefix != 0 && len(w)-i >= minSecretBytes && hasSecretPrefix(w[i:]) {
+			return true
+		}
+		start = class&charMark != 0
+		if c == '_' && i >= 2 && w[i-1]|0x20 == 'k' && isOurs(w[i-2:]) {
 			return true
 		}
 	}
-	return containsOurs(w) || len(w) >= 32 && random(w)
+	const all = charLower | charUpper | charDigit
+	return len(w) >= 32 && seen&all == all && random(w)
 }
 
 func hasSecretPrefix(w []byte) bool {
-	switch w[0] | 0x20 { // the first letters of the list
-	case 't', 's', 'p', 'r', 'a', 'g', 'x', 'y', 'e', 'w', 'n', 'h', 'd', 'z', 'u':
-	default:
-		return false
-	}
 	for _, p := range secretPrefixes {
-		if len(w) >= len(p) && hasFoldPrefix(w, p) {
+		if p[0]|0x20 == w[0]|0x20 && (hasFoldPrefix(w, p) || len(w) > len(p) && string(w[:len(p)]) == p) {
 			return true
 		}
 	}
 	return false
 }
 
-// containsOurs finds a key of this program inside of a longer word, in any case.
-func containsOurs(w []byte) bool {
-	for i := 0; i+8 <= len(w); i++ {
-		if w[i]|0x20 == 't' && w[i+2] == '_' && (hasFoldPrefix(w[i:], "tk_live_") || hasFoldPrefix(w[i:], "tk_test_")) {
-			return true
-		}
-	}
-	return false
-}
+// isOurs reports whether a key of this program starts here, in any case.
+func isOurs(w []byte) bool { return hasFoldPrefix(w, "tk_live_") || hasFoldPrefix(w, "tk_test_") }
 
 // holdsSecret reports whether maskSecrets would change a value.
 func holdsSecret(v []byte) bool {
@@ -90,27 +110,31 @@ func random(w []byte) bool {
 
 // suspicious is the quick test of maskSecrets: false means that it would change nothing.
 func suspicious(v []byte) bool {
-	start := 0
+	start, seen := 0, uint8(0)
 	for i, c := range v {
-		if wordChar[c] {
+		class := charClass[c]
+		if class&charWord != 0 {
+			seen |= class
 			continue
 		}
-		if n := i - start; n >= 5 && (n >= minSecretBytes && secretWord(v[start:i]) || c == ' ' && isAuthScheme(v[start:i])) {
+		if c == '%' || c == '=' || c == '@' || c == ':' || maybeSecret(i-start, seen) && secretWord(v[start:i]) || c == ' ' && isAuthScheme(v[start:i]) {
 			return true
 		}
-		if c == '%' || c == '=' || c == '@' || c == ':' {
-			return true
-		}
-		start = i + 1
+		start, seen = i+1, 0
 	}
-	return len(v)-start >= minSecretBytes && secretWord(v[start:])
+	return maybeSecret(len(v)-start, seen) && secretWord(v[start:])
+}
+
+// maybeSecret rules out the words that most values are made of: all keys have capitals or separators.
+func maybeSecret(length int, seen uint8) bool {
+	return length >= minSecretBytes && seen&(charUpper|charMark) != 0
 }
 
 // maskSecrets appends v to dst with all that looks like a secret replaced. It gives its own output back unchanged.
 func maskSecrets(dst, v []byte) []byte {
 	from := len(dst)
 	for i := 0; i < len(v); {
-		if !wordChar[v[i]] && v[i] != '%' {
+		if !isWordChar(v[i]) && v[i] != '%' {
 			dst = append(dst, v[i])
 			i++
 			if v[i-1] == '/' && i >= 3 && v[i-2] == '/' && v[i-3] == ':' {
@@ -122,7 +146,7 @@ func maskSecrets(dst, v []byte) []byte {
 			continue
 		}
 		end := i
-		for end < len(v) && (wordChar[v[end]] || v[end] == '%') {
+		for end < len(v) && (isWordChar(v[end]) || v[end] == '%') {
 			end++
 		}
 		word := v[i:end]
@@ -169,7 +193,7 @@ func afterCredentialsMark(done []byte) bool {
 			i--
 		}
 		start := i
-		for start > 0 && wordChar[done[start-1]] {
+		for start > 0 && isWordChar(done[start-1]) {
 			start--
 		}
 		return sensitiveName(done[start:i])
@@ -178,7 +202,7 @@ func afterCredentialsMark(done []byte) bool {
 		return false
 	}
 	start := i
-	for start > 0 && wordChar[done[start-1]] {
+	for start > 0 && isWordChar(done[start-1]) {
 		start--
 	}
 	return isAuthScheme(done[start:i])
@@ -197,7 +221,7 @@ func secretWhenDecoded(word []byte) bool {
 		}
 		for i := 0; i < len(plain); {
 			end := i
-			for end < len(plain) && wordChar[plain[end]] {
+			for end < len(plain) && isWordChar(plain[end]) {
 				end++
 			}
 			if secretWord(plain[i:end]) {
