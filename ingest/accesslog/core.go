@@ -17,6 +17,7 @@ type call struct {
 	hasTime bool
 
 	key    []byte // in clear
+	secret []byte // the key again, if its look does not tell it: it is searched for in all other values
 	keyID  []byte // the id of a key or consumer
 	user   []byte // name of the user by basic authentication
 	method []byte
@@ -138,33 +139,33 @@ func (c *core) finish(r *call, at Origin, b *usage.Batch, sub int) error {
 	}
 	id, known, flags := c.identity(r)
 
-	path = c.clean(path, r.key, usage.MaxPathBytes)
-	c.appendDict(&b.Route, c.routeOf(r, path, known.hash))
+	path = c.clean(path, r.secret, usage.MaxPathBytes)
+	appendBytes(&b.Route, c.routeOf(r, path, known.hash))
 	b.Path.Append(path)
 	b.Offset = append(b.Offset, at.Offset)
 	b.Sub = append(b.Sub, uint16(sub))
 	b.TimeMillis = append(b.TimeMillis, r.millis)
 	b.KeyID.AppendString(id)
 	if len(r.source) > 0 {
-		c.appendClean(&b.Source, r.source, r.key, usage.MaxNameBytes)
+		c.appendClean(&b.Source, r.source, r.secret, usage.MaxNameBytes)
 	} else {
-		b.Source.AppendString(at.Source)
+		appendString(&b.Source, at.Source)
 	}
 	rid := c.requestID(r)
 	if len(rid) == 0 {
 		flags |= usage.FlagNoRequestID
 	}
 	b.RequestID.Append(rid)
-	b.Method.Append(methodOf(r.method))
-	c.appendClean(&b.Host, r.host, r.key, usage.MaxNameBytes)
+	appendBytes(&b.Method, methodOf(r.method))
+	c.appendClean(&b.Host, r.host, r.secret, usage.MaxNameBytes)
 	b.Status = append(b.Status, uint16(r.status))
 	b.LatencyMicros = append(b.LatencyMicros, min(r.latencyMicros, math.MaxUint32)) // the column's width: 71 minutes
 	b.RequestBytes = append(b.RequestBytes, r.requestBytes)
 	b.ResponseBytes = append(b.ResponseBytes, r.responseBytes)
 	b.ClientIP = append(b.ClientIP, client(r.peer, r.forwarded, c.hops))
-	c.appendClean(&b.UserAgent, r.agent, r.key, usage.MaxAgentBytes)
-	b.Agent.AppendString("")
-	b.Country.AppendString("")
+	c.appendClean(&b.UserAgent, r.agent, r.secret, usage.MaxAgentBytes)
+	appendString(&b.Agent, "")
+	appendString(&b.Country, "")
 	b.ASN = append(b.ASN, 0)
 	c.appendUnits(r, b)
 	b.Flags = append(b.Flags, flags)
@@ -174,6 +175,10 @@ func (c *core) finish(r *call, at Origin, b *usage.Batch, sub int) error {
 // appendClean appends a cleaned value. One that the dictionary holds was cleaned before, and cleaning changes nothing twice.
 func (c *core) appendClean(d *usage.Dict, v, secret []byte, max int) {
 	if len(secret) < minOwnSecretBytes || !bytes.Contains(v, secret) {
+		if n, ok := likeLast(d, v); ok {
+			d.AppendNumber(n)
+			return
+		}
 		if n, ok := d.Find(v); ok {
 			d.AppendNumber(n)
 			return
@@ -182,14 +187,37 @@ func (c *core) appendClean(d *usage.Dict, v, secret []byte, max int) {
 	d.Append(c.clean(v, secret, max))
 }
 
-// appendDict appends a value that is clean already.
-func (c *core) appendDict(d *usage.Dict, v []byte) { d.Append(v) }
+// likeLast returns the number of the row before if it has the same value, as many columns mostly have.
+func likeLast[T string | []byte](d *usage.Dict, v T) (uint32, bool) {
+	if n := len(d.Index); n > 0 {
+		last := d.Index[n-1]
+		return last, d.Values[last] == string(v)
+	}
+	return 0, false
+}
+
+// appendString and appendBytes append a value that is clean already.
+func appendString(d *usage.Dict, v string) {
+	if n, ok := likeLast(d, v); ok {
+		d.AppendNumber(n)
+		return
+	}
+	d.AppendString(v)
+}
+
+func appendBytes(d *usage.Dict, v []byte) {
+	if n, ok := likeLast(d, v); ok {
+		d.AppendNumber(n)
+		return
+	}
+	d.Append(v)
+}
 
 func (c *core) appendUnits(r *call, b *usage.Batch) {
 	start := len(b.UnitValue)
 next:
 	for i := range r.units {
-		c.appendClean(&b.UnitName, c.unitName[i], r.key, usage.MaxNameBytes)
+		c.appendClean(&b.UnitName, c.unitName[i], r.secret, usage.MaxNameBytes)
 		last := len(b.UnitName.Index) - 1
 		for j := start; j < last; j++ {
 			if b.UnitName.Index[j] == b.UnitName.Index[last] { // twice in one line: the last one stands
@@ -210,7 +238,7 @@ func (c *core) routeOf(r *call, path []byte, key uint64) []byte {
 		if q := bytes.IndexAny(route, "?#"); q >= 0 {
 			route = route[:q]
 		}
-		route = c.clean(route, r.key, usage.MaxNameBytes)
+		route = c.clean(route, r.secret, usage.MaxNameBytes)
 	} else {
 		from := len(c.scratch)
 		c.scratch = appendRoute(c.scratch, path, usage.MaxNameBytes)

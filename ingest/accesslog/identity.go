@@ -15,7 +15,10 @@ import (
 func (c *core) identity(r *call) (string, keyEntry, usage.Flags) {
 	var plain keyEntry
 	if len(r.key) > 0 {
-		if plain = c.resolve(r.key); plain.known {
+		if plain = c.resolve(r.key); !plain.telltale {
+			r.secret = r.key
+		}
+		if plain.known {
 			return plain.id, plain, 0
 		}
 	}
@@ -24,7 +27,7 @@ func (c *core) identity(r *call) (string, keyEntry, usage.Flags) {
 		given, foreign = r.user, true
 	}
 	if len(given) > 0 {
-		e := c.givenID(given, r.key, foreign)
+		e := c.givenID(given, r.secret, foreign)
 		if e.id != "" {
 			return e.id, e, unknownFlag(e.id)
 		}
@@ -49,7 +52,7 @@ func (c *core) resolve(plaintext []byte) keyEntry {
 		return e
 	}
 	id, known := c.keys.Resolve(plaintext)
-	e := keyEntry{id: id, known: known, sinceMillis: c.nowMillis, hash: h.Lo}
+	e := keyEntry{id: id, known: known, sinceMillis: c.nowMillis, hash: h.Lo, telltale: isOurs(plaintext) && secretWord(plaintext)}
 	c.cache.put(h, e)
 	return e
 }
@@ -91,10 +94,10 @@ func (c *core) requestID(r *call) []byte {
 	if len(v) == 0 {
 		return nil
 	}
-	if len(v) <= usage.MaxRequestIDBytes && printable(v) && !suspicious(v) && (len(r.key) < minOwnSecretBytes || !bytes.Contains(v, r.key)) {
+	if len(v) <= usage.MaxRequestIDBytes && printable(v) && !suspicious(v) && (len(r.secret) < minOwnSecretBytes || !bytes.Contains(v, r.secret)) {
 		return v
 	}
-	shown := c.clean(v, r.key, len(v))
+	shown := c.clean(v, r.secret, len(v))
 	if len(shown) <= usage.MaxRequestIDBytes && bytes.Equal(shown, v) {
 		return v
 	}

@@ -34,6 +34,8 @@ type keyEntry struct {
 	// sinceMillis is when a key that no store knew was asked for: it may be issued meanwhile.
 	sinceMillis int64
 	hash        uint64
+	// telltale keys are recognised by their look wherever they stand: nothing has to be searched for them.
+	telltale bool
 }
 
 // unknownKeyMillis is how long "no store knows it" is believed.
