@@ -7,6 +7,7 @@ import (
 	"strconv"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 	"unique"
 )
@@ -139,7 +140,8 @@ type index struct {
 	byDigest [shardCount]shard[digest]
 	byID     [shardCount]shard[string]
 	seed     maphash.Seed
-	writing  sync.Mutex // one writer at a time, so that the two maps agree
+	writing  sync.Mutex   // one writer at a time, so that the two maps agree
+	observed atomic.Int64 // how many have the source Observed
 }
 
 type shard[K comparable] struct {
@@ -191,6 +193,9 @@ func (x *index) apply(k *Key) bool {
 	}
 	if old != nil && old.limits != nil && old.limits.bucket != nil && m.limits != nil && m.limits.bucket != nil {
 		m.limits.bucket.empty = old.limits.bucket.empty
+	}
+	if old == nil && m.source == Observed {
+		x.observed.Add(1)
 	}
 	x.idShard(m.id).set(m.id, m)
 	if m.hashed {

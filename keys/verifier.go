@@ -15,11 +15,12 @@ import (
 
 // Defaults of a verifier.
 const (
-	DefaultPoll  = 250 * time.Millisecond
-	DefaultBound = time.Second
-	sweepEvery   = time.Second
-	sweepLimit   = 500
-	feedPage     = 2000
+	DefaultPoll        = 250 * time.Millisecond
+	DefaultBound       = time.Second
+	DefaultMaxObserved = 1_000_000
+	sweepEvery         = time.Second
+	sweepLimit         = 500
+	feedPage           = 2000
 )
 
 // VerifierConfig sets how a node keeps up with the store. Poll + the time of one poll must stay below Bound.
@@ -29,8 +30,10 @@ type VerifierConfig struct {
 	FailOpen bool          // accept keys on what was known last while the feed is silent for longer than Bound
 	Quota    QuotaCheck    // nil: no quotas
 	// ASN looks up the network of an address, for quarantines; nil: only Request.ASN counts.
-	ASN        func(netip.Addr) uint32
-	Registerer prometheus.Registerer // nil: no metrics are exported
+	ASN func(netip.Addr) uint32
+	// MaxObserved bounds how many records [Verifier.Observe] makes in all; 0: DefaultMaxObserved.
+	MaxObserved int64
+	Registerer  prometheus.Registerer // nil: no metrics are exported
 }
 
 // Verifier answers from memory. Make one with [NewVerifier]; it is empty, and answers STALE_FEED or NOT_FOUND, until
@@ -54,6 +57,9 @@ func NewVerifier(store *Store, cfg VerifierConfig) (*Verifier, error) {
 	}
 	if cfg.Bound == 0 {
 		cfg.Bound = DefaultBound
+	}
+	if cfg.MaxObserved == 0 {
+		cfg.MaxObserved = DefaultMaxObserved
 	}
 	if cfg.Poll < 0 || cfg.Poll >= cfg.Bound {
 		return nil, fmt.Errorf("the key feed is polled every %s, which must be shorter than its bound of %s", cfg.Poll, cfg.Bound)
@@ -188,13 +194,19 @@ func (v *Verifier) Ready() error {
 func (v *Verifier) Count() int { return v.index.count() }
 
 // Observe makes records for those ids of the access log that have none yet, asking memory first: see
-// [Store.EnsureExternal]. For ids that are known, it costs one map access each and no I/O.
+// [Store.EnsureExternal]. For ids that are known, it costs one map access each and no I/O. At most MaxObserved observed keys
+// are held in all, so that a gateway that logs a new name with every call cannot fill the store; ids beyond that are passed
+// over and counted.
 func (v *Verifier) Observe(ctx context.Context, ids []string) ([]string, error) {
 	var unseen []string
 	for _, id := range ids {
 		if v.index.findID(id) == nil && Observable(id) {
 			unseen = append(unseen, id)
 		}
+	}
+	if room := max(v.cfg.MaxObserved-v.index.observed.Load(), 0); int64(len(unseen)) > room {
+		v.metrics.passedOver.Add(float64(int64(len(unseen)) - room))
+		unseen = unseen[:room]
 	}
 	if len(unseen) == 0 {
 		return nil, nil
@@ -203,8 +215,9 @@ func (v *Verifier) Observe(ctx context.Context, ids []string) ([]string, error) 
 }
 
 type verifierMetrics struct {
-	verdicts map[Code]prometheus.Counter
-	errors   prometheus.Counter
+	verdicts   map[Code]prometheus.Counter
+	errors     prometheus.Counter
+	passedOver prometheus.Counter
 }
 
 func (m *verifierMetrics) register(v *Verifier, registerer prometheus.Registerer) error {
@@ -218,11 +231,14 @@ func (m *verifierMetrics) register(v *Verifier, registerer prometheus.Registerer
 	m.errors = prometheus.NewCounter(prometheus.CounterOpts{
 		Name: "tollkeeper_key_feed_errors_total", Help: "Polls of the key feed that failed.",
 	})
+	m.passedOver = prometheus.NewCounter(prometheus.CounterOpts{
+		Name: "tollkeeper_keys_observed_passed_over_total", Help: "Sightings of new keys in the access log that got no record because MaxObserved was reached.",
+	})
 	if registerer == nil {
 		return nil
 	}
 	for _, c := range []prometheus.Collector{
-		verdicts, m.errors,
+		verdicts, m.errors, m.passedOver,
 		prometheus.NewGaugeFunc(prometheus.GaugeOpts{
 			Name: "tollkeeper_key_feed_silence_seconds", Help: "Age of what this node knows about keys; above the bound it is stale.",
 		}, func() float64 { return v.silentAt(v.now()).Seconds() }),

@@ -220,6 +220,19 @@ func TestObservedKeysAreMadeOnceAndCanBeSuspended(t *testing.T) {
 	})
 }
 
+func TestObservedKeysAreBounded(t *testing.T) {
+	ctx := context.Background()
+	s := newStore(t, sqltest.New(t, sqlstore.SQLite)(t), newPepper(t), nil)
+	v := newVerifier(t, s, keys.VerifierConfig{Bound: never, MaxObserved: 3})
+	for i, want := range []int{2, 1, 0} {
+		added, err := v.Observe(ctx, []string{fmt.Sprint("a", i), fmt.Sprint("b", i), "a0"})
+		if err != nil || len(added) != want {
+			t.Errorf("call %d made %v, %v; want %d", i, added, err, want)
+		}
+	}
+	issue(t, s, keys.New{}) // the bound is for observed keys alone
+}
+
 func TestImportsAreFoundUnderEveryVersionOfThePepper(t *testing.T) {
 	ctx := context.Background()
 	path := filepath.Join(t.TempDir(), "pepper")

@@ -27,11 +27,11 @@ const (
 
 // cluster is a Postgres server with its data in a temporary folder, reached over a socket in the same folder.
 type cluster struct {
-	folder    string
-	server    *exec.Cmd
-	ended     chan struct{} // closed when it has ended; err is set then
-	err       error
-	databases atomic.Int64
+	folder  string
+	server  *exec.Cmd
+	ended   chan struct{} // closed when it has ended; err is set then
+	err     error
+	schemas atomic.Int64
 }
 
 // The one piece of global state: a server takes seconds to start, so the tests of a process share it.
@@ -188,15 +188,17 @@ func (c *cluster) admin() string {
 	return fmt.Sprintf("postgres:///postgres?host=%s&user=postgres", c.folder)
 }
 
-func (c *cluster) createDatabase() (string, error) {
+// createSchema makes the place of one test: a schema of its own, which is as separate as a database and a hundred times
+// cheaper to make.
+func (c *cluster) createSchema() (string, error) {
 	db, err := sql.Open("pgx", c.admin())
 	if err != nil {
 		return "", fmt.Errorf("connect: %w", err)
 	}
 	defer func() { _ = db.Close() }()
-	name := fmt.Sprintf("test_%d", c.databases.Add(1))
-	if _, err := db.Exec("CREATE DATABASE " + name); err != nil {
-		return "", fmt.Errorf("create database %s: %w", name, err)
+	name := fmt.Sprintf("test_%d", c.schemas.Add(1))
+	if _, err := db.Exec("CREATE SCHEMA " + name); err != nil {
+		return "", fmt.Errorf("create schema %s: %w", name, err)
 	}
 	return name, nil
 }

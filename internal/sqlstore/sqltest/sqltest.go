@@ -1,4 +1,4 @@
-// Package sqltest gives tests a fresh, migrated database on each of the engines: an SQLite file, and a database of a real
+// Package sqltest gives tests a fresh, migrated database on each of the engines: an SQLite file, and a schema of a real
 // Postgres server that is started once per test process and stopped at its end.
 //
 // A package that uses it has
@@ -63,9 +63,9 @@ func DSN(t testing.TB, dialect sqlstore.Dialect) string {
 	if err != nil {
 		t.Fatalf("the tests of the key store need a real Postgres server: %v", err)
 	}
-	name, err := server.createDatabase()
+	name, err := server.createSchema()
 	if err != nil {
-		t.Fatalf("create a test database: %v", err)
+		t.Fatalf("create a place for the test: %v", err)
 	}
-	return fmt.Sprintf("postgres:///%s?host=%s&user=postgres", name, server.folder)
+	return fmt.Sprintf("postgres:///postgres?host=%s&user=postgres&search_path=%s", server.folder, name)
 }
