@@ -180,43 +180,6 @@ func (c *Counter) limitsOf(a *subject) []limit {
 	return *c.defaults.Load()
 }
 
-// Check says whether the key may be used, and if not, which hard limit is used up and when it starts anew. A key of no
-// account has no limits.
-func (c *Counter) Check(keyID string) (ok bool, reason string, resetAt time.Time) {
-	k := c.keys.get(keyID)
-	var a *subject
-	if k != nil {
-		if a = k.account.Load(); a == nil {
-			return true, "", time.Time{}
-		}
-	} else {
-		id := c.cfg.AccountOf(keyID)
-		if id == "" {
-			return true, "", time.Time{}
-		}
-		a = c.accounts.get(id)
-	}
-	limits := c.limitsOf(a)
-	if len(limits) == 0 {
-		return true, "", time.Time{}
-	}
-	now := spanOf(c.cfg.Now().UnixMilli())
-	for i := range limits {
-		l := &limits[i]
-		s := a
-		if l.Scope == ScopeKey {
-			s = k
-		}
-		if !l.Hard || l.Max > 0 && s == nil {
-			continue
-		}
-		if s == nil || l.used(l.window(s, now.day, now.month)) >= l.Max {
-			return false, l.reason, l.resets(now.day, now.month)
-		}
-	}
-	return true, "", time.Time{}
-}
-
 // Used returns what a key or an account has used of the limit with this id in the running period, as far as this process
 // knows; ok is false when no such limit holds for it.
 func (c *Counter) Used(scope Scope, id, limitID string) (used int64, ok bool) {

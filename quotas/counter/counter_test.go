@@ -150,6 +150,43 @@ func TestAHardLimitRefusesUntilThePeriodEnds(t *testing.T) {
 	}
 }
 
+func TestTheTightestLimitIsTheOneWithTheLeastShareLeft(t *testing.T) {
+	w := newWorld("2026-11-24T12:00:00Z")
+	w.accounts["key_1"], w.accounts["key_2"] = "acc_1", "acc_1"
+	soft := monthly("soft", ScopeKey, 1)
+	soft.Hard = false
+	day := monthly("day", ScopeKey, 6)
+	day.Period = period.Day
+	w.SetLimits([]Limit{soft, monthly("calls", ScopeAccount, 10), day}, nil)
+	at := "2026-11-24T11:00:00Z"
+	for _, tt := range []struct {
+		key       string // that makes a call first
+		want      string
+		remaining int64
+		reset     string
+	}{
+		{"", "calls", 10, "2026-12-01"},
+		{"key_1", "day", 5, "2026-11-25"},
+		{"key_2", "calls", 8, "2026-12-01"},
+		{"key_1", "day", 4, "2026-11-25"},
+	} {
+		if tt.key != "" {
+			w.Observe("log", 0, batch(call(tt.key, at)))
+		}
+		h, ok := w.Tightest("key_1")
+		if !ok || h.QuotaID != tt.want || h.Remaining != tt.remaining || h.ResetAt.Format(time.DateOnly) != tt.reset || !h.From.Before(h.ResetAt) {
+			t.Errorf("after a call of %q: %+v, want %s with %d left", tt.key, h, tt.want, tt.remaining)
+		}
+	}
+	if _, ok := w.Tightest("key_of_nobody"); ok {
+		t.Error("a key of no account has a limit")
+	}
+	w.SetLimits([]Limit{monthly("calls", ScopeAccount, 10), monthly("none", ScopeKey, 0)}, nil)
+	if h, ok := w.Tightest("key_1"); !ok || h.QuotaID != "none" || h.Remaining != 0 {
+		t.Errorf("a limit of nothing: %+v", h)
+	}
+}
+
 func TestLimitsOfAccountsComeBeforeTheDefaults(t *testing.T) {
 	w := newWorld("2026-11-24T12:00:00Z")
 	w.accounts["key_1"], w.accounts["key_2"] = "acc_1", "acc_2"
