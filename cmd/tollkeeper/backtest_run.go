@@ -1,0 +1,296 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"slices"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/klauspost/compress/gzip"
+	"golang.org/x/sync/errgroup"
+
+	"github.com/tollkeeper/tollkeeper/detect"
+	"github.com/tollkeeper/tollkeeper/detect/replay"
+	"github.com/tollkeeper/tollkeeper/ingest/accesslog"
+	"github.com/tollkeeper/tollkeeper/ingest/enrich"
+	"github.com/tollkeeper/tollkeeper/internal/usage"
+)
+
+// The replay is a pipe of three: unpack and cut at line ends, decode and enrich, detect. Two cores are kept busy by it.
+const (
+	chunkBytes = 1 << 20
+	pipeDepth  = 3
+)
+
+type chunk struct{ lines []byte }
+
+// lot is a decoded chunk. It goes back to the decoder when every engine has read it.
+type lot struct{ batch usage.Batch }
+
+func (b *backtest) run(ctx context.Context, progress func(done, total int64)) error {
+	began := time.Now()
+	defer func() { b.took = time.Since(began) }()
+	decoder, enricher, err := b.decoder()
+	if err != nil {
+		return err
+	}
+	engines := make([]*detect.Engine, b.shards)
+	for i := range engines {
+		if engines[i], err = detect.New(detect.Config{Policies: b.policies, Attributes: func(id string) detect.KeyAttributes { return b.keys[id] }}); err != nil {
+			return err
+		}
+	}
+	f, err := os.Open(b.events)
+	if err != nil {
+		return err
+	}
+	defer f.Close()
+	counted := &countingReader{r: f}
+	group, ctx := errgroup.WithContext(ctx)
+	chunks, lots := make(chan chunk, pipeDepth), make(chan *lot, pipeDepth)
+	spare := make(chan *lot, pipeDepth+2)
+	group.Go(func() error {
+		defer close(chunks)
+		return b.unpack(ctx, counted, chunks)
+	})
+	group.Go(func() error {
+		defer close(lots)
+		for c := range chunks {
+			l := b.decode(decoder, enricher, c.lines, spare)
+			select {
+			case lots <- l:
+			case <-ctx.Done():
+				return ctx.Err()
+			}
+			progress(counted.n.Load(), b.size)
+		}
+		return nil
+	})
+	group.Go(func() error { return b.detect(ctx, engines, lots, spare) })
+	if err := group.Wait(); err != nil {
+		return err
+	}
+	b.finish(engines)
+	return nil
+}
+
+func (b *backtest) decoder() (accesslog.Decoder, *enrich.Enricher, error) {
+	keys, err := accesslog.NewHMACResolver([]byte("tollkeeper backtest"))
+	if err != nil {
+		return nil, nil, err
+	}
+	o := accesslog.Options{Keys: keys, TrustedHops: b.hops}
+	if b.mapping != "" {
+		if o.Mapping, err = accesslog.LoadMapping(b.mapping); err != nil {
+			return nil, nil, err
+		}
+	}
+	d, err := accesslog.New(b.format, o)
+	if err != nil {
+		return nil, nil, err
+	}
+	e, err := enrich.New(enrich.Config{CountryFiles: b.countries, ASNFiles: b.networks})
+	return d, e, err
+}
+
+type countingReader struct {
+	r io.Reader
+	n atomic.Int64
+}
+
+func (c *countingReader) Read(p []byte) (int, error) {
+	n, err := c.r.Read(p)
+	c.n.Add(int64(n))
+	return n, err
+}
+
+// unpack cuts the log into pieces that end at a line's end.
+func (b *backtest) unpack(ctx context.Context, r io.Reader, out chan<- chunk) error {
+	if isGzip(b.events) {
+		z, err := gzip.NewReader(r)
+		if err != nil {
+			return fmt.Errorf("%s: %w", b.events, err)
+		}
+		defer z.Close()
+		r = z
+	}
+	var rest []byte
+	for {
+		buf := make([]byte, len(rest)+chunkBytes)
+		n := copy(buf, rest)
+		m, err := io.ReadFull(r, buf[n:])
+		buf = buf[:n+m]
+		last := errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF)
+		if err != nil && !last {
+			return fmt.Errorf("%s: %w", b.events, err)
+		}
+		end := bytes.LastIndexByte(buf, '\n') + 1
+		if last {
+			end = len(buf)
+		}
+		if end == 0 && len(buf) > usage.MaxLineBytes+chunkBytes {
+			end = len(buf) // a line without end: the decoder refuses the piece
+		}
+		rest = buf[end:]
+		if end > 0 {
+			select {
+			case out <- chunk{buf[:end]}:
+			case <-ctx.Done():
+				return ctx.Err()
+			}
+		}
+		if last {
+			return nil
+		}
+	}
+}
+
+func (b *backtest) decode(d accesslog.Decoder, e *enrich.Enricher, lines []byte, spare <-chan *lot) *lot {
+	var l *lot
+	select {
+	case l = <-spare:
+		l.batch.Reset()
+	default:
+		l = &lot{}
+	}
+	for len(lines) > 0 {
+		line := lines
+		if i := bytes.IndexByte(lines, '\n'); i >= 0 {
+			line, lines = lines[:i], lines[i+1:]
+		} else {
+			lines = nil
+		}
+		if len(line) == 0 {
+			continue
+		}
+		if err := d.Decode(line, accesslog.Origin{}, &l.batch); err != nil {
+			b.badLines++
+		}
+	}
+	e.Fill(&l.batch, 0)
+	for i := range l.batch.Flags {
+		l.batch.Flags[i] &^= usage.FlagUnknownKey // there is no key store here: every key of the log is one
+	}
+	return l
+}
+
+// detect feeds the engines; with several, each has a goroutine and its own share of the keys.
+func (b *backtest) detect(ctx context.Context, engines []*detect.Engine, lots <-chan *lot, spare chan<- *lot) error {
+	b.traffic.Times = map[string][]int64{}
+	b.hours = replay.NewHours()
+	seen := map[string]bool{}
+	var wg sync.WaitGroup
+	for l := range lots {
+		if canceled(ctx) {
+			return ctx.Err()
+		}
+		b.survey(&l.batch, seen)
+		if len(engines) == 1 {
+			engines[0].Observe(&l.batch, 0, l.batch.Len())
+			b.decisions = append(b.decisions, engines[0].Drain()...)
+		} else {
+			for n, e := range engines {
+				wg.Go(func() { observeShare(e, &l.batch, n, len(engines)) })
+			}
+			wg.Wait()
+			for _, e := range engines {
+				b.decisions = append(b.decisions, e.Drain()...)
+			}
+		}
+		select {
+		case spare <- l:
+		default:
+		}
+	}
+	b.traffic.Keys = max(b.listed, len(seen))
+	return nil
+}
+
+func observeShare(e *detect.Engine, b *usage.Batch, n, of int) {
+	for i := range b.Len() {
+		if shard(b.KeyID.At(i))%of == n {
+			e.Observe(b, i, i+1)
+		}
+	}
+}
+
+// shard is FNV-1a, so that a key stays with its engine from run to run.
+func shard(key string) int {
+	h := uint32(2166136261)
+	for i := range len(key) {
+		h = (h ^ uint32(key[i])) * 16777619
+	}
+	return int(h >> 1)
+}
+
+// survey keeps what the score and the plots need.
+func (b *backtest) survey(batch *usage.Batch, seen map[string]bool) {
+	for i := range batch.Len() {
+		t, key := batch.TimeMillis[i], batch.KeyID.At(i)
+		if b.traffic.First == 0 || t < b.traffic.First {
+			b.traffic.First = t
+		}
+		b.traffic.Last = max(b.traffic.Last, t)
+		if b.wanted[key] {
+			b.traffic.Times[key] = append(b.traffic.Times[key], t)
+		}
+		if b.html {
+			b.hours.Add(key, t)
+		}
+	}
+	for _, key := range batch.KeyID.Values {
+		if !seen[key] && key != "" {
+			seen[key] = true
+		}
+	}
+	b.records += int64(batch.Len())
+}
+
+func (b *backtest) finish(engines []*detect.Engine) {
+	b.views = map[string]detect.KeyView{}
+	for _, e := range engines {
+		e.Advance(b.traffic.Last + 2000)
+		b.decisions = append(b.decisions, e.Drain()...)
+	}
+	slices.SortStableFunc(b.decisions, func(x, y detect.Decision) int { return int(min(1, max(-1, x.TimeMillis-y.TimeMillis))) })
+	for i := range b.decisions {
+		id := b.decisions[i].KeyID
+		if _, ok := b.views[id]; ok || id == "" || !b.html {
+			continue
+		}
+		for _, e := range engines {
+			if v, ok := e.View(id); ok {
+				b.views[id] = v
+			}
+		}
+	}
+	for _, times := range b.traffic.Times {
+		slices.Sort(times)
+	}
+}
+
+// bundledAddressData finds the address data that 'make engine' fetched: beside the program, or above the working folder.
+func bundledAddressData() (countries, networks []string) {
+	var roots []string
+	if exe, err := os.Executable(); err == nil {
+		roots = append(roots, filepath.Dir(exe), filepath.Dir(filepath.Dir(exe)))
+	}
+	if dir, err := os.Getwd(); err == nil {
+		for ; dir != filepath.Dir(dir); dir = filepath.Dir(dir) {
+			roots = append(roots, dir)
+		}
+	}
+	for _, root := range roots {
+		if c, n := enrich.DefaultFiles(filepath.Join(root, ".cache", "engine", "node_modules")); len(n) > 0 {
+			return c, n
+		}
+	}
+	return nil, nil
+}

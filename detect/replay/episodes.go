@@ -1,0 +1,115 @@
+package replay
+
+import (
+	"sort"
+
+	"github.com/tollkeeper/tollkeeper/detect"
+)
+
+// Episode is all that was decided about one actor of a key, first to last.
+type Episode struct {
+	ID     string          `json:"episode_id"`
+	KeyID  string          `json:"key_id"`
+	Action detect.Action   `json:"action"` // the highest that was carried out
+	Wanted detect.Action   `json:"wanted"` // the highest that was wanted
+	Held   string          `json:"held,omitempty"`
+	Start  int64           `json:"start_millis"`
+	Last   int64           `json:"last_millis"`
+	Peak   float64         `json:"peak_score"`
+	Lead   detect.Decision `json:"decision"` // the one that counts: of the highest action, else the first
+	Steps  []Step          `json:"timeline"`
+	Labels []string        `json:"labels,omitempty"` // families of the labels that it falls into
+}
+
+// Step is a point of an episode's timeline.
+type Step struct {
+	TimeMillis int64         `json:"time_millis"`
+	Phase      detect.Phase  `json:"phase"`
+	Action     detect.Action `json:"action"`
+	Score      float64       `json:"score"`
+	Requests   int64         `json:"requests"`
+}
+
+// Episodes gathers decisions by episode, in order of their start.
+func Episodes(decisions []detect.Decision, labels []Label) []Episode {
+	at := map[string]int{}
+	var out []Episode
+	for _, d := range decisions {
+		i, ok := at[d.EpisodeID]
+		if !ok {
+			i = len(out)
+			at[d.EpisodeID] = i
+			out = append(out, Episode{ID: d.EpisodeID, KeyID: d.KeyID, Start: d.TimeMillis, Lead: d})
+		}
+		ep := &out[i]
+		if d.Phase <= detect.PhaseEscalated && (d.Action > ep.Action || d.Wanted > ep.Wanted) {
+			ep.Lead = d
+		}
+		ep.Action, ep.Wanted = max(ep.Action, d.Action), max(ep.Wanted, d.Wanted)
+		if d.Held != "" {
+			ep.Held = d.Held
+		}
+		ep.Last, ep.Peak = d.TimeMillis, max(ep.Peak, d.Score)
+		ep.Steps = append(ep.Steps, Step{d.TimeMillis, d.Phase, d.Action, d.Score, d.Actor.Requests})
+	}
+	for i := range out {
+		for _, l := range labels {
+			if t := out[i].Lead.TimeMillis; l.KeyID == out[i].KeyID && t >= l.Start.UnixMilli() && t <= l.End.Add(Grace).UnixMilli() {
+				out[i].Labels = append(out[i].Labels, l.Expect+"/"+l.Family)
+			}
+		}
+	}
+	sort.SliceStable(out, func(i, j int) bool { return out[i].Start < out[j].Start })
+	return out
+}
+
+// Tradeoff is what a stricter demand for evidence would have meant on this history.
+type Tradeoff struct {
+	Required  float64 `json:"required_evidence"`
+	Suspended int     `json:"suspended"`
+	// With labels: the share of the episodes that must be suspended, and false suspensions in 30 days.
+	Recall     float64 `json:"recall"`
+	FalseMonth float64 `json:"false_per_30_days"`
+}
+
+// Tradeoffs reads the price of a threshold off the peak evidence of the episodes that were suspended. The suspensions would also
+// come later; that is not in the numbers.
+func Tradeoffs(episodes []Episode, labels []Label, days float64, thresholds []float64) []Tradeoff {
+	out := make([]Tradeoff, 0, len(thresholds))
+	for _, th := range thresholds {
+		t := Tradeoff{Required: th}
+		found, wrong := 0, 0
+		for i := range episodes {
+			ep := &episodes[i]
+			if ep.Wanted < detect.ActionQuarantine || ep.Peak < th {
+				continue
+			}
+			t.Suspended++
+			right := false
+			for _, l := range labels {
+				if l.KeyID == ep.KeyID && l.Expect != ExpectBenign && ep.Lead.TimeMillis >= l.Start.UnixMilli() && ep.Lead.TimeMillis <= l.End.Add(Grace).UnixMilli() {
+					right = true
+					if l.Expect == ExpectSuspend {
+						found++
+					}
+					break
+				}
+			}
+			if !right {
+				wrong++
+			}
+		}
+		wanted := 0
+		for _, l := range labels {
+			if l.Expect == ExpectSuspend {
+				wanted++
+			}
+		}
+		t.Recall = min(1, ratio(found, wanted))
+		if days > 0 {
+			t.FalseMonth = float64(wrong) * 30 / days
+		}
+		out = append(out, t)
+	}
+	return out
+}
