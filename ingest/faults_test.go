@@ -55,8 +55,8 @@ func (r *rig) topic(name string) string {
 // ingestKilled: SIGKILL at random moments while 200,000 records are produced.
 func ingestKilled(t *testing.T, r *rig) {
 	topic := r.topic("killed")
-	kills := times(5)
-	want, done := r.produce(topic, 40_000*kills, 16_000, false, false)
+	kills := times(12)
+	want, done := r.produce(topic, max(200_000, 20_000*kills), 12_000, false, false)
 	for range kills {
 		p := r.startIngest(topic, "node-1", session)
 		time.Sleep(time.Duration(1000+rand.IntN(1500)) * time.Millisecond)
@@ -69,7 +69,7 @@ func ingestKilled(t *testing.T, r *rig) {
 
 func engineKilled(t *testing.T, r *rig) {
 	topic := r.topic("engine")
-	kills := times(3)
+	kills := times(5)
 	r.startIngest(topic, "node-1", session)
 	want, done := r.produce(topic, 20_000*kills, 8_000, false, false)
 	for range kills {

@@ -93,7 +93,13 @@ func (w *worker) storeBlock(ctx context.Context, b *block) error {
 			}
 			// The running insert may outlive ctx, but not the time-out: at a rebalance the group waits for it.
 			try, cancel := context.WithTimeout(context.WithoutCancel(ctx), w.in.cfg.InsertTimeout)
-			err := op(try)
+			var err error
+			if p, ok := w.in.cfg.Store.(pinger); ok && wait.d > 0 {
+				err = p.Ping(try)
+			}
+			if err == nil {
+				err = op(try)
+			}
 			cancel()
 			if err == nil {
 				return nil

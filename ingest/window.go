@@ -228,6 +228,10 @@ func (w *window) mark(b *usage.Batch, from int, cache *sourceSeeds, nowMillis in
 			unprotected++
 			continue
 		}
+		if len(id) > len(usage.DerivedRequestID) && string(id[:len(usage.DerivedRequestID)]) == usage.DerivedRequestID {
+			b.Flags[i] |= usage.FlagNoRequestID
+			unprotected++
+		}
 		if w.width > 0 && w.put(pairHash(seeds[b.Source.Index[i]], id), uint32(uint8(w.epoch))) {
 			b.Flags[i] |= usage.FlagDuplicate
 			duplicates++

@@ -226,6 +226,9 @@ func (w *worker) recreated(ctx context.Context, first, end int64) error {
 // checkRewound compares the committed position with what is stored. Records behind the plan mean that somebody moved the
 // group's offsets back; storing them again would count them twice.
 func (w *worker) checkRewound(ctx context.Context, foreign bool) error {
+	if w.in.unplaced {
+		return nil
+	}
 	var last int64
 	var found bool
 	err := w.retry(ctx, "takeover", func(ctx context.Context) (err error) {

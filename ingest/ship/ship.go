@@ -236,11 +236,11 @@ func (s *Shipper) reject(line []byte, err error) {
 
 // derivedID stands in for a request id. It is the same whenever this line of this file is shipped.
 func derivedID(fileID string, offset int64, sub int) []byte {
-	b := append([]byte("line-"), fileID...)
-	b = append(b, '-')
+	b := append([]byte(usage.DerivedRequestID), fileID...)
+	b = append(b, '/')
 	b = strconv.AppendInt(b, offset, 10)
 	if sub > 0 {
-		b = append(b, '-')
+		b = append(b, '/')
 		b = strconv.AppendInt(b, int64(sub), 10)
 	}
 	return b

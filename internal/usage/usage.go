@@ -28,6 +28,11 @@ const (
 	MaxUnits = 16
 )
 
+// DerivedRequestID starts a request id that Tollkeeper gave to a record that had none, made from the place where the record
+// was first written. Such a record is counted once however often Tollkeeper itself carries it, but is not protected against
+// a gateway's own retries: it has FlagNoRequestID too.
+const DerivedRequestID = "tk:"
+
 // Flags say what is special about a record.
 type Flags uint8
 
