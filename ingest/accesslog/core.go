@@ -130,7 +130,7 @@ func (c *core) finish(r *call, at Origin, b *usage.Batch, sub int) error {
 	case sub > math.MaxUint16:
 		return reject(ReasonTooMany, "the line carries more than 65,536 records")
 	}
-	path, host, query := splitTarget(r.path)
+	path, host, query := splitTarget(r.path, &c.scratch)
 	if len(r.host) == 0 {
 		r.host = host
 	}
@@ -283,7 +283,8 @@ var (
 )
 
 // splitTarget takes a request target apart: the path without parameters, the host of an absolute URL without user, the query.
-func splitTarget(t []byte) (path, host, query []byte) {
+// What has to be put together anew lies in the scratch space.
+func splitTarget(t []byte, scratch *[]byte) (path, host, query []byte) {
 	if len(t) > 0 && t[0] != '/' {
 		if i := bytes.Index(t, schemeEnd); i > 0 && i < 16 && bytes.IndexByte(t[:i], '/') < 0 {
 			host = t[i+3:]
@@ -302,23 +303,24 @@ func splitTarget(t []byte) (path, host, query []byte) {
 	for i, c := range t {
 		switch {
 		case c == '?' || c == '#':
-			return cutParams(t[:i]), host, t[i+1:]
+			return cutParams(t[:i], scratch), host, t[i+1:]
 		case c == '%' && i+2 < len(t) && (t[i+1] == '3' && t[i+2]|0x20 == 'f' || t[i+1] == '2' && t[i+2] == '3'):
-			return cutParams(t[:i]), host, t[i+3:] // a query string that was escaped along with the path
+			return cutParams(t[:i], scratch), host, t[i+3:] // a query string that was escaped along with the path
 		}
 	}
-	return cutParams(t), host, nil
+	return cutParams(t, scratch), host, nil
 }
 
 var schemeEnd = []byte("://")
 
 // cutParams removes ";name=value" parameters of path segments: session ids travel in them.
-func cutParams(path []byte) []byte {
+func cutParams(path []byte, scratch *[]byte) []byte {
 	at := bytes.IndexByte(path, ';')
 	if at < 0 {
 		return path
 	}
-	out := append([]byte(nil), path[:at]...)
+	from := len(*scratch)
+	out := append(*scratch, path[:at]...)
 	skipping := false
 	for _, c := range path[at:] {
 		switch c {
@@ -331,5 +333,6 @@ func cutParams(path []byte) []byte {
 			out = append(out, c)
 		}
 	}
-	return out
+	*scratch = out
+	return out[from:len(out):len(out)]
 }

@@ -124,7 +124,8 @@ func pathOf(v []byte, whole bool) []byte {
 		rest, _, _ = bytes.Cut(rest, blank)
 		return append(append(bytes.Clone(method), ' '), pathOf(rest, true)...)
 	}
-	path, host, _ := splitTarget(v)
+	var scratch []byte
+	path, host, _ := splitTarget(v, &scratch)
 	route := appendRoute(nil, appendPrintable(nil, path), usage.MaxNameBytes)
 	var out []byte
 	if len(host) > 0 {

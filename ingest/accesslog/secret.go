@@ -214,8 +214,9 @@ func isOpening(c byte) bool {
 
 // secretWhenDecoded looks through up to three layers of percent encoding.
 func secretWhenDecoded(word []byte) bool {
-	for range 3 {
-		plain := percentDecode(nil, word)
+	var buffers [2][256]byte // on the stack: words are short
+	for i := range 3 {
+		plain := percentDecode(buffers[i&1][:0], word)
 		if len(plain) == len(word) {
 			return false
 		}
