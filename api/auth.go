@@ -120,7 +120,7 @@ func (s *Server) throttle(c *gin.Context) {
 	}
 	v := s.limits.take(who, s.cfg.Now())
 	h := c.Writer.Header()
-	limitHeaders(h, "caller", s.limits.burst, s.limits.per, v.remaining, v.reset)
+	limitHeaders(h, "caller", int64(s.limits.burst), s.limits.per, v.remaining, v.reset)
 	if !v.ok {
 		h.Set("Retry-After", itoa(seconds(v.retry)))
 		s.fail(c, &Error{Code: CodeRateLimited})

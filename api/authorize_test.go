@@ -129,7 +129,7 @@ func (v fixed) Verify(context.Context, api.VerifyQuery) gen.VerifyData { return 
 // A used-up quota says when to come back, in a status that the gateway can pass on.
 func TestAuthorizeAtTheLimit(t *testing.T) {
 	v := gen.VerifyData{
-		Code: gen.VerifyCodeQUOTAEXCEEDED, KeyId: "key_a",
+		Code: gen.VerifyCodeQUOTAEXCEEDED, KeyId: "key_a", RetryAfterSeconds: 17,
 		Limit: gen.LimitState{Name: "requests", Limit: 1000, Remaining: 0, WindowSeconds: 60, ResetSeconds: 17},
 	}
 	f := newFixture(t, func(c *api.Config) { c.Verifier = fixed{v} })

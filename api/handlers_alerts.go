@@ -111,28 +111,16 @@ func (h *handlers) DismissAlert(ctx context.Context, q gen.DismissAlertRequestOb
 	return gen.DismissAlert200JSONResponse{AlertJSONResponse: a}, nil
 }
 
-// undo lets a key pass again that is suspended because of a.
+// undo takes back what a led to, and only that: a key that another alert or a person stopped has its own reason.
 func (h *handlers) undo(ctx context.Context, r *request, a gen.Alert, reason string) error {
-	k, err := h.cfg.Keys.GetKey(ctx, a.KeyId)
+	by := r.change(reason)
+	by.AlertID = a.Id
+	_, err := h.cfg.Keys.ReinstateKey(ctx, by, a.KeyId)
 	if errors.Is(err, ErrNotFound) {
 		return nil // a key that only its gateway knows
 	}
-	if err != nil {
-		return err
+	if e, ok := errors.AsType[*Error](err); ok && e.Code == CodeConflict {
+		return nil // it was revoked or has expired meanwhile: final, whatever this alert was worth
 	}
-	by := r.change(reason)
-	by.AlertID = a.Id
-	for _, q := range k.Quarantines {
-		if q.AlertId != a.Id {
-			continue
-		}
-		if _, err := h.cfg.Keys.ReleaseQuarantine(ctx, by, k.Id, q.Kind, q.Value); err != nil {
-			return err
-		}
-	}
-	if k.Status != gen.KeyStatusSuspended || (k.StatusAlertId != "" && k.StatusAlertId != a.Id) {
-		return nil // another alert, or a person, has its own reason
-	}
-	_, err = h.cfg.Keys.ReinstateKey(ctx, by, a.KeyId)
 	return err
 }

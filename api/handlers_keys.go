@@ -101,6 +101,7 @@ func (h *handlers) SuspendKey(ctx context.Context, q gen.SuspendKeyRequestObject
 	if err != nil {
 		return nil, err
 	}
+	by.AlertID = q.Body.AlertId
 	key, err := h.cfg.Keys.SuspendKey(std, by, q.KeyId, q.Body.Until)
 	if err != nil {
 		return nil, err

@@ -5,7 +5,6 @@ import (
 	"net/http"
 	"net/netip"
 	"net/url"
-	"slices"
 	"strings"
 	"time"
 
@@ -157,13 +156,11 @@ func (s *Server) presentedKey(r *http.Request, query map[string][]string) string
 }
 
 func verdictHeaders(h http.Header, v *gen.VerifyData) {
-	l := v.Limit
-	if l.Name == "" {
-		return
+	if l := v.Limit; l.Name != "" {
+		limitHeaders(h, l.Name, l.Limit, time.Duration(l.WindowSeconds)*time.Second, l.Remaining, time.Duration(l.ResetSeconds)*time.Second)
 	}
-	limitHeaders(h, l.Name, int(l.Limit), time.Duration(l.WindowSeconds)*time.Second, l.Remaining, time.Duration(l.ResetSeconds)*time.Second)
-	if slices.Contains([]gen.VerifyCode{gen.VerifyCodeRATELIMITED, gen.VerifyCodeQUOTAEXCEEDED}, v.Code) {
-		h.Set("Retry-After", itoa(l.ResetSeconds))
+	if v.RetryAfterSeconds > 0 {
+		h.Set("Retry-After", itoa(v.RetryAfterSeconds))
 	}
 }
 

@@ -81,8 +81,8 @@ func (l *limiter) forget(now time.Time) {
 func itoa(n int64) string { return strconv.FormatInt(n, 10) }
 
 // limitHeaders writes RateLimit-Policy and RateLimit as draft-ietf-httpapi-ratelimit-headers-09 has them.
-func limitHeaders(h http.Header, name string, limit int, window time.Duration, remaining int64, reset time.Duration) {
-	policy := strconv.Quote(name) + ";q=" + strconv.Itoa(limit)
+func limitHeaders(h http.Header, name string, limit int64, window time.Duration, remaining int64, reset time.Duration) {
+	policy := strconv.Quote(name) + ";q=" + itoa(limit)
 	if window > 0 {
 		policy += ";w=" + itoa(seconds(window))
 	}

@@ -52,6 +52,7 @@ type KeyEditor interface {
 type KeySwitch interface {
 	SuspendKey(ctx context.Context, by Change, id string, until time.Time) (gen.Key, error)
 	RevokeKey(ctx context.Context, by Change, id string) (gen.Key, error)
+	// ReinstateKey undoes suspension, throttle and quarantines: those that by.AlertID led to, or all when it is "".
 	ReinstateKey(ctx context.Context, by Change, id string) (gen.Key, error)
 	QuarantineKey(ctx context.Context, by Change, id string, kind gen.QuarantineKind, value string, until time.Time) (gen.Key, error)
 	// ReleaseQuarantine lifts one quarantine, or all of the key when kind is "".

@@ -2,66 +2,49 @@ package bind
 
 import (
 	"context"
-	"database/sql"
 	"encoding/json"
 	"errors"
 	"fmt"
+	"sync/atomic"
 	"time"
 
 	"github.com/tollkeeper/tollkeeper/api"
 	"github.com/tollkeeper/tollkeeper/internal/sqlstore"
 )
 
-// Idempotency implements api.Idempotency in the relational database, so that a repeat may reach another process. A claim
-// whose process died is free again after claimLifetime. Answers that are too old are deleted now and then, by whoever
-// comes.
+// Idempotency implements api.Idempotency in the relational database, so that a repeat may reach another process. What is
+// too old is deleted now and then, by whoever comes.
 type Idempotency struct {
-	db  *sqlstore.DB
-	now func() time.Time
+	store  sqlstore.Idempotency
+	purged *atomic.Int64 // Unix seconds
 }
 
-// claimLifetime is well above the time that a handler may take.
-const claimLifetime = 2 * time.Minute
+const purgeEvery = time.Hour
 
 // NewIdempotency binds db.
-func NewIdempotency(db *sqlstore.DB, now func() time.Time) Idempotency { return Idempotency{db, now} }
+func NewIdempotency(db *sqlstore.DB, now func() time.Time) Idempotency {
+	return Idempotency{store: sqlstore.Idempotency{DB: db, Now: now}, purged: &atomic.Int64{}}
+}
 
 // Begin implements api.Idempotency.
 func (b Idempotency) Begin(ctx context.Context, scope, key, hash string) (*api.StoredAnswer, error) {
-	now := b.now()
-	var status int
-	var have string
-	var raw []byte
-	claimed := false
-	err := b.db.WithTx(ctx, func(tx *sql.Tx) error {
-		claimed = false
-		if _, err := tx.ExecContext(ctx, `DELETE FROM idempotency_keys WHERE expires_at <= $1`, now.UnixMilli()); err != nil {
-			return err
+	now, last := b.store.Now().Unix(), b.purged.Load()
+	if now-last >= int64(purgeEvery/time.Second) && b.purged.CompareAndSwap(last, now) {
+		if err := b.store.Purge(ctx); err != nil {
+			return nil, err
 		}
-		res, err := tx.ExecContext(ctx, `INSERT INTO idempotency_keys (scope, name, request_hash, status, created_at, expires_at)
-			VALUES ($1, $2, $3, 0, $4, $5) ON CONFLICT (scope, name) DO NOTHING`, scope, key, hash, now.UnixMilli(), now.Add(claimLifetime).UnixMilli())
-		if err != nil {
-			return err
-		}
-		if n, err := res.RowsAffected(); err != nil || n == 1 {
-			claimed = true
-			return err
-		}
-		return tx.QueryRowContext(ctx, `SELECT request_hash, status, answer FROM idempotency_keys WHERE scope = $1 AND name = $2`, scope, key).
-			Scan(&have, &status, &raw)
-	})
+	}
+	kept, err := b.store.Begin(ctx, scope, key, hash)
 	switch {
-	case err != nil:
-		return nil, fmt.Errorf("claim an idempotency key: %w", err)
-	case claimed:
-		return nil, nil
-	case have != hash:
-		return nil, &api.Error{Code: api.CodeIdempotencyReused}
-	case status == 0:
-		return nil, &api.Error{Code: api.CodeIdempotencyRunning}
+	case errors.Is(err, sqlstore.ErrRequestDiffers):
+		return nil, &api.Error{Code: api.CodeIdempotencyReused, Cause: err}
+	case errors.Is(err, sqlstore.ErrRequestRuns):
+		return nil, &api.Error{Code: api.CodeIdempotencyRunning, Cause: err}
+	case err != nil || kept == nil:
+		return nil, err
 	}
 	var a api.StoredAnswer
-	if err := json.Unmarshal(raw, &a); err != nil {
+	if err := json.Unmarshal(kept.Body, &a); err != nil {
 		return nil, fmt.Errorf("read the answer to an idempotent request: %w", err)
 	}
 	return &a, nil
@@ -70,19 +53,11 @@ func (b Idempotency) Begin(ctx context.Context, scope, key, hash string) (*api.S
 // Finish implements api.Idempotency.
 func (b Idempotency) Finish(ctx context.Context, scope, key string, a *api.StoredAnswer) error {
 	if a == nil {
-		return b.exec(ctx, `DELETE FROM idempotency_keys WHERE scope = $1 AND name = $2 AND status = 0`, scope, key)
+		return b.store.Abandon(ctx, scope, key)
 	}
-	raw, err := json.Marshal(a)
+	body, err := json.Marshal(a)
 	if err != nil {
-		return errors.Join(errors.New("keep the answer to an idempotent request"), err)
+		return fmt.Errorf("keep the answer to an idempotent request: %w", err)
 	}
-	return b.exec(ctx, `UPDATE idempotency_keys SET status = $1, answer = $2, expires_at = $3 WHERE scope = $4 AND name = $5`,
-		a.Status, raw, b.now().Add(api.IdempotencyTTL).UnixMilli(), scope, key)
-}
-
-func (b Idempotency) exec(ctx context.Context, query string, args ...any) error {
-	return b.db.WithTx(ctx, func(tx *sql.Tx) error {
-		_, err := tx.ExecContext(ctx, query, args...)
-		return err
-	})
+	return b.store.Finish(ctx, scope, key, sqlstore.Answer{Status: a.Status, Body: body})
 }

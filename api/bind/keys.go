@@ -15,6 +15,7 @@ import (
 	"github.com/tollkeeper/tollkeeper/internal/sqlstore"
 	"github.com/tollkeeper/tollkeeper/internal/sqlstore/audit"
 	"github.com/tollkeeper/tollkeeper/keys"
+	"github.com/tollkeeper/tollkeeper/quotas/counter"
 )
 
 // Keys implements api.Keys and api.Audit with a key store.
@@ -173,10 +174,16 @@ func (b Keys) ListAudit(ctx context.Context, f api.AuditFilter) ([]gen.AuditEntr
 }
 
 // Verifier implements api.Verifier with a node's memory of all keys.
-type Verifier struct{ verifier *keys.Verifier }
+type Verifier struct {
+	verifier *keys.Verifier
+	// Headroom tells the hard quota of a key that is closest to its end, from memory; nil: answers carry no quota.
+	Headroom func(keyID string) (counter.Headroom, bool)
+	// Now is needed with Headroom.
+	Now func() time.Time
+}
 
 // NewVerifier binds v.
-func NewVerifier(v *keys.Verifier) Verifier { return Verifier{v} }
+func NewVerifier(v *keys.Verifier) Verifier { return Verifier{verifier: v} }
 
 // Verify implements api.Verifier.
 func (b Verifier) Verify(_ context.Context, q api.VerifyQuery) gen.VerifyData {
@@ -184,11 +191,27 @@ func (b Verifier) Verify(_ context.Context, q api.VerifyQuery) gen.VerifyData {
 		Key: q.Key, KeyID: q.KeyID, ClientIP: q.ClientIP, UserAgent: q.UserAgent, RequiredScopes: q.Scopes,
 		Environment: keys.Environment(q.Environment),
 	})
-	return gen.VerifyData{
+	out := gen.VerifyData{
 		Valid: v.Valid, Code: gen.VerifyCode(v.Code), KeyId: v.KeyID, AccountId: v.AccountID, PlanId: v.PlanID,
 		Environment: gen.Environment(v.Environment), Reason: v.Reason, SuspendedUntil: v.SuspendedUntil, Version: v.Version, Stale: v.Stale,
+		RetryAfterSeconds: ceilSeconds(v.RetryAfter),
 	}
+	if b.Headroom == nil || (v.Code != keys.CodeValid && v.Code != keys.CodeQuota) {
+		return out
+	}
+	if h, ok := b.Headroom(v.KeyID); ok {
+		out.Limit = gen.LimitState{
+			Name: h.QuotaID, Limit: h.Max, Remaining: h.Remaining, WindowSeconds: ceilSeconds(h.ResetAt.Sub(h.From)),
+			ResetSeconds: ceilSeconds(h.ResetAt.Sub(b.Now())),
+		}
+		if v.Code == keys.CodeQuota {
+			out.RetryAfterSeconds = out.Limit.ResetSeconds
+		}
+	}
+	return out
 }
+
+func ceilSeconds(d time.Duration) int64 { return int64((max(d, 0) + time.Second - 1) / time.Second) }
 
 func toBy(c api.Change) keys.By {
 	return keys.By{Actor: c.Actor, Reason: c.Reason, RequestID: c.RequestID, AlertID: c.AlertID, IfVersion: c.IfVersion}
@@ -204,6 +227,9 @@ func toKey(k *keys.Key) gen.Key {
 	}
 	for _, c := range k.AllowedCIDRs {
 		out.AllowedCidrs = append(out.AllowedCidrs, c.String())
+	}
+	if t := k.Throttle; t != nil {
+		out.Throttle = gen.Throttle{PerMinute: t.PerMinute, Until: t.Until, Reason: t.Reason, AlertId: t.AlertID, Actor: t.Actor, At: t.At}
 	}
 	for _, d := range k.Quarantine {
 		out.Quarantines = append(out.Quarantines, gen.Quarantine{

@@ -956,7 +956,10 @@ type Key struct {
 	// SuspendedUntil When it comes back by itself.
 	SuspendedUntil time.Time `json:"suspended_until,omitempty,omitzero"`
 	Tags           []string  `json:"tags,omitempty,omitzero"`
-	UpdatedAt      time.Time `json:"updated_at,omitempty,omitzero"`
+
+	// Throttle Bounds the calls of a key on each node; calls beyond it get RATE_LIMITED.
+	Throttle  Throttle  `json:"throttle,omitempty,omitzero"`
+	UpdatedAt time.Time `json:"updated_at,omitempty,omitzero"`
 
 	// Version Grows with every change.
 	Version int64 `json:"version"`
@@ -1462,8 +1465,11 @@ type Step struct {
 	UpTo Decimal `json:"up_to,omitempty,omitzero"`
 }
 
-// SuspendRequest defines model for SuspendRequest.
+// SuspendRequest With `alert_id` the suspension is part of that alert; dismissing the alert then undoes it.
 type SuspendRequest struct {
+	// AlertId Opaque id.
+	AlertId Id `json:"alert_id,omitempty,omitzero"`
+
 	// Reason Why, in words; kept in the audit trail.
 	Reason Reason `json:"reason"`
 
@@ -1473,6 +1479,16 @@ type SuspendRequest struct {
 
 // Tags defines model for Tags.
 type Tags = []string
+
+// Throttle Bounds the calls of a key on each node; calls beyond it get RATE_LIMITED.
+type Throttle struct {
+	Actor     string    `json:"actor,omitempty,omitzero"`
+	AlertId   string    `json:"alert_id,omitempty,omitzero"`
+	At        time.Time `json:"at"`
+	PerMinute int64     `json:"per_minute"`
+	Reason    string    `json:"reason,omitempty,omitzero"`
+	Until     time.Time `json:"until,omitempty,omitzero"`
+}
 
 // Tier Units up to and including `up_to`; the last tier has none and is open.
 type Tier struct {
@@ -1636,6 +1652,9 @@ type VerifyData struct {
 
 	// Reason Why not, for a key that is not valid.
 	Reason string `json:"reason,omitempty,omitzero"`
+
+	// RetryAfterSeconds When to come back, for RATE_LIMITED and QUOTA_EXCEEDED.
+	RetryAfterSeconds int64 `json:"retry_after_seconds,omitempty,omitzero"`
 
 	// Stale Whether this node's news were older than the bound.
 	Stale          bool      `json:"stale,omitempty,omitzero"`

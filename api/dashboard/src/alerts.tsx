@@ -92,7 +92,7 @@ function Detail({ alert: a, keyed, ask, mayAct, settled }: { alert: Alert; keyed
       {a.feedback && <p className="feedback">{a.status}: “{a.feedback}” <span className="muted">{actor(a.feedback_by)}</span></p>}
       {mayAct && (
         <div className="actions">
-          {keyed && keyed.status === "active" && <button className="danger" onClick={() => ask(suspend(keyed))}>Suspend key</button>}
+          {keyed && keyed.status === "active" && <button className="danger" onClick={() => ask(suspend(keyed, a.id))}>Suspend key</button>}
           {keyed && keyed.status === "suspended" && <button onClick={() => ask(reinstate(keyed))}>Reinstate key</button>}
           {!settled && <button className="primary" onClick={() => ask(verdict(a, "confirm"))}>Confirm abuse</button>}
           {!settled && <button onClick={() => ask(verdict(a, "dismiss"))}>Dismiss, let it pass</button>}
@@ -102,13 +102,13 @@ function Detail({ alert: a, keyed, ask, mayAct, settled }: { alert: Alert; keyed
   );
 }
 
-export const suspend = (k: Key): Question => ({
+export const suspend = (k: Key, alertId?: string): Question => ({
   title: `Suspend ${k.name || k.id}?`,
   text: "Every gateway refuses it within a second. You can reinstate it at any time.",
   button: "Suspend",
   danger: true,
   reason: "Suspended in the dashboard",
-  act: (reason) => post(`/v1/keys/${k.id}/suspend`, { reason }),
+  act: (reason) => post(`/v1/keys/${k.id}/suspend`, { reason, ...(alertId ? { alert_id: alertId } : {}) }),
 });
 
 export const reinstate = (k: Key): Question => ({

@@ -885,6 +885,18 @@ export interface components {
             /** Format: date-time */
             until?: string;
         };
+        /** @description Bounds the calls of a key on each node; calls beyond it get RATE_LIMITED. */
+        Throttle: {
+            /** Format: int64 */
+            per_minute: number;
+            /** Format: date-time */
+            until?: string;
+            reason?: string;
+            alert_id?: string;
+            actor?: string;
+            /** Format: date-time */
+            at: string;
+        };
         /** @description An API key, without its secret. */
         Key: {
             id: components["schemas"]["Id"];
@@ -929,6 +941,7 @@ export interface components {
             /** Format: date-time */
             expires_at?: string;
             quarantines?: components["schemas"]["Quarantine"][];
+            throttle?: components["schemas"]["Throttle"];
             rotated_from?: components["schemas"]["Id"];
             rotated_to?: components["schemas"]["Id"];
             /** @description The alert that led to this state. */
@@ -991,6 +1004,7 @@ export interface components {
         ReasonRequest: {
             reason: components["schemas"]["Reason"];
         };
+        /** @description With `alert_id` the suspension is part of that alert; dismissing the alert then undoes it. */
         SuspendRequest: {
             reason: components["schemas"]["Reason"];
             /**
@@ -998,6 +1012,7 @@ export interface components {
              * @description When the key comes back by itself.
              */
             until?: string;
+            alert_id?: components["schemas"]["Id"];
         };
         RotateRequest: {
             /**
@@ -1061,6 +1076,11 @@ export interface components {
             suspended_until?: string;
             /** Format: int64 */
             version?: number;
+            /**
+             * Format: int64
+             * @description When to come back, for RATE_LIMITED and QUOTA_EXCEEDED.
+             */
+            retry_after_seconds?: number;
             /** @description Whether this node's news were older than the bound. */
             stale?: boolean;
             limit?: components["schemas"]["LimitState"];

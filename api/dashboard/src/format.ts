@@ -22,14 +22,14 @@ export function span(seconds: number): string {
   return `${Math.round(seconds / 86400)} d`;
 }
 
-export const clock = (time: string) => new Date(time).toLocaleTimeString([], { hour: "2-digit", minute: "2-digit", second: "2-digit" });
-export const moment = (time: string) => new Date(time).toLocaleString([], { dateStyle: "medium", timeStyle: "medium" });
+export const clock = (time: string) => new Date(time).toLocaleTimeString([], { hour: "2-digit", minute: "2-digit", second: "2-digit", hourCycle: "h23" });
+export const moment = (time: string) => new Date(time).toLocaleString([], { dateStyle: "medium", timeStyle: "medium", hourCycle: "h23" });
 
 // A p-value as odds, which read more easily than exponents.
 export function odds(p: number): string {
-  if (p <= 0) return "practically impossible by chance";
+  if (p <= 0) return "practically none";
   if (p > 0.05) return `p = ${small.format(p)}`;
-  return `1 in ${compact.format(1 / p)} by chance`;
+  return `1 in ${compact.format(1 / p)}`;
 }
 
 // user:ada, token:x and detector:y without their kind, where that is plain.
