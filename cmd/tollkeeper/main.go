@@ -79,7 +79,8 @@ func newRootCmd() *cobra.Command {
 		Version:       version,
 	}
 	root.AddCommand(
-		newServeCmd(), newDemoCmd(), newImportCmd(), newShipCmd(), newFormatsCmd(), newConfigCmd(), newVersionCmd(), newEngineCmd(),
+		newServeCmd(), newDemoCmd(), newImportCmd(), newShipCmd(), newKeysCmd(), newAlertsCmd(), newUsageCmd(), newDeadLettersCmd(), newFormatsCmd(), newBacktestCmd(),
+		newConfigCmd(), newVersionCmd(), newEngineCmd(),
 	)
 	return root
 }

@@ -16,8 +16,8 @@ import (
 
 const envPrefix = "TOLLKEEPER_"
 
-// otherEnv are variables with our prefix that are not settings: test data and what tests re-execute themselves with.
-var otherEnv = []string{"TOLLKEEPER_SHARED", "TOLLKEEPER_CONFIG"}
+// otherEnv are variables with our prefix that are not settings: where settings and test data lie, and a client's token.
+var otherEnv = []string{"TOLLKEEPER_SHARED", "TOLLKEEPER_CONFIG", "TOLLKEEPER_TOKEN"}
 
 // Problem is one thing that is wrong with one setting.
 type Problem struct {

@@ -1,0 +1,150 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"net/url"
+	"os"
+	"strings"
+	"text/tabwriter"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/tollkeeper/tollkeeper/internal/app"
+	"github.com/tollkeeper/tollkeeper/internal/config"
+)
+
+// remote is what the commands that ask a running server have in common.
+type remote struct {
+	data, server, token string
+	asJSON              bool
+}
+
+func (r *remote) flags(cmd *cobra.Command) {
+	f := cmd.PersistentFlags()
+	f.StringVar(&r.data, "data", config.Default().Data, "data folder of the server on this machine")
+	f.StringVar(&r.server, "server", "", "address of a server elsewhere, such as https://tollkeeper.example")
+	f.StringVar(&r.token, "token", "", "API token for --server; also from TOLLKEEPER_TOKEN")
+	f.BoolVar(&r.asJSON, "json", false, "print the API's JSON")
+}
+
+// call asks the API and decodes the answer into out unless it is nil. With --json it prints the answer instead, and says so
+// by the returned bool.
+func (r *remote) call(cmd *cobra.Command, method, path string, in, out any) (printed bool, err error) {
+	raw, err := r.ask(cmd.Context(), method, path, in)
+	if err != nil {
+		return false, err
+	}
+	if r.asJSON {
+		_, err = fmt.Fprintln(cmd.OutOrStdout(), strings.TrimSpace(string(raw)))
+		return true, err
+	}
+	if out == nil || len(raw) == 0 {
+		return false, nil
+	}
+	if err := json.Unmarshal(raw, out); err != nil {
+		return false, failed{fmt.Errorf("the server's answer cannot be read: %w; is it another version?", err)}
+	}
+	return false, nil
+}
+
+func (r *remote) ask(ctx context.Context, method, path string, in any) ([]byte, error) {
+	c := app.Client{URL: r.server, Token: r.token}
+	if c.Token == "" {
+		c.Token = os.Getenv("TOLLKEEPER_TOKEN")
+	}
+	if c.URL == "" {
+		var err error
+		if c, err = app.ReadClient(r.data); err != nil {
+			return nil, err
+		}
+	} else if c.Token == "" {
+		return nil, errors.New("token: --server needs an API token; give it with --token or TOLLKEEPER_TOKEN")
+	}
+	var body io.Reader = http.NoBody
+	if in != nil {
+		raw, err := json.Marshal(in)
+		if err != nil {
+			return nil, fmt.Errorf("encode the request: %w", err)
+		}
+		body = bytes.NewReader(raw)
+	}
+	ctx, cancel := context.WithTimeout(ctx, time.Minute)
+	defer cancel()
+	req, err := http.NewRequestWithContext(ctx, method, strings.TrimSuffix(c.URL, "/")+path, body)
+	if err != nil {
+		return nil, fmt.Errorf("server: %q is not an address", c.URL)
+	}
+	req.Header.Set("Authorization", "Bearer "+c.Token)
+	if in != nil {
+		req.Header.Set("Content-Type", "application/json")
+	}
+	res, err := http.DefaultClient.Do(req)
+	if err != nil {
+		return nil, failed{fmt.Errorf("the server at %s does not answer: %w", c.URL, errors.Unwrap(err))}
+	}
+	defer func() { _ = res.Body.Close() }()
+	raw, err := io.ReadAll(io.LimitReader(res.Body, 64<<20))
+	if err != nil {
+		return nil, failed{fmt.Errorf("read the server's answer: %w", err)}
+	}
+	if res.StatusCode >= 300 {
+		var p struct {
+			Title, Detail string
+			Errors        []struct{ Pointer, Parameter, Detail string }
+		}
+		if json.Unmarshal(raw, &p) != nil || p.Title == "" {
+			p.Title = res.Status
+		}
+		text := p.Title
+		if p.Detail != "" {
+			text += ": " + p.Detail
+		}
+		for _, e := range p.Errors {
+			text += fmt.Sprintf("; %s%s %s", e.Pointer, e.Parameter, e.Detail)
+		}
+		return nil, failed{errors.New(text)}
+	}
+	return raw, nil
+}
+
+// table writes aligned rows.
+func table(w io.Writer, rows func(row func(cells ...any))) error {
+	tw := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
+	rows(func(cells ...any) {
+		for i, c := range cells {
+			if i > 0 {
+				fmt.Fprint(tw, "\t")
+			}
+			if t, ok := c.(time.Time); ok {
+				c = ""
+				if !t.IsZero() {
+					c = t.UTC().Format("2006-01-02 15:04:05")
+				}
+			}
+			fmt.Fprint(tw, c)
+		}
+		fmt.Fprintln(tw)
+	})
+	return tw.Flush()
+}
+
+// query builds a query string of what is not empty.
+func query(pairs ...string) string {
+	q := url.Values{}
+	for i := 0; i+1 < len(pairs); i += 2 {
+		if pairs[i+1] != "" {
+			q.Set(pairs[i], pairs[i+1])
+		}
+	}
+	if len(q) == 0 {
+		return ""
+	}
+	return "?" + q.Encode()
+}

@@ -1,0 +1,137 @@
+package main
+
+import (
+	"fmt"
+	"net/http"
+	"net/url"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/tollkeeper/tollkeeper/api/gen"
+)
+
+func newKeysCmd() *cobra.Command {
+	r := &remote{}
+	cmd := &cobra.Command{Use: "keys", Short: "List, issue, suspend, reinstate, revoke and rotate keys on a running server"}
+	r.flags(cmd)
+	cmd.AddCommand(keysList(r), keysShow(r), keysIssue(r), keysRotate(r))
+	for _, verb := range []struct{ name, short, done string }{
+		{"suspend", "Refuse a key until it is reinstated, or for a while", "suspended"},
+		{"reinstate", "Accept a suspended key again", "reinstated"},
+		{"revoke", "Refuse a key for ever", "revoked"},
+	} {
+		cmd.AddCommand(keysChange(r, verb.name, verb.short, verb.done))
+	}
+	return cmd
+}
+
+func keysList(r *remote) *cobra.Command {
+	var status, account, text string
+	var limit int
+	cmd := &cobra.Command{Use: "list", Short: "List keys, the newest first", Args: cobra.NoArgs}
+	cmd.Flags().StringVar(&status, "status", "", "only keys in this state: active, suspended, revoked or expired")
+	cmd.Flags().StringVar(&account, "account", "", "only keys of this account")
+	cmd.Flags().StringVar(&text, "search", "", "only keys with this in their name or id")
+	cmd.Flags().IntVar(&limit, "limit", 50, "how many, at most 200")
+	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
+		var page gen.KeyPage
+		path := "/v1/keys" + query("status", status, "account_id", account, "q", text, "limit", strconv.Itoa(limit))
+		if printed, err := r.call(cmd, http.MethodGet, path, nil, &page); err != nil || printed {
+			return err
+		}
+		return table(cmd.OutOrStdout(), func(row func(...any)) {
+			row("ID", "NAME", "STATUS", "ACCOUNT", "CREATED", "WHY")
+			for _, k := range page.Items {
+				row(k.Id, k.Name, k.Status, k.AccountId, k.CreatedAt, k.StatusReason)
+			}
+		})
+	}
+	return cmd
+}
+
+func keysShow(r *remote) *cobra.Command {
+	return &cobra.Command{
+		Use: "show ID", Short: "Show one key", Args: cobra.ExactArgs(1),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			var k gen.Key
+			if printed, err := r.call(cmd, http.MethodGet, "/v1/keys/"+url.PathEscape(args[0]), nil, &k); err != nil || printed {
+				return err
+			}
+			return table(cmd.OutOrStdout(), func(row func(...any)) {
+				row("id", k.Id)
+				row("name", k.Name)
+				row("status", k.Status, k.StatusReason)
+				row("since", k.StatusChangedAt, k.StatusActor)
+				row("until", k.SuspendedUntil)
+				row("account", k.AccountId)
+				row("plan", k.PlanId)
+				row("tags", strings.Join(k.Tags, ", "))
+				row("created", k.CreatedAt)
+			})
+		},
+	}
+}
+
+func keysIssue(r *remote) *cobra.Command {
+	var k gen.KeyCreate
+	var environment string
+	cmd := &cobra.Command{Use: "issue NAME", Short: "Issue a key; the key itself is shown once", Args: cobra.ExactArgs(1)}
+	cmd.Flags().StringVar(&k.AccountId, "account", "", "account that the key belongs to")
+	cmd.Flags().StringVar(&environment, "environment", "live", "live or test")
+	cmd.Flags().StringSliceVar(&k.Tags, "tag", nil, "tags")
+	cmd.Flags().StringSliceVar(&k.AllowedCidrs, "allow", nil, "networks that may use the key; none means all")
+	cmd.RunE = func(cmd *cobra.Command, args []string) error {
+		k.Name, k.Environment = args[0], gen.Environment(environment)
+		var made gen.KeySecret
+		if printed, err := r.call(cmd, http.MethodPost, "/v1/keys", k, &made); err != nil || printed {
+			return err
+		}
+		fmt.Fprintf(cmd.OutOrStdout(), "%s\n%s\n", made.Key.Id, made.Secret)
+		fmt.Fprintln(cmd.ErrOrStderr(), "The second line is the key. It is shown this once; only its hash is kept.")
+		return nil
+	}
+	return cmd
+}
+
+func keysRotate(r *remote) *cobra.Command {
+	var grace time.Duration
+	cmd := &cobra.Command{Use: "rotate ID", Short: "Issue a new key in place of another", Args: cobra.ExactArgs(1)}
+	cmd.Flags().DurationVar(&grace, "grace", 24*time.Hour, "how long the old key still passes")
+	cmd.RunE = func(cmd *cobra.Command, args []string) error {
+		var made gen.KeySecret
+		body := map[string]any{"grace_seconds": int64(grace / time.Second)}
+		if printed, err := r.call(cmd, http.MethodPost, "/v1/keys/"+url.PathEscape(args[0])+"/rotate", body, &made); err != nil || printed {
+			return err
+		}
+		fmt.Fprintf(cmd.OutOrStdout(), "%s\n%s\n", made.Key.Id, made.Secret)
+		return nil
+	}
+	return cmd
+}
+
+func keysChange(r *remote, verb, short, done string) *cobra.Command {
+	var reason string
+	var period time.Duration
+	cmd := &cobra.Command{Use: verb + " ID", Short: short, Args: cobra.ExactArgs(1)}
+	cmd.Flags().StringVar(&reason, "reason", "", "why; kept in the audit trail")
+	_ = cmd.MarkFlagRequired("reason")
+	if verb == "suspend" {
+		cmd.Flags().DurationVar(&period, "for", 0, "after which the key passes again; 0: until it is reinstated")
+	}
+	cmd.RunE = func(cmd *cobra.Command, args []string) error {
+		body := map[string]any{"reason": reason}
+		if period > 0 {
+			body["until"] = time.Now().Add(period).UTC().Format(time.RFC3339)
+		}
+		var k gen.Key
+		if printed, err := r.call(cmd, http.MethodPost, "/v1/keys/"+url.PathEscape(args[0])+"/"+verb, body, &k); err != nil || printed {
+			return err
+		}
+		fmt.Fprintf(cmd.OutOrStdout(), "%s is %s\n", k.Id, done)
+		return nil
+	}
+	return cmd
+}
