@@ -79,20 +79,27 @@ func (s *Service) quotaReport(ctx context.Context, account, keyID string) (Quota
 		return QuotaReport{}, fmt.Errorf("read the keys of %s: %w", clip(account), err)
 	}
 	month, day := period.MonthAt(now), period.DayAt(now)
-	rows, err := s.cfg.Source.UsageByKey(ctx, keys, month.From, now.UTC().Truncate(time.Hour).Add(time.Hour), meter.Day)
-	if err != nil {
-		return QuotaReport{}, fmt.Errorf("read use: %w", err)
-	}
-	used := func(l counter.Limit, id string) int64 {
+	spans := map[period.Unit]period.Period{period.Month: month, period.Day: day}
+	rows := make(map[period.Unit][]meter.KeyUsage)
+	used := func(l counter.Limit, id string) (int64, error) {
+		list, ok := rows[l.Period]
+		if !ok {
+			var err error
+			// By key and not by day: an account may have very many keys.
+			if list, err = s.cfg.Source.UsageByKey(ctx, keys, spans[l.Period].From, now.UTC().Truncate(time.Hour).Add(time.Hour), meter.Total); err != nil {
+				return 0, fmt.Errorf("read use: %w", err)
+			}
+			rows[l.Period] = list
+		}
 		var sum meter.Amounts
-		for i := range rows {
-			if (l.Scope == counter.ScopeAccount || rows[i].KeyID == id) && (l.Period == period.Month || !rows[i].Bucket.Before(day.From)) {
-				sum.Add(rows[i].Amounts)
+		for i := range list {
+			if l.Scope == counter.ScopeAccount || list[i].KeyID == id {
+				sum.Add(list[i].Amounts)
 			}
 		}
 		// The counters may know of calls that have not landed yet; a verdict rests on those too.
 		live, _ := s.counter.Used(l.Scope, id, l.ID)
-		return max(l.Meter.Of(sum), live)
+		return max(l.Meter.Of(sum), live), nil
 	}
 	for i, l := range p.Limits() {
 		id := account
@@ -102,12 +109,11 @@ func (s *Service) quotaReport(ctx context.Context, account, keyID string) (Quota
 			}
 		}
 		q := QuotaStatus{
-			QuotaID: l.ID, Meter: p.Quotas[i].Meter, Per: l.Scope, Enforcement: p.Quotas[i].Enforcement, Unit: l.Period, Period: month, Limit: l.Max,
+			QuotaID: l.ID, Meter: p.Quotas[i].Meter, Per: l.Scope, Enforcement: p.Quotas[i].Enforcement, Unit: l.Period, Period: spans[l.Period], Limit: l.Max,
 		}
-		if l.Period == period.Day {
-			q.Period = day
+		if q.Used, err = used(l, id); err != nil {
+			return QuotaReport{}, err
 		}
-		q.Used = used(l, id)
 		q.judge(now)
 		report.Items = append(report.Items, q)
 	}
@@ -120,7 +126,7 @@ func (q *QuotaStatus) judge(now time.Time) {
 	switch {
 	case q.Used >= q.Limit:
 		q.State = QuotaExceeded
-	case scale(q.Used, 100, 1) >= scale(q.Limit, warningPercent, 1):
+	case meter.Reached(q.Used, q.Limit, warningPercent):
 		q.State = QuotaWarning
 	default:
 		q.State = QuotaOK

@@ -125,7 +125,7 @@ func TestJudge(t *testing.T) {
 		if q.Projected != nil {
 			got = *q.Projected
 		}
-		if q.State != tt.state && tt.limit < math.MaxInt64 || got != tt.projected || q.Remaining < 0 {
+		if q.State != tt.state || got != tt.projected || q.Remaining < 0 {
 			t.Errorf("%d of %d after %s: %s, projected %d, left %d; want %s, %d", tt.used, tt.limit, tt.after, q.State, got, q.Remaining, tt.state, tt.projected)
 		}
 	}

@@ -65,6 +65,7 @@ type Service struct {
 	store   *store
 	counter *counter.Counter
 	idle    idleAccounts
+	limits  limitsState
 }
 
 // New makes a service, and the default plan when the database has none. Nothing runs until [Service.Run].
@@ -97,50 +98,6 @@ func New(ctx context.Context, cfg Config) (*Service, error) {
 
 // Counter is what ingest tells of every batch and what verify asks.
 func (s *Service) Counter() *counter.Counter { return s.counter }
-
-// RefreshLimits makes the counters enforce what plans and subscriptions say now. Run does so all the time; who changes
-// plans calls it for the change to hold at once.
-func (s *Service) RefreshLimits(ctx context.Context) error {
-	now := s.cfg.Now()
-	subs, err := s.store.running(ctx, now)
-	if err != nil {
-		return err
-	}
-	versions := make(map[string][]Plan)
-	limits := func(st stretch, id string) ([]counter.Limit, error) {
-		plans, ok := versions[id]
-		if !ok {
-			var err error
-			if plans, err = s.store.released(ctx, s.store.db.Read(), id); err != nil {
-				return nil, err
-			}
-			versions[id] = plans
-		}
-		st.versions = plans
-		p, err := st.cycle.At(now)
-		if err != nil {
-			return nil, err
-		}
-		if st.span.From.After(p.From) {
-			p.From = st.span.From
-		}
-		return st.version(p.From).Limits(), nil
-	}
-	defaults, err := limits(stretch{}, DefaultPlanID)
-	if err != nil {
-		return err
-	}
-	byAccount := make(map[string][]counter.Limit, len(subs))
-	for _, sub := range subs {
-		st := stretch{cycle: sub.Cycle, pinned: sub.PlanVersion}
-		st.span.From = sub.StartsAt
-		if byAccount[sub.AccountID], err = limits(st, sub.PlanID); err != nil {
-			return err
-		}
-	}
-	s.counter.SetLimits(defaults, byAccount)
-	return nil
-}
 
 // maxUntold bounds how many crossings wait for a database that is away; the oldest are dropped, and told of again after
 // a restart.
@@ -177,7 +134,7 @@ func (s *Service) Run(ctx context.Context) error {
 		case <-ctx.Done():
 			return nil
 		case <-limits.C:
-			doing, err = "refresh quota limits", errors.Join(s.RefreshLimits(ctx), tell())
+			doing, err = "refresh quota limits", errors.Join(s.refreshIfChanged(ctx), tell())
 		case <-counters.C:
 			if began := s.cfg.Now(); !began.Before(reloadAt) {
 				doing, err = "refresh quota counters", s.counter.Reload(ctx)

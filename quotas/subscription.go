@@ -81,7 +81,7 @@ func (s *Service) Subscribe(ctx context.Context, sub Subscription, actor string)
 	if err != nil {
 		return Subscription{}, err
 	}
-	return sub, s.RefreshLimits(ctx)
+	return sub, s.refreshAccount(ctx, sub.AccountID)
 }
 
 func (s *Service) checkSubscription(sub *Subscription) error {
@@ -234,7 +234,7 @@ func (s *Service) EndSubscription(ctx context.Context, account string, at time.T
 	if err != nil {
 		return Subscription{}, err
 	}
-	return ended, s.RefreshLimits(ctx)
+	return ended, s.refreshAccount(ctx, account)
 }
 
 // Subscriptions returns those of an account, in order of time.

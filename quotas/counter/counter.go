@@ -98,19 +98,36 @@ func New(cfg Config) *Counter {
 	return c
 }
 
-// SetLimits replaces all limits: those of accounts named in byAccount, and the default ones of all others.
+// SetLimits replaces all limits: those of accounts named in byAccount, and the default ones of all others. Accounts that
+// share a slice share the memory.
 func (c *Counter) SetLimits(defaults []Limit, byAccount map[string][]Limit) {
 	compiled := c.compile(defaults)
 	c.defaults.Store(&compiled)
+	shared := make(map[*Limit]*[]limit) // by first element: accounts are many, plans few
 	for id, limits := range byAccount {
-		compiled := c.compile(limits)
-		c.account(id).limits.Store(&compiled)
+		if len(limits) == 0 {
+			c.account(id).limits.Store(&[]limit{})
+			continue
+		}
+		done := shared[&limits[0]]
+		if done == nil {
+			compiled := c.compile(limits)
+			done = &compiled
+			shared[&limits[0]] = done
+		}
+		c.account(id).limits.Store(done)
 	}
 	for a := range c.accounts.all() {
 		if _, ok := byAccount[a.id]; !ok {
 			a.limits.Store(nil)
 		}
 	}
+}
+
+// SetAccountLimits replaces the limits of one account until the next SetLimits.
+func (c *Counter) SetAccountLimits(id string, limits []Limit) {
+	compiled := c.compile(limits)
+	c.account(id).limits.Store(&compiled)
 }
 
 func (c *Counter) account(id string) *subject {

@@ -2,7 +2,6 @@ package counter
 
 import (
 	"fmt"
-	"math/bits"
 	"slices"
 	"time"
 
@@ -105,11 +104,4 @@ func (l *limit) resets(day, month int32) time.Time {
 		return dayStart(day + 1)
 	}
 	return monthStart(month + 1)
-}
-
-// reached says whether used is at least percent of most, in 128 bits.
-func reached(used, most int64, percent int) bool {
-	h1, l1 := bits.Mul64(uint64(max(used, 0)), 100)
-	h2, l2 := bits.Mul64(uint64(max(most, 0)), uint64(max(percent, 0)))
-	return h1 > h2 || (h1 == h2 && l1 >= l2)
 }

@@ -262,7 +262,7 @@ func (c *Counter) look(l *limit, s, account *subject, now span) {
 	used := l.used(l.window(s, now.day, now.month))
 	percent := 0
 	for _, t := range l.Thresholds {
-		if reached(used, l.Max, t) {
+		if meter.Reached(used, l.Max, t) {
 			percent = t
 		}
 	}

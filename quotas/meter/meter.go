@@ -10,6 +10,7 @@ import (
 	"errors"
 	"fmt"
 	"math"
+	"math/bits"
 	"regexp"
 	"strings"
 	"time"
@@ -48,6 +49,13 @@ func Sum(a, b int64) int64 {
 		return s
 	}
 	return math.MaxInt64
+}
+
+// Reached says whether used is at least percent of most, exactly, however great they are.
+func Reached(used, most int64, percent int) bool {
+	h1, l1 := bits.Mul64(uint64(max(used, 0)), 100)
+	h2, l2 := bits.Mul64(uint64(max(most, 0)), uint64(max(percent, 0)))
+	return h1 > h2 || (h1 == h2 && l1 >= l2)
 }
 
 // Kind names what a meter counts.

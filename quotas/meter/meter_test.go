@@ -86,3 +86,28 @@ func TestValidate(t *testing.T) {
 		})
 	}
 }
+
+func TestReachedIsExact(t *testing.T) {
+	const most = math.MaxInt64
+	for _, tt := range []struct {
+		used, most int64
+		percent    int
+		want       bool
+	}{
+		{79, 100, 80, false},
+		{80, 100, 80, true},
+		{0, 0, 50, true},
+		{0, 1, 1, false},
+		{1, 3, 33, true},
+		{1, 3, 34, false},
+		{most - 1, most, 100, false},
+		{most, most, 100, true},
+		{most, most, 101, false},
+		{most / 2, most, 50, false},
+		{most/2 + 1, most, 50, true},
+	} {
+		if got := Reached(tt.used, tt.most, tt.percent); got != tt.want {
+			t.Errorf("Reached(%d, %d, %d) = %v", tt.used, tt.most, tt.percent, got)
+		}
+	}
+}
