@@ -94,7 +94,7 @@ func parseIPv6(b []byte) (out [16]byte, ok bool) {
 				return [16]byte{}, false
 			}
 			copy(out[at:], v4[:])
-			at, i = at+4, len(b)
+			at += 4
 			break
 		}
 		if i == from || i-from > 4 {

@@ -16,8 +16,10 @@ import (
 // benchLines makes lines of realistic cardinalities: 200 keys, many addresses and paths with ids, a dozen agents.
 func benchLines(b testing.TB, format string) [][]byte {
 	rng := rand.New(rand.NewPCG(1, 2))
-	agents := []string{"python-requests/2.32.3", "Go-http-client/2.0", "axios/1.7.9", "okhttp/4.12.0", "curl/8.7.1",
-		"Mozilla/5.0 (Macintosh; Intel Mac OS X 10_15_7) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/131.0.0.0 Safari/537.36"}
+	agents := []string{
+		"python-requests/2.32.3", "Go-http-client/2.0", "axios/1.7.9", "okhttp/4.12.0", "curl/8.7.1",
+		"Mozilla/5.0 (Macintosh; Intel Mac OS X 10_15_7) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/131.0.0.0 Safari/537.36",
+	}
 	paths := []string{"/v1/items/%d", "/v1/users/%d/orders", "/v1/search", "/v1/prices", "/v1/chat/completions", "/v1/reports/%d"}
 	switch format {
 	case "tollkeeper", "nginx", "combined", "kong":

@@ -103,7 +103,7 @@ func (d *envoyText) parse(line []byte, r *call) error {
 		}
 		var w []byte
 		w, rest = word(rest)
-		if first || found == 0 && w[0]-'0' > 9 && !(w[0] == '-' && len(w) > 1) {
+		if first || found == 0 && w[0]-'0' > 9 && (w[0] != '-' || len(w) == 1) {
 			continue
 		}
 		n, fault := parseInt(w)

@@ -174,9 +174,11 @@ func FuzzDecode(f *testing.F) {
 		if err != nil && (reasonOf(err) == "" || b.Len() != 1) {
 			t.Fatalf("%T %v, and %d records", err, err, b.Len()-1)
 		}
-		for _, n := range []int{len(b.Offset), len(b.Sub), len(b.KeyID.Index), len(b.Source.Index), len(b.RequestID.Ends), len(b.Method.Index), len(b.Host.Index),
+		for _, n := range []int{
+			len(b.Offset), len(b.Sub), len(b.KeyID.Index), len(b.Source.Index), len(b.RequestID.Ends), len(b.Method.Index), len(b.Host.Index),
 			len(b.Route.Index), len(b.Path.Ends), len(b.Status), len(b.LatencyMicros), len(b.RequestBytes), len(b.ResponseBytes), len(b.ClientIP),
-			len(b.UserAgent.Index), len(b.Agent.Index), len(b.Country.Index), len(b.ASN), len(b.UnitEnd), len(b.Flags)} {
+			len(b.UserAgent.Index), len(b.Agent.Index), len(b.Country.Index), len(b.ASN), len(b.UnitEnd), len(b.Flags),
+		} {
 			if n != b.Len() {
 				t.Fatalf("a column has %d rows of %d", n, b.Len())
 			}

@@ -49,7 +49,7 @@ func (r *redactor) line(b []byte, depth int) {
 		}
 		at += 1 + next
 	}
-	if i := skipBlanks(b, 0); i < len(b) && b[i] == '[' && !(i+1 < len(b) && b[i+1]-'0' <= 9) {
+	if i := skipBlanks(b, 0); i < len(b) && b[i] == '[' && (i+1 == len(b) || b[i+1]-'0' > 9) {
 		at = i
 	}
 	if at < 0 {

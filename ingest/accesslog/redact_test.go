@@ -8,14 +8,20 @@ import (
 
 func TestRedactShowsStructureAndHidesValues(t *testing.T) {
 	for _, c := range []struct{ name, line, want string }{
-		{"nginx JSON", `{"time":"2026-11-24T15:04:05+00:00","status":"abc","request_uri":"/v1/items/77?api_key=hunter2","http_x_api_key":"hunter2","request_time":0.1,"cookie":"a=b"}`,
-			`{"time":"2026-11-24T15:04:05+00:00","status":"[redacted]","request_uri":"/v1/items/{id}","http_x_api_key":"[redacted]","request_time":0.1,"cookie":"[redacted]"}`},
+		{
+			"nginx JSON", `{"time":"2026-11-24T15:04:05+00:00","status":"abc","request_uri":"/v1/items/77?api_key=hunter2","http_x_api_key":"hunter2","request_time":0.1,"cookie":"a=b"}`,
+			`{"time":"2026-11-24T15:04:05+00:00","status":"[redacted]","request_uri":"/v1/items/{id}","http_x_api_key":"[redacted]","request_time":0.1,"cookie":"[redacted]"}`,
+		},
 		{"a number under a secret name", `{"api_key":12345678,"input_tokens":12}`, `{"api_key":[redacted],"input_tokens":12}`},
-		{"headers", `{"request":{"headers":{"X-Api-Key":["k1","k2"],"Host":["api.example.com"]}}}`,
-			`{"request":{"headers":{"X-Api-Key":["[redacted]","[redacted]"],"Host":["api.example.com"]}}}`},
+		{
+			"headers", `{"request":{"headers":{"X-Api-Key":["k1","k2"],"Host":["api.example.com"]}}}`,
+			`{"request":{"headers":{"X-Api-Key":["[redacted]","[redacted]"],"Host":["api.example.com"]}}}`,
+		},
 		{"start lost", `pi_key":"hunter22","status":200}`, `[redacted]"[redacted]"[redacted]"[redacted]"[redacted]"[redacted]"`},
-		{"combined", `1.2.3.4 - frank [10/Oct/2000:13:55:36 -0700] "GET /a/12345?token=x HTTP/1.0" abc 2326 "http://u:p@h.example/p?sig=1" "curl/8.7.1 key=tk_live_1"`,
-			`1.2.3.4 - frank [10/Oct/2000:13:55:36 -0700] "GET /a/{id} HTTP/1.0" abc 2326 "//h.example/p" "curl/8.7.1 key=[redacted]"`},
+		{
+			"combined", `1.2.3.4 - frank [10/Oct/2000:13:55:36 -0700] "GET /a/12345?token=x HTTP/1.0" abc 2326 "http://u:p@h.example/p?sig=1" "curl/8.7.1 key=tk_live_1"`,
+			`1.2.3.4 - frank [10/Oct/2000:13:55:36 -0700] "GET /a/{id} HTTP/1.0" abc 2326 "//h.example/p" "curl/8.7.1 key=[redacted]"`,
+		},
 		{"basic auth in text", `Authorization: Basic dXNlcjpwYXNz and X-Api-Key: secretvalue`, `Authorization: [redacted] [redacted] [redacted] [redacted] [redacted]`},
 		{"wrapped", `{"message":"{\"api_key\":\"hunter2\",\"method\":\"GET\"}"}`, `{"message":"{\"api_key\":\"[redacted]\",\"method\":\"GET\"}"}`},
 		{"attribute", `{"key":"http.request.method","value":{"stringValue":"GET"}}`, `{"key":"http.request.method","value":{"stringValue":"[redacted]"}}`},

@@ -25,14 +25,20 @@ const (
 var kinds = func() map[string]kind {
 	m := map[string]kind{}
 	for k, names := range map[kind][]string{
-		shownTime: {"time", "timestamp", "ts", "starttime", "startutc", "startlocal", "timeiso8601", "timelocal", "msec", "requesttime", "requesttimeepoch",
-			"startedat", "timeunixnano", "observedtimeunixnano", "date"},
+		shownTime: {
+			"time", "timestamp", "ts", "starttime", "startutc", "startlocal", "timeiso8601", "timelocal", "msec", "requesttime", "requesttimeepoch",
+			"startedat", "timeunixnano", "observedtimeunixnano", "date",
+		},
 		shownMethod: {"method", "requestmethod", "httpmethod", "httprequestmethod"},
-		shownPath: {"path", "uri", "url", "requesturi", "requestpath", "rawpath", "urlpath", "upstreamuri", "resourcepath", "route", "httproute", "httptarget",
-			"urlfull", "httpurl", "request", "requestline", "routekey", "xenvoyoriginalpath"},
+		shownPath: {
+			"path", "uri", "url", "requesturi", "requestpath", "rawpath", "urlpath", "upstreamuri", "resourcepath", "route", "httproute", "httptarget",
+			"urlfull", "httpurl", "request", "requestline", "routekey", "xenvoyoriginalpath",
+		},
 		shownHost: {"host", "httphost", "authority", "requesthost", "requestaddr", "domainname", "servername", "serveraddress"},
-		shownAddress: {"clientip", "remoteaddr", "remoteip", "ip", "clienthost", "clientaddr", "sourceip", "ipaddress", "downstreamremoteaddress", "clientaddress",
-			"downstreamdirectremoteaddress", "networkpeeraddress", "httpxforwardedfor", "xforwardedfor", "forwardedfor", "downstreamlocaladdress"},
+		shownAddress: {
+			"clientip", "remoteaddr", "remoteip", "ip", "clienthost", "clientaddr", "sourceip", "ipaddress", "downstreamremoteaddress", "clientaddress",
+			"downstreamdirectremoteaddress", "networkpeeraddress", "httpxforwardedfor", "xforwardedfor", "forwardedfor", "downstreamlocaladdress",
+		},
 		shownWords:     {"useragent", "httpuseragent", "requestuseragent", "useragentoriginal", "level", "proto", "protocol", "requestprotocol", "scheme", "requestscheme"},
 		shownWrapped:   {"message", "log"},
 		shownAttribute: {"key"},

@@ -30,9 +30,11 @@ func TestTimesAreReadInEveryWayLogsWriteThem(t *testing.T) {
 			}
 		}
 	}
-	for _, text := range []string{"", "x", "2026-13-01T00:00:00Z", "2026-02-30T00:00:00Z", "2026-11-24T24:00:00Z", "2026-11-24T15:60:05Z", "2026-11-24T15:04:05.Z",
+	for _, text := range []string{
+		"", "x", "2026-13-01T00:00:00Z", "2026-02-30T00:00:00Z", "2026-11-24T24:00:00Z", "2026-11-24T15:60:05Z", "2026-11-24T15:04:05.Z",
 		"2026-11-24T15:04:05+1", "2026-11-24T15:04:05 somewhere", "2026-11-24", "24/Foo/2026:15:04:05 +0000", "32/Nov/2026:15:04:05", "24/Nov/2026 15:04:05 +0000",
-		"-5", "1e400", "99999999999999999999999", "NaN", "0x10"} {
+		"-5", "1e400", "99999999999999999999999", "NaN", "0x10",
+	} {
 		var d dates
 		if got, ok := d.parse([]byte(text), unitAuto); ok {
 			t.Errorf("%q was read as %v", text, time.UnixMilli(got).UTC())
@@ -174,8 +176,10 @@ func TestAKeyHasABoundedNumberOfRoutes(t *testing.T) {
 
 func TestCleaningTwiceChangesNothingMore(t *testing.T) {
 	d := newDecoder(t, "tollkeeper", Options{}).(*jsonDecoder)
-	pieces := rapid.SampledFrom([]string{"tk_live_0123456789", "Bearer ", "Basic ", "api_key=", "token: ", "a", "/", " ", "\x00", "\xff", "é", "%74%6b_", "%", "://", "@", "user:pw@", "[redacted]",
-		"eyJhbGciOiJIUzI1NiJ9", "\"", "'", "[", "(", "sk_", "abcdefgh", "0123456789", "=", ":", "Zz1", "-", ".", "\u202e", "cookie"})
+	pieces := rapid.SampledFrom([]string{
+		"tk_live_0123456789", "Bearer ", "Basic ", "api_key=", "token: ", "a", "/", " ", "\x00", "\xff", "é", "%74%6b_", "%", "://", "@", "user:pw@", "[redacted]",
+		"eyJhbGciOiJIUzI1NiJ9", "\"", "'", "[", "(", "sk_", "abcdefgh", "0123456789", "=", ":", "Zz1", "-", ".", "\u202e", "cookie",
+	})
 	rapid.Check(t, func(t *rapid.T) {
 		d.scratch = nil
 		v := []byte(strings.Join(rapid.SliceOf(pieces).Draw(t, "pieces"), ""))

@@ -77,7 +77,7 @@ func (it *Iter) Next() bool {
 	if i >= len(b) {
 		return it.fail()
 	}
-	ok := true
+	var ok bool
 	if !it.array {
 		if b[i] != '"' {
 			return it.fail()

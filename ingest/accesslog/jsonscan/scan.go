@@ -128,22 +128,22 @@ func skipValue(b []byte, i, depth int) (int, bool) {
 	if i >= len(b) {
 		return i, false
 	}
-	switch c := b[i]; {
-	case c == '"':
+	switch b[i] {
+	case '"':
 		end, _, ok := scanString(b, i+1)
 		if !ok {
 			return end, false
 		}
 		return end + 1, true
-	case c == '{':
+	case '{':
 		return skipObject(b, i+1, depth+1)
-	case c == '[':
+	case '[':
 		return skipArray(b, i+1, depth+1)
-	case c == 't':
+	case 't':
 		return skipLiteral(b, i, "true")
-	case c == 'f':
+	case 'f':
 		return skipLiteral(b, i, "false")
-	case c == 'n':
+	case 'n':
 		return skipLiteral(b, i, "null")
 	}
 	return skipNumber(b, i)
