@@ -11,7 +11,7 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-func score(tb testing.TB, text string) (rows [][]string, sum Summary) {
+func scoreText(tb testing.TB, text string) (rows [][]string, sum Summary) {
 	tb.Helper()
 	var out bytes.Buffer
 	sum, err := ScoreCSV(strings.NewReader(text), &out, Defaults())
@@ -22,7 +22,7 @@ func score(tb testing.TB, text string) (rows [][]string, sum Summary) {
 }
 
 func TestRowsKeepTheirText(t *testing.T) {
-	rows, sum := score(t, "timestamp,value\n2014-04-01 00:00:00,20.0\n2014-04-01 00:05:00, 1e1\n2014-04-01 00:10:00,NaN\n2014-04-01 00:10:00,\n")
+	rows, sum := scoreText(t, "timestamp,value\n2014-04-01 00:00:00,20.0\n2014-04-01 00:05:00, 1e1\n2014-04-01 00:10:00,NaN\n2014-04-01 00:10:00,\n")
 	require.Equal(t, [][]string{
 		{"timestamp", "value", "anomaly_score"},
 		{"2014-04-01 00:00:00", "20.0", "0.000000000"},
@@ -34,14 +34,14 @@ func TestRowsKeepTheirText(t *testing.T) {
 }
 
 func TestColumnsAreFoundByName(t *testing.T) {
-	rows, _ := score(t, "\ufeffhost, Value ,TIMESTAMP\r\na,3,1700000000\r\nb,4,1700000060\r\n")
+	rows, _ := scoreText(t, "\ufeffhost, Value ,TIMESTAMP\r\na,3,1700000000\r\nb,4,1700000060\r\n")
 	require.Equal(t, [][]string{
 		{"timestamp", "value", "anomaly_score"}, {"1700000000", "3", "0.000000000"}, {"1700000060", "4", "0.000000000"},
 	}, rows)
 }
 
 func TestAHeaderAloneGivesAHeader(t *testing.T) {
-	rows, sum := score(t, "timestamp,value\n")
+	rows, sum := scoreText(t, "timestamp,value\n")
 	require.Len(t, rows, 1)
 	require.Zero(t, sum)
 }

@@ -3,7 +3,7 @@
 // Four statistics look at the value from different sides, each made comparable by its own past (package tail):
 //
 //   - level: how far the mean of the last 20 values is from the running median; sustained shifts;
-//   - spread: the standard deviation of the last 20 values; bursts, noise, instability;
+//   - spread: the standard deviation of the last 30 values; bursts, noise, instability;
 //   - season: how far the last 10 values lie, on average, from what is usual at their time of day, weekdays and
 //     weekends apart; the right amount at the wrong hour;
 //   - point: the same for the newest value alone; single spikes and drops.
@@ -63,9 +63,9 @@ type Settings struct {
 // of a plateau, not for the best score there: see SERIES.md.
 func Defaults() Settings {
 	return Settings{
-		LevelWindow: 20, SpreadWindow: 20, SeasonWindow: 10, MedianWindow: 4000, BinsPerDay: 48, SeasonRate: 0.1,
+		LevelWindow: 20, SpreadWindow: 30, SeasonWindow: 10, MedianWindow: 4000, BinsPerDay: 48, SeasonRate: 0.07,
 		Memory: 6000, Warmup: 64,
-		AlertAt: 1.75, Refractory: 100, Escalation: 2, Habituation: 0.4, HabituationHalfLife: 500,
+		AlertAt: 1.65, Refractory: 100, Escalation: 2, Habituation: 0.25, HabituationHalfLife: 700,
 	}
 }
 
@@ -110,12 +110,8 @@ type Detector struct {
 	tails  [statistics]*tail.Exact
 	gaps   gaps
 
-	seen      int // finite values
-	sinceLast int // values since the last alert
-	lastAlert float64
-	alerted   bool
-	habit     float64
-	fade      float64
+	seen   int // finite values
+	alerts alerts
 }
 
 // New returns a detector for one stream.
@@ -133,7 +129,7 @@ func New(s Settings) (*Detector, error) {
 		errors: newRing(s.SeasonWindow),
 		median: newMedian(s.MedianWindow),
 		season: newSeason(s.BinsPerDay, s.SeasonRate),
-		fade:   math.Exp2(-1 / s.HabituationHalfLife),
+		alerts: newAlerts(s),
 	}
 	for i := range d.tails {
 		d.tails[i] = e.NewExact()
@@ -144,14 +140,14 @@ func New(s Settings) (*Detector, error) {
 // Observe judges the next value and learns it.
 func (d *Detector) Observe(at time.Time, value float64) Verdict {
 	if math.IsNaN(value) || math.IsInf(value, 0) {
-		return Verdict{Bar: d.bar(), Usual: d.median.value()}
+		return Verdict{Bar: d.alerts.bar(), Usual: d.median.value()}
 	}
 	value = max(-largest, min(value, largest))
 	if d.gaps.add(at) {
 		d.recent.clear()
 		d.errors.clear()
 	}
-	v := Verdict{Bar: d.bar()}
+	v := Verdict{Bar: d.alerts.bar()}
 	middle := d.median.value()
 	usual, known := d.season.usual(at)
 	if !known {
@@ -178,24 +174,7 @@ func (d *Detector) Observe(at time.Time, value float64) Verdict {
 	d.median.add(value)
 	d.season.add(at, value)
 	d.seen++
-	d.decide(&v)
+	v.Alert = d.alerts.next(v.Evidence)
+	v.Score = score(v)
 	return v
-}
-
-func (d *Detector) bar() float64 { return d.s.AlertAt + d.habit }
-
-// decide turns evidence into an alert and a score.
-func (d *Detector) decide(v *Verdict) {
-	d.habit *= d.fade
-	d.sinceLast++
-	silent := d.alerted && d.sinceLast <= d.s.Refractory && v.Evidence < d.lastAlert+d.s.Escalation
-	if d.seen > d.s.Warmup && v.Evidence >= v.Bar && !silent {
-		v.Alert = true
-		v.Score = 1 - 0.5*math.Exp2(-(v.Evidence-v.Bar)/2)
-		v.Score = min(v.Score, 1-1e-9)
-		d.alerted, d.lastAlert, d.sinceLast = true, v.Evidence, 0
-		d.habit += d.s.Habituation
-		return
-	}
-	v.Score = 0.49 * v.Evidence / (1 + v.Evidence)
 }

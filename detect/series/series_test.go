@@ -307,7 +307,7 @@ func TestAnEpisodeIsOneAlert(t *testing.T) {
 		}
 	}
 	require.LessOrEqual(t, alerts, 3, "the onset, and escalations as the windows fill")
-	require.Greater(t, d.bar(), d.s.AlertAt, "an alert raises the bar")
+	require.Greater(t, d.alerts.bar(), d.s.AlertAt, "an alert raises the bar")
 }
 
 func TestALongGapStartsTheWindowsAnew(t *testing.T) {
