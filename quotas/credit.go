@@ -12,6 +12,7 @@ import (
 	"github.com/shopspring/decimal"
 
 	"github.com/tollkeeper/tollkeeper/internal/sqlstore"
+	"github.com/tollkeeper/tollkeeper/internal/sqlstore/audit"
 	"github.com/tollkeeper/tollkeeper/quotas/period"
 	"github.com/tollkeeper/tollkeeper/quotas/rating"
 )
@@ -79,13 +80,16 @@ func (s *Service) GiveCredit(ctx context.Context, g Grant, actor string) (Grant,
 		if err != nil {
 			return fmt.Errorf("save the credit of %s: %w", clip(g.AccountID), err)
 		}
-		return nil
+		return s.store.record(ctx, tx, audit.Entry{
+			Actor: actor, Action: "credit.give", TargetType: "credit", TargetID: g.ID, AccountID: g.AccountID, Reason: g.Note,
+			Details: details(map[string]any{"amount": g.Amount.String(), "currency": g.Currency}),
+		})
 	})
 	return g, err
 }
 
 // VoidCredit takes back what is left of a grant.
-func (s *Service) VoidCredit(ctx context.Context, id string) (Grant, error) {
+func (s *Service) VoidCredit(ctx context.Context, id, actor string) (Grant, error) {
 	var account string
 	err := s.store.db.WithTx(ctx, func(tx *sql.Tx) error {
 		// Behind the statements, so that none is using it right now.
@@ -96,7 +100,10 @@ func (s *Service) VoidCredit(ctx context.Context, id string) (Grant, error) {
 		if errors.Is(err, sql.ErrNoRows) {
 			return fmt.Errorf("credit %s that is not voided: %w", clip(id), ErrNotFound)
 		}
-		return err
+		if err != nil {
+			return fmt.Errorf("void credit %s: %w", clip(id), err)
+		}
+		return s.store.record(ctx, tx, audit.Entry{Actor: actor, Action: "credit.void", TargetType: "credit", TargetID: id, AccountID: account})
 	})
 	if err != nil {
 		return Grant{}, err

@@ -104,10 +104,10 @@ func TestACorrectionTakesAndGivesBackCredit(t *testing.T) {
 		if err != nil || grants[0].Remaining.String() != "3" {
 			t.Errorf("left %+v, %v; want 3", grants, err)
 		}
-		if g, err = w.VoidCredit(w.ctx, g.ID); err != nil || !g.Remaining.IsZero() || g.Used.String() != "29" {
+		if g, err = w.VoidCredit(w.ctx, g.ID, "user:ada"); err != nil || !g.Remaining.IsZero() || g.Used.String() != "29" {
 			t.Errorf("voided: %+v, %v", g, err)
 		}
-		if _, err := w.VoidCredit(w.ctx, g.ID); !errors.Is(err, ErrNotFound) {
+		if _, err := w.VoidCredit(w.ctx, g.ID, "user:ada"); !errors.Is(err, ErrNotFound) {
 			t.Errorf("voided twice: %v", err)
 		}
 		if n, err := w.VerifyStatements(w.ctx); n != 3 || err != nil {

@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/tollkeeper/tollkeeper/internal/sqlstore"
+	"github.com/tollkeeper/tollkeeper/internal/sqlstore/audit"
 	"github.com/tollkeeper/tollkeeper/quotas/rating"
 )
 
@@ -186,7 +187,14 @@ func (s *store) appendStatement(ctx context.Context, st *Statement, prepare func
 		if _, err = tx.ExecContext(ctx, `UPDATE ledger SET hash = $1 WHERE name = $2`, st.Hash, statementLedger); err != nil {
 			return fmt.Errorf("save statement %s: %w", st.Number, err)
 		}
-		return nil
+		action := "statement.issue"
+		if st.Kind == Correction {
+			action = "statement.correct"
+		}
+		return s.record(ctx, tx, audit.Entry{
+			Actor: st.IssuedBy, Action: action, TargetType: "statement", TargetID: st.ID, AccountID: st.AccountID, After: string(st.Kind),
+			Details: details(map[string]any{"number": st.Number, "total": st.Total.String(), "currency": st.Currency, "period": st.Period.String()}),
+		})
 	})
 }
 

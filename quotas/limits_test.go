@@ -26,7 +26,7 @@ func TestLimitsFollowWhatAnotherProcessChanges(t *testing.T) {
 		verdict("key_3", true)
 		w.now = when(t, "2026-11-25T00:00:00Z") // nothing is written, the day begins
 		verdict("key_3", false)
-		if _, err := w.EndSubscription(w.ctx, "acc_1", w.now); err != nil {
+		if _, err := w.EndSubscription(w.ctx, "acc_1", w.now, "user:ada"); err != nil {
 			t.Fatal(err)
 		}
 		verdict("key_1", true)

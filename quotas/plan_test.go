@@ -28,11 +28,11 @@ func TestAPlanGoesFromDraftToPublishedToArchived(t *testing.T) {
 		if draft, err = w.CreateDraft(w.ctx, renamed, "user:ada"); err != nil || draft.Version != 1 {
 			t.Errorf("a second draft is version %d, %v; want it to replace the first", draft.Version, err)
 		}
-		published, err := w.Publish(w.ctx, "starter", 1)
+		published, err := w.PublishPlan(w.ctx, "starter", 1, "user:ada")
 		if err != nil || published.Status != Published || !published.PublishedAt.Equal(w.now) {
 			t.Errorf("published: %+v, %v", published, err)
 		}
-		if _, err := w.Publish(w.ctx, "starter", 1); !errors.Is(err, ErrConflict) {
+		if _, err := w.PublishPlan(w.ctx, "starter", 1, "user:ada"); !errors.Is(err, ErrConflict) {
 			t.Errorf("published twice: %v", err)
 		}
 		got, err := w.Plan(w.ctx, "starter", 0)
@@ -51,21 +51,21 @@ func TestAPlanGoesFromDraftToPublishedToArchived(t *testing.T) {
 		if euros, err = w.CreateDraft(w.ctx, euros, ""); err != nil {
 			t.Fatal(err)
 		}
-		if _, err := w.Publish(w.ctx, "starter", euros.Version); !errors.Is(err, ErrConflict) {
+		if _, err := w.PublishPlan(w.ctx, "starter", euros.Version, "user:ada"); !errors.Is(err, ErrConflict) {
 			t.Errorf("a plan changed its currency: %v", err)
 		}
-		if p, err := w.Archive(w.ctx, "starter"); err != nil || p.Status != Archived {
+		if p, err := w.ArchivePlan(w.ctx, "starter", "user:ada"); err != nil || p.Status != Archived {
 			t.Errorf("archive: %+v, %v", p, err)
 		}
 		if _, err := w.Subscribe(w.ctx, Subscription{AccountID: "acc_1", PlanID: "starter"}, ""); !errors.Is(err, ErrConflict) {
 			t.Errorf("an archived plan was subscribed to: %v", err)
 		}
-		for _, err := range []error{second(w.Plan(w.ctx, "none", 0)), second(w.Plan(w.ctx, "starter", 9)), second(w.Publish(w.ctx, "none", 1)), second(w.Archive(w.ctx, "none"))} {
+		for _, err := range []error{second(w.Plan(w.ctx, "none", 0)), second(w.Plan(w.ctx, "starter", 9)), second(w.PublishPlan(w.ctx, "none", 1, "user:ada")), second(w.ArchivePlan(w.ctx, "none", "user:ada"))} {
 			if !errors.Is(err, ErrNotFound) {
 				t.Errorf("want not found, got %v", err)
 			}
 		}
-		if _, err := w.Archive(w.ctx, DefaultPlanID); !errors.Is(err, ErrConflict) {
+		if _, err := w.ArchivePlan(w.ctx, DefaultPlanID, "user:ada"); !errors.Is(err, ErrConflict) {
 			t.Errorf("the default plan was archived: %v", err)
 		}
 	})

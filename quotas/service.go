@@ -23,6 +23,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 
 	"github.com/tollkeeper/tollkeeper/internal/sqlstore"
+	"github.com/tollkeeper/tollkeeper/internal/sqlstore/audit"
 	"github.com/tollkeeper/tollkeeper/quotas/counter"
 	"github.com/tollkeeper/tollkeeper/quotas/meter"
 )
@@ -44,6 +45,8 @@ type Config struct {
 	Logger   *slog.Logger
 
 	Registerer prometheus.Registerer // nil: no metrics
+	// Audit gets a row for every change, in the transaction of the change; nil: there is no trail.
+	Audit *audit.Log
 	// OnThreshold is told once of every threshold that a quota reaches, after it was stored.
 	OnThreshold func(ctx context.Context, n Notification)
 	// Grace is how long after its end a period may be issued at the earliest; 0: one hour.
@@ -85,7 +88,7 @@ func New(ctx context.Context, cfg Config) (*Service, error) {
 	set(&cfg.CorrectEvery, 6*time.Hour)
 	set(&cfg.CorrectFor, 35*24*time.Hour)
 	s := &Service{
-		cfg: cfg, store: &store{db: cfg.DB, now: cfg.Now},
+		cfg: cfg, store: &store{db: cfg.DB, now: cfg.Now, audit: cfg.Audit},
 		counter: counter.New(counter.Config{
 			Source: cfg.Source, AccountOf: cfg.Accounts.AccountOfKey, Now: cfg.Now, Logger: cfg.Logger, Registerer: cfg.Registerer,
 		}),
@@ -161,18 +164,23 @@ func (s *Service) CreateDraft(ctx context.Context, p Plan, actor string) (Plan, 
 	return s.store.draft(ctx, p)
 }
 
-// Publish makes a draft the newest version of its plan. Accounts on the plan move to it when their next period starts.
-func (s *Service) Publish(ctx context.Context, id string, version int) (Plan, error) {
-	p, err := s.store.publish(ctx, id, version)
+// PublishPlan makes a draft the newest version of its plan. Accounts on the plan move to it when their next period starts.
+func (s *Service) PublishPlan(ctx context.Context, id string, version int, actor string) (Plan, error) {
+	p, err := s.store.publish(ctx, id, version, actor)
 	if err != nil {
 		return Plan{}, err
 	}
 	return p, s.RefreshLimits(ctx)
 }
 
-// Archive closes a plan to new subscriptions; those on it stay.
-func (s *Service) Archive(ctx context.Context, id string) (Plan, error) {
-	return s.store.archive(ctx, id)
+// Publish is [Service.PublishPlan] for a caller that names no actor: the trail then says "api".
+func (s *Service) Publish(ctx context.Context, id string, version int) (Plan, error) {
+	return s.PublishPlan(ctx, id, version, "api")
+}
+
+// ArchivePlan closes a plan to new subscriptions; those on it stay.
+func (s *Service) ArchivePlan(ctx context.Context, id, actor string) (Plan, error) {
+	return s.store.archive(ctx, id, actor)
 }
 
 // Plan returns a version of a plan; version 0 is the newest.

@@ -148,7 +148,7 @@ func TestIssueIsForGood(t *testing.T) {
 		if _, err := w.Subscribe(w.ctx, Subscription{AccountID: "acc_1", PlanID: "starter", StartsAt: when(t, "2026-11-20")}, ""); !errors.Is(err, ErrConflict) {
 			t.Errorf("the plan of a billed month was changed: %v", err)
 		}
-		if _, err := w.EndSubscription(w.ctx, "acc_1", when(t, "2026-11-20")); !errors.Is(err, ErrConflict) {
+		if _, err := w.EndSubscription(w.ctx, "acc_1", when(t, "2026-11-20"), "user:ada"); !errors.Is(err, ErrConflict) {
 			t.Errorf("the plan of a billed month was ended: %v", err)
 		}
 	})

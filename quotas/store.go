@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"github.com/tollkeeper/tollkeeper/internal/sqlstore"
+	"github.com/tollkeeper/tollkeeper/internal/sqlstore/audit"
 )
 
 //go:embed migrations/*.sql
@@ -33,8 +34,27 @@ const ledgerName = "quotas"
 
 // store keeps plans, subscriptions, statements and notifications in SQL.
 type store struct {
-	db  *sqlstore.DB
-	now func() time.Time
+	db    *sqlstore.DB
+	now   func() time.Time
+	audit *audit.Log // nil: none
+}
+
+// record adds a row to the audit trail; it is the last thing a transaction does.
+func (s *store) record(ctx context.Context, tx *sql.Tx, e audit.Entry) error {
+	if s.audit == nil {
+		return nil
+	}
+	e.At = s.clock()
+	return s.audit.Append(ctx, tx, e)
+}
+
+// details makes the free part of an audit row.
+func details(fields map[string]any) json.RawMessage {
+	text, err := json.Marshal(fields)
+	if err != nil {
+		panic(err) // only texts and numbers are put in
+	}
+	return text
 }
 
 // write runs fn in a transaction while no other writer of this package does.
@@ -147,13 +167,16 @@ func (s *store) draft(ctx context.Context, p Plan) (Plan, error) {
 		default:
 			p.Version = last.Version + 1
 		}
-		return s.insertPlan(ctx, tx, p)
+		if err := s.insertPlan(ctx, tx, p); err != nil {
+			return err
+		}
+		return s.recordPlan(ctx, tx, "plan.draft", p, p.CreatedBy)
 	})
 	return p, err
 }
 
 // publish makes a draft the version in effect from now on.
-func (s *store) publish(ctx context.Context, id string, version int) (p Plan, err error) {
+func (s *store) publish(ctx context.Context, id string, version int, actor string) (p Plan, err error) {
 	err = s.write(ctx, func(tx *sql.Tx) error {
 		if p, err = s.plan(ctx, tx, id, version); err != nil {
 			return err
@@ -171,13 +194,16 @@ func (s *store) publish(ctx context.Context, id string, version int) (p Plan, er
 			}
 		}
 		p.Status, p.PublishedAt = Published, s.clock()
-		return s.setStatus(ctx, tx, p)
+		if err := s.setStatus(ctx, tx, p); err != nil {
+			return err
+		}
+		return s.recordPlan(ctx, tx, "plan.publish", p, actor)
 	})
 	return p, err
 }
 
 // archive closes a plan, all its versions, to new subscriptions.
-func (s *store) archive(ctx context.Context, id string) (p Plan, err error) {
+func (s *store) archive(ctx context.Context, id, actor string) (p Plan, err error) {
 	err = s.write(ctx, func(tx *sql.Tx) error {
 		if id == DefaultPlanID {
 			return fmt.Errorf("plan %s is what accounts without a subscription are on; publish a next version instead: %w", id, ErrConflict)
@@ -198,9 +224,15 @@ func (s *store) archive(ctx context.Context, id string) (p Plan, err error) {
 				return err
 			}
 		}
-		return nil
+		return s.recordPlan(ctx, tx, "plan.archive", p, actor)
 	})
 	return p, err
+}
+
+func (s *store) recordPlan(ctx context.Context, tx *sql.Tx, action string, p Plan, actor string) error {
+	return s.record(ctx, tx, audit.Entry{
+		Actor: actor, Action: action, TargetType: "plan", TargetID: p.ID, After: string(p.Status), Details: details(map[string]any{"version": p.Version}),
+	})
 }
 
 func (s *store) setStatus(ctx context.Context, tx *sql.Tx, p Plan) error {

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/tollkeeper/tollkeeper/internal/sqlstore"
+	"github.com/tollkeeper/tollkeeper/internal/sqlstore/audit"
 	"github.com/tollkeeper/tollkeeper/quotas/period"
 )
 
@@ -76,12 +77,23 @@ func (s *Service) Subscribe(ctx context.Context, sub Subscription, actor string)
 		if err := s.store.subscribable(ctx, tx, sub); err != nil {
 			return err
 		}
-		return s.store.subscribe(ctx, tx, &sub)
+		if err := s.store.subscribe(ctx, tx, &sub); err != nil {
+			return err
+		}
+		return s.store.recordSubscription(ctx, tx, "subscription.start", sub, actor)
 	})
 	if err != nil {
 		return Subscription{}, err
 	}
 	return sub, s.refreshAccount(ctx, sub.AccountID)
+}
+
+func (s *store) recordSubscription(ctx context.Context, tx *sql.Tx, action string, sub Subscription, actor string) error {
+	d := map[string]any{"plan": sub.PlanID, "starts_at": sub.StartsAt}
+	if !sub.EndsAt.IsZero() {
+		d["ends_at"] = sub.EndsAt
+	}
+	return s.record(ctx, tx, audit.Entry{Actor: actor, Action: action, TargetType: "subscription", TargetID: sub.ID, AccountID: sub.AccountID, Details: details(d)})
 }
 
 func (s *Service) checkSubscription(sub *Subscription) error {
@@ -206,7 +218,7 @@ func (s *store) changeable(ctx context.Context, tx *sql.Tx, account string, t ti
 
 // EndSubscription ends what the account is subscribed to at the start of the day of at (zero: of tomorrow); from then on it
 // is on the default plan. It returns the subscription that was ended.
-func (s *Service) EndSubscription(ctx context.Context, account string, at time.Time) (Subscription, error) {
+func (s *Service) EndSubscription(ctx context.Context, account string, at time.Time, actor string) (Subscription, error) {
 	if at.IsZero() {
 		at = s.cfg.Now().AddDate(0, 0, 1)
 	}
@@ -229,7 +241,10 @@ func (s *Service) EndSubscription(ctx context.Context, account string, at time.T
 		if err := s.store.changeable(ctx, tx, account, ended.EndsAt); err != nil {
 			return err
 		}
-		return s.store.cut(ctx, tx, subs[i:], ended.EndsAt)
+		if err := s.store.cut(ctx, tx, subs[i:], ended.EndsAt); err != nil {
+			return err
+		}
+		return s.store.recordSubscription(ctx, tx, "subscription.end", ended, actor)
 	})
 	if err != nil {
 		return Subscription{}, err

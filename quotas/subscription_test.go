@@ -50,13 +50,13 @@ func TestSubscriptionsReplaceEachOther(t *testing.T) {
 		if got := w.planOn(t, "acc_2", "2026-11-11"); got != "default 1" {
 			t.Errorf("another account: %s", got)
 		}
-		if _, err := w.EndSubscription(w.ctx, "acc_1", when(t, "2026-12-18T12:00:00Z")); err != nil {
+		if _, err := w.EndSubscription(w.ctx, "acc_1", when(t, "2026-12-18T12:00:00Z"), "user:ada"); err != nil {
 			t.Fatal(err)
 		}
 		if got := w.planOn(t, "acc_1", "2026-12-18"); got != "default 1" {
 			t.Errorf("after the end: %s", got)
 		}
-		if _, err := w.EndSubscription(w.ctx, "acc_1", when(t, "2027-01-01")); !errors.Is(err, ErrNotFound) {
+		if _, err := w.EndSubscription(w.ctx, "acc_1", when(t, "2027-01-01"), "user:ada"); !errors.Is(err, ErrNotFound) {
 			t.Errorf("ended twice: %v", err)
 		}
 	})

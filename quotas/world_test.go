@@ -14,6 +14,7 @@ import (
 	"go.uber.org/goleak"
 
 	"github.com/tollkeeper/tollkeeper/internal/sqlstore"
+	"github.com/tollkeeper/tollkeeper/internal/sqlstore/audit"
 	"github.com/tollkeeper/tollkeeper/internal/sqlstore/sqltest"
 	"github.com/tollkeeper/tollkeeper/quotas/meter"
 	"github.com/tollkeeper/tollkeeper/quotas/rating"
@@ -30,6 +31,8 @@ func both(t *testing.T, test func(t *testing.T, w *world)) {
 func one(t *testing.T, test func(t *testing.T, w *world)) {
 	test(t, newWorld(t, sqltest.New(t, sqlstore.SQLite, Migrations())(t)))
 }
+
+var trail = audit.New([]byte("a secret of the tests"))
 
 // world is a service with a ledger of use per key and hour, accounts and a clock that the test sets.
 type world struct {
@@ -68,6 +71,7 @@ func newWorld(t *testing.T, db *sqlstore.DB) *world {
 func (w *world) another(t *testing.T) *Service {
 	s, err := New(w.ctx, Config{
 		DB: w.database, Source: w, Accounts: w, Now: w.clock, Logger: slog.New(slog.DiscardHandler), Registerer: prometheus.NewRegistry(),
+		Audit: trail,
 		OnThreshold: func(_ context.Context, n Notification) {
 			w.mu.Lock()
 			defer w.mu.Unlock()
@@ -193,7 +197,7 @@ func (w *world) publish(t testing.TB, p Plan) Plan {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if p, err = w.Publish(w.ctx, p.ID, p.Version); err != nil {
+	if p, err = w.PublishPlan(w.ctx, p.ID, p.Version, "user:ada"); err != nil {
 		t.Fatal(err)
 	}
 	return p
