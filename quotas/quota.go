@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"math"
 	"math/big"
+	"slices"
 	"time"
 
 	"github.com/tollkeeper/tollkeeper/quotas/counter"
@@ -86,8 +87,8 @@ func (s *Service) quotaReport(ctx context.Context, account, keyID string) (Quota
 		if !ok {
 			var err error
 			// By key and not by day: an account may have very many keys.
-			if list, err = s.cfg.Source.UsageByKey(ctx, keys, spans[l.Period].From, now.UTC().Truncate(time.Hour).Add(time.Hour), meter.Total); err != nil {
-				return 0, fmt.Errorf("read use: %w", err)
+			if list, err = s.usageByKey(ctx, keys, spans[l.Period].From, now.UTC().Truncate(time.Hour).Add(time.Hour), meter.Total); err != nil {
+				return 0, err
 			}
 			rows[l.Period] = list
 		}
@@ -206,9 +207,9 @@ func (s *Service) usage(ctx context.Context, keys []string, from, to time.Time, 
 	if r.SealedThrough, err = s.cfg.Source.SealedThrough(ctx); err != nil {
 		return UsageReport{}, fmt.Errorf("read how far use is sealed: %w", err)
 	}
-	rows, err := s.cfg.Source.UsageByKey(ctx, keys, r.From, r.To, by)
+	rows, err := s.usageByKey(ctx, keys, r.From, r.To, by)
 	if err != nil {
-		return UsageReport{}, fmt.Errorf("read use: %w", err)
+		return UsageReport{}, err
 	}
 	at := make(map[int64]int) // start -> index
 	for i := range rows {
@@ -224,6 +225,21 @@ func (s *Service) usage(ctx context.Context, keys []string, from, to time.Time, 
 	}
 	sortBuckets(r.Buckets)
 	return r, nil
+}
+
+// keysPerQuery keeps the text of a question to the ledger small, however many keys an account has.
+const keysPerQuery = 5000
+
+func (s *Service) usageByKey(ctx context.Context, keys []string, from, to time.Time, by meter.Granularity) ([]meter.KeyUsage, error) {
+	var all []meter.KeyUsage
+	for some := range slices.Chunk(keys, keysPerQuery) {
+		rows, err := s.cfg.Source.UsageByKey(ctx, some, from, to, by)
+		if err != nil {
+			return nil, fmt.Errorf("read use: %w", err)
+		}
+		all = append(all, rows...)
+	}
+	return all, nil
 }
 
 func bucketOf(by meter.Granularity) (func(time.Time) period.Period, error) {

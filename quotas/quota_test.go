@@ -101,6 +101,25 @@ func TestCallsThatHaveNotLandedAreUsedToo(t *testing.T) {
 	})
 }
 
+func TestAnAccountMayHaveVeryManyKeys(t *testing.T) {
+	one(t, func(t *testing.T, w *world) {
+		for i := range 2*keysPerQuery + 1 {
+			key := fmt.Sprint("many_", i)
+			w.owner[key] = "acc_many"
+			w.calls(t, key, "2026-11-05", 1)
+		}
+		r, err := w.AccountQuotas(w.ctx, "acc_many")
+		if err != nil || r.Items[0].Used != 2*keysPerQuery+1 {
+			t.Errorf("%+v, %v", r, err)
+		}
+		st, err := w.Preview(w.ctx, "acc_many", time.Time{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		wantText(t, st, "requests default 10001 = 0.0004 -> 0", "total 0")
+	})
+}
+
 func TestJudge(t *testing.T) {
 	from := when(t, "2026-11-01")
 	for _, tt := range []struct {

@@ -199,9 +199,9 @@ func (s *Service) used(ctx context.Context, keys []string, span period.Period) (
 	if !span.From.Before(to) || len(keys) == 0 {
 		return sum, nil
 	}
-	rows, err := s.cfg.Source.UsageByKey(ctx, keys, span.From, to, meter.Total)
+	rows, err := s.usageByKey(ctx, keys, span.From, to, meter.Total)
 	if err != nil {
-		return sum, fmt.Errorf("read use: %w", err)
+		return sum, err
 	}
 	for i := range rows {
 		sum.Add(rows[i].Amounts)
