@@ -167,6 +167,10 @@ func (absent) ListAudit(context.Context, AuditFilter) ([]gen.AuditEntry, string,
 	return nil, "", errAbsent
 }
 
+func (absent) CreateLink(context.Context, Change, gen.LoginLinkCreate) (string, time.Time, error) {
+	return "", time.Time{}, errAbsent
+}
+
 func (absent) ListTokens(context.Context, Page) ([]gen.Token, string, error) {
 	return nil, "", errAbsent
 }

@@ -168,6 +168,7 @@ func (s *Server) route() error {
 	pages.GET("/openapi.yaml", s.static("application/yaml", spec))
 	pages.GET("/openapi.json", s.static("application/json", s.spec.json))
 	pages.GET("/docs", s.static("text/html; charset=utf-8", s.docs))
+	pages.GET("/docs.css", s.static("text/css; charset=utf-8", docsStyle))
 	e.GET("/metrics", s.serveMetrics)
 	s.engine = e
 	return s.routeDashboard(pages)

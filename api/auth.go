@@ -96,7 +96,7 @@ func (s *Server) principal(req *http.Request, r *request, header string) (Princi
 		s.failures.take(from, s.cfg.Now())
 		detail := ""
 		if cookie {
-			detail = "The session has ended: ask for a new login link with `tollkeeper login`."
+			detail = "The session has ended: open a new login link."
 		}
 		return Principal{}, &Error{Code: CodeUnauthenticated, Detail: detail, Cause: err}
 	case err != nil:

@@ -78,15 +78,34 @@ func (h *handlers) ListTokens(ctx context.Context, q gen.ListTokensRequestObject
 	return out, nil
 }
 
+func checkAccount(role gen.Role, accountID string) error {
+	switch customer := role == gen.RoleCustomer; {
+	case customer && accountID == "":
+		return Invalid("/account_id", "is missing: a customer belongs to an account")
+	case !customer && accountID != "":
+		return Invalid("/account_id", "only a customer belongs to an account")
+	}
+	return nil
+}
+
+func (h *handlers) CreateLoginLink(ctx context.Context, q gen.CreateLoginLinkRequestObject) (gen.CreateLoginLinkResponseObject, error) {
+	if err := checkAccount(q.Body.Role, q.Body.AccountId); err != nil {
+		return nil, err
+	}
+	r, std := of(ctx)
+	code, expires, err := h.cfg.Tokens.CreateLink(std, r.change(""), *q.Body)
+	if err != nil {
+		return nil, err
+	}
+	return gen.CreateLoginLink201JSONResponse{Path: "/login#" + code, ExpiresAt: expires}, nil
+}
+
 func (h *handlers) CreateToken(ctx context.Context, q gen.CreateTokenRequestObject) (gen.CreateTokenResponseObject, error) {
 	if err := h.checkFuture("/expires_at", q.Body.ExpiresAt); err != nil {
 		return nil, err
 	}
-	switch customer := q.Body.Role == gen.RoleCustomer; {
-	case customer && q.Body.AccountId == "":
-		return nil, Invalid("/account_id", "is missing: a customer's token belongs to an account")
-	case !customer && q.Body.AccountId != "":
-		return nil, Invalid("/account_id", "only a customer's token belongs to an account")
+	if err := checkAccount(q.Body.Role, q.Body.AccountId); err != nil {
+		return nil, err
 	}
 	r, std := of(ctx)
 	token, secret, err := h.cfg.Tokens.CreateToken(std, r.change(""), *q.Body)
@@ -148,7 +167,7 @@ func (h *handlers) CreateSession(ctx context.Context, q gen.CreateSessionRequest
 	if err != nil {
 		if e := public(err); e.Code == CodeUnauthenticated {
 			h.failures.take(from, h.cfg.Now())
-			e.Detail = "The link was used before or is too old: ask for a new one with `tollkeeper login`."
+			e.Detail = "The link was used before or is too old: an administrator can make a new one with POST /v1/login-links, and every start of the program prints one."
 			return nil, e
 		}
 		return nil, err

@@ -161,8 +161,10 @@ type Sessions interface {
 	Logout(ctx context.Context, cookie, requestID string) error
 }
 
-// Tokens administers API tokens.
+// Tokens administers API tokens and login links.
 type Tokens interface {
+	// CreateLink makes the code of a one-time link.
+	CreateLink(ctx context.Context, by Change, l gen.LoginLinkCreate) (code string, expires time.Time, err error)
 	ListTokens(ctx context.Context, p Page) (items []gen.Token, next string, err error)
 	CreateToken(ctx context.Context, by Change, t gen.TokenCreate) (token gen.Token, secret string, err error)
 	RevokeToken(ctx context.Context, by Change, id string) error

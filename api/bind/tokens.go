@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"strings"
+	"time"
 
 	"github.com/tollkeeper/tollkeeper/api"
 	"github.com/tollkeeper/tollkeeper/api/gen"
@@ -67,6 +68,15 @@ func (b Tokens) ListTokens(ctx context.Context, p api.Page) ([]gen.Token, string
 		out[i] = toToken(&list[i])
 	}
 	return out, next, nil
+}
+
+// CreateLink implements api.Tokens.
+func (b Tokens) CreateLink(ctx context.Context, by api.Change, l gen.LoginLinkCreate) (string, time.Time, error) {
+	r, code, err := b.store.CreateLink(ctx, tokens.New{Name: l.Name, Role: tokens.Role(l.Role), AccountID: l.AccountId}, by.Actor)
+	if err != nil {
+		return "", time.Time{}, tokenError(err)
+	}
+	return code, r.ExpiresAt, nil
 }
 
 // CreateToken implements api.Tokens.

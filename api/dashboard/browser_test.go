@@ -306,3 +306,20 @@ func TestPageWithoutData(t *testing.T) {
 	shoot(t, ctx, "empty-light")
 	require.Empty(t, complaints.all())
 }
+
+// The documentation is one page without a script and without anything from elsewhere.
+func TestDocumentationInTheBrowser(t *testing.T) {
+	s := newSite(t, true)
+	ctx, complaints := browser(t, 1280, 900, false)
+	steps(t, ctx, chromedp.Navigate(s.url+"/docs#code-not_found"), chromedp.WaitVisible(`#SuspendKey`), chromedp.WaitVisible(`tr:target`))
+	foreign, err := chromedp.Run(ctx, chromedp.Evaluate[int](`performance.getEntriesByType("resource").filter((r) => !r.name.startsWith(location.origin)).length`))
+	require.NoError(t, err)
+	require.Zero(t, foreign)
+	steps(t, ctx, chromedp.Navigate(s.url+"/docs#CreateKey"), chromedp.WaitVisible(`#CreateKey`))
+	png, err := chromedp.Run(ctx, chromedp.CaptureScreenshot())
+	require.NoError(t, err)
+	if dir := os.Getenv("TOLLKEEPER_SCREENSHOTS"); dir != "" {
+		require.NoError(t, os.WriteFile(filepath.Join(dir, "docs.png"), png, 0o644))
+	}
+	require.Empty(t, complaints.all())
+}

@@ -1029,6 +1029,24 @@ type LimitState struct {
 	WindowSeconds int64  `json:"window_seconds,omitempty,omitzero"`
 }
 
+// LoginLink defines model for LoginLink.
+type LoginLink struct {
+	ExpiresAt time.Time `json:"expires_at"`
+
+	// Path To be appended to the dashboard's address. The code stands behind the `#`.
+	Path string `json:"path"`
+}
+
+// LoginLinkCreate defines model for LoginLinkCreate.
+type LoginLinkCreate struct {
+	// AccountId Opaque id.
+	AccountId Id `json:"account_id,omitempty,omitzero"`
+
+	// Name Name in the audit trail.
+	Name string `json:"name"`
+	Role Role   `json:"role"`
+}
+
 // Metadata The caller's own names and values.
 type Metadata map[string]string
 
@@ -2070,6 +2088,9 @@ type RotateKeyJSONRequestBody = RotateRequest
 // SuspendKeyJSONRequestBody defines body for SuspendKey for application/json ContentType.
 type SuspendKeyJSONRequestBody = SuspendRequest
 
+// CreateLoginLinkJSONRequestBody defines body for CreateLoginLink for application/json ContentType.
+type CreateLoginLinkJSONRequestBody = LoginLinkCreate
+
 // CreatePlanVersionJSONRequestBody defines body for CreatePlanVersion for application/json ContentType.
 type CreatePlanVersionJSONRequestBody = PlanDraft
 
@@ -2162,6 +2183,9 @@ type ServerInterface interface {
 	// SuspendKey Suspend a key
 	// (POST /v1/keys/{key_id}/suspend)
 	SuspendKey(c *gin.Context, keyId KeyId, params SuspendKeyParams)
+	// CreateLoginLink Make a one-time link to the dashboard
+	// (POST /v1/login-links)
+	CreateLoginLink(c *gin.Context)
 	// ListPlans List plans
 	// (GET /v1/plans)
 	ListPlans(c *gin.Context, params ListPlansParams)
@@ -3450,6 +3474,19 @@ func (siw *ServerInterfaceWrapper) SuspendKey(c *gin.Context) {
 	siw.Handler.SuspendKey(c, keyId, params)
 }
 
+// CreateLoginLink operation middleware
+func (siw *ServerInterfaceWrapper) CreateLoginLink(c *gin.Context) {
+
+	for _, middleware := range siw.HandlerMiddlewares {
+		middleware(c)
+		if c.IsAborted() {
+			return
+		}
+	}
+
+	siw.Handler.CreateLoginLink(c)
+}
+
 // ListPlans operation middleware
 func (siw *ServerInterfaceWrapper) ListPlans(c *gin.Context) {
 
@@ -4050,6 +4087,7 @@ func RegisterHandlersWithOptions(router gin.IRouter, si ServerInterface, options
 	router.DELETE(options.BaseURL+"/v1/session", wrapper.DeleteSession)
 	router.GET(options.BaseURL+"/v1/session", wrapper.GetSession)
 	router.POST(options.BaseURL+"/v1/session", wrapper.CreateSession)
+	router.POST(options.BaseURL+"/v1/login-links", wrapper.CreateLoginLink)
 	router.GET(options.BaseURL+"/v1/stats", wrapper.GetStats)
 	router.GET(options.BaseURL+"/v1/events", wrapper.StreamEvents)
 	router.GET(options.BaseURL+"/v1/dead-letters", wrapper.ListDeadLetters)
@@ -5869,6 +5907,45 @@ func (response SuspendKeydefaultApplicationProblemPlusJSONResponse) VisitSuspend
 	return err
 }
 
+type CreateLoginLinkRequestObject struct {
+	Body *CreateLoginLinkJSONRequestBody
+}
+
+type CreateLoginLinkResponseObject interface {
+	VisitCreateLoginLinkResponse(w http.ResponseWriter) error
+}
+
+type CreateLoginLink201JSONResponse LoginLink
+
+func (response CreateLoginLink201JSONResponse) VisitCreateLoginLinkResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(201)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type CreateLoginLinkdefaultApplicationProblemPlusJSONResponse struct {
+	Body       Problem
+	StatusCode int
+}
+
+func (response CreateLoginLinkdefaultApplicationProblemPlusJSONResponse) VisitCreateLoginLinkResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(response.StatusCode)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
 type ListPlansRequestObject struct {
 	Params ListPlansParams
 }
@@ -6767,6 +6844,9 @@ type StrictServerInterface interface {
 	// SuspendKey Suspend a key
 	// (POST /v1/keys/{key_id}/suspend)
 	SuspendKey(ctx context.Context, request SuspendKeyRequestObject) (SuspendKeyResponseObject, error)
+	// CreateLoginLink Make a one-time link to the dashboard
+	// (POST /v1/login-links)
+	CreateLoginLink(ctx context.Context, request CreateLoginLinkRequestObject) (CreateLoginLinkResponseObject, error)
 	// ListPlans List plans
 	// (GET /v1/plans)
 	ListPlans(ctx context.Context, request ListPlansRequestObject) (ListPlansResponseObject, error)
@@ -7829,6 +7909,48 @@ func (sh *strictHandler) SuspendKey(ctx *gin.Context, keyId KeyId, params Suspen
 		sh.options.HandlerErrorFunc(ctx, err)
 	} else if validResponse, ok := response.(SuspendKeyResponseObject); ok {
 		if err := validResponse.VisitSuspendKeyResponse(ctx.Writer); err != nil {
+			sh.options.ResponseErrorHandlerFunc(ctx, err)
+		}
+	} else if response != nil {
+		sh.options.ResponseErrorHandlerFunc(ctx, fmt.Errorf("unexpected response type: %T", response))
+	}
+}
+
+// CreateLoginLink operation middleware
+func (sh *strictHandler) CreateLoginLink(ctx *gin.Context) {
+	var request CreateLoginLinkRequestObject
+
+	var body CreateLoginLinkJSONRequestBody
+	var err error
+	// A request validator built on kin-openapi's openapi3filter with
+	// KeepValidatedValue leaves the value it validated on the body. Bind
+	// that value, matching member names exactly, so the handler receives
+	// what was validated instead of a second, case-insensitive decode.
+	if vb, ok := ctx.Request.Body.(interface{ ValidatedValue() any }); !ok || runtime.BindJSONValue(vb.ValidatedValue(), &body) != nil {
+		err = ctx.ShouldBindJSON(&body)
+	} else if binding.Validator != nil {
+		// ShouldBindJSON runs the struct validator after decoding; keep that.
+		err = binding.Validator.ValidateStruct(&body)
+	}
+	if err != nil {
+		sh.options.RequestErrorHandlerFunc(ctx, err)
+		return
+	}
+	request.Body = &body
+
+	handler := func(ctx *gin.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.CreateLoginLink(ctx, request.(CreateLoginLinkRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "CreateLoginLink")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		sh.options.HandlerErrorFunc(ctx, err)
+	} else if validResponse, ok := response.(CreateLoginLinkResponseObject); ok {
+		if err := validResponse.VisitCreateLoginLinkResponse(ctx.Writer); err != nil {
 			sh.options.ResponseErrorHandlerFunc(ctx, err)
 		}
 	} else if response != nil {

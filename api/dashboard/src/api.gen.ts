@@ -681,6 +681,26 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/v1/login-links": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Make a one-time link to the dashboard
+         * @description For a colleague, or for oneself on another machine. Good once, for 30 minutes.
+         */
+        post: operations["CreateLoginLink"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/v1/stats": {
         parameters: {
             query?: never;
@@ -1600,6 +1620,21 @@ export interface components {
             token: components["schemas"]["Token"];
             /** @description The secret; absent when an answer is repeated. */
             secret?: string;
+        };
+        LoginLinkCreate: {
+            /** @description Name in the audit trail. */
+            name: string;
+            role: components["schemas"]["Role"];
+            account_id?: components["schemas"]["Id"];
+        };
+        LoginLink: {
+            /**
+             * @description To be appended to the dashboard's address. The code stands behind the `#`.
+             * @example /login#CODE
+             */
+            path: string;
+            /** Format: date-time */
+            expires_at: string;
         };
         SessionCreate: {
             code: string;
@@ -2865,6 +2900,31 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content?: never;
+            };
+            default: components["responses"]["Problem"];
+        };
+    };
+    CreateLoginLink: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["LoginLinkCreate"];
+            };
+        };
+        responses: {
+            /** @description The link. */
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["LoginLink"];
+                };
             };
             default: components["responses"]["Problem"];
         };

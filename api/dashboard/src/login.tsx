@@ -22,10 +22,11 @@ export function Login({ done }: { done: (s: Session) => void }) {
         <>
           {failure && <p className="error" role="alert">{failure.message}</p>}
           <p>
-            This page opens with a one-time link. <code>tollkeeper demo</code> prints one when it starts; at any time
+            This page opens with a one-time link, good for 30 minutes. Tollkeeper prints one when it starts; an administrator's
+            token makes more:
           </p>
-          <pre>tollkeeper login</pre>
-          <p>on the machine that runs Tollkeeper prints another. It is good once, for 30 minutes.</p>
+          <pre>{`POST /v1/login-links\n{"name": "ada", "role": "security"}`}</pre>
+          <p>See the <a href="/docs#CreateLoginLink">API</a>.</p>
         </>
       )}
     </main>
