@@ -19,6 +19,7 @@
 package accesslog
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
 	"strings"
@@ -123,6 +124,9 @@ func New(name string, o Options) (Decoder, error) {
 	return nil, fmt.Errorf("accesslog: unknown format %q: use one of %s", name, strings.Join(names, ", "))
 }
 
+// containerStreams stand between the time and the line that a container wrote: "2026-11-24T15:04:05.1Z stdout F line".
+var containerStreams = [][]byte{[]byte(" stdout F "), []byte(" stderr F ")}
+
 // checkLine trims a line and refuses what no format can be.
 func checkLine(line []byte) ([]byte, error) {
 	for len(line) > 0 && line[len(line)-1] <= ' ' {
@@ -130,6 +134,13 @@ func checkLine(line []byte) ([]byte, error) {
 	}
 	for len(line) > 0 && line[0] <= ' ' {
 		line = line[1:]
+	}
+	if len(line) > 40 && line[4] == '-' && line[7] == '-' { // a container's log as Kubernetes keeps it
+		for _, stream := range containerStreams {
+			if at := bytes.Index(line[:min(48, len(line))], stream); at > 0 {
+				line = line[at+len(stream):]
+			}
+		}
 	}
 	switch {
 	case len(line) == 0:

@@ -214,3 +214,38 @@ func TestBrokenBytesInsideOfAKeyDoNotHideIt(t *testing.T) {
 		}
 	}
 }
+
+// FuzzCanary puts a key of ours into any line, anywhere, and looks for it in everything that comes out.
+func FuzzCanary(f *testing.F) {
+	formats := Formats()
+	for i, info := range formats {
+		for _, line := range canaryLines[info.Name] {
+			f.Add(uint8(i), []byte(strings.NewReplacer("%[1]s", "x", "%[2]s", "eA==", "%[3]s", "%78").Replace(line)), uint16(len(line)/2), uint16(len(line)))
+		}
+	}
+	var decoders []Decoder
+	for _, info := range formats {
+		decoders = append(decoders, newDecoder(f, info.Name, fixtureOptions(f)))
+	}
+	const canary = "tk_live_CANARYc4n4ry0123456789abcdefXYZ"
+	f.Fuzz(func(t *testing.T, format uint8, line []byte, at, cutAt uint16) {
+		i := min(int(at), len(line))
+		if i > 0 && (line[i-1] == '\\' || line[i-1] == '%' || line[i-1] == '#') || i > 1 && line[i-2] == '%' || bytes.ContainsAny(line[max(0, i-6):i], "\\%#") {
+			return // it would not be the key any more
+		}
+		keyed := append(append(bytes.Clone(line[:i]), canary...), line[i:]...)
+		keyed = keyed[:min(len(keyed), max(int(cutAt), i))]
+		var b usage.Batch
+		if err := decoders[int(format)%len(decoders)].Decode(keyed, Origin{Source: "edge"}, &b); err != nil && leak([]byte(err.Error()), canary) != "" {
+			t.Fatalf("in the error %q", err)
+		}
+		for _, text := range batchTexts(&b) {
+			if leak([]byte(text), canary) != "" {
+				t.Fatalf("in the batch, in %q, of %q", text, keyed)
+			}
+		}
+		if kept := Redact(keyed, 4096); leak(kept, canary) != "" {
+			t.Fatalf("in the dead letter %q of %q", kept, keyed)
+		}
+	})
+}

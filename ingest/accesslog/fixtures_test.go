@@ -126,9 +126,14 @@ func TestEveryFixtureIsTakenWrappedToo(t *testing.T) {
 				for _, wrap := range []string{
 					`{"@timestamp":"2026-11-24T15:00:00Z","@metadata":{"beat":"filebeat"},"message":"%s","log":{"offset":12,"file":{"path":"/var/log/x"}}}`,
 					`{"log":"%s\n","stream":"stdout","time":"2026-11-24T15:00:00.1Z"}`,
+					`2026-11-24T15:00:00.123456789Z stdout F %s`,
 				} {
+					inner := string(appendQuoted(nil, line))
+					if wrap[0] != '{' {
+						inner = line
+					}
 					one, err1 := decode(t, plain, line)
-					two, err2 := decode(t, wrapped, fmt.Sprintf(wrap, appendQuoted(nil, line)))
+					two, err2 := decode(t, wrapped, fmt.Sprintf(wrap, inner))
 					if err1 != nil || err2 != nil {
 						t.Errorf("%s: plain %v, wrapped %v", path, err1, err2)
 					} else if d := cmp.Diff(fmt.Sprint(one), fmt.Sprint(two)); d != "" {

@@ -68,6 +68,7 @@ type jsonSpec struct {
 	table  *jsonscan.Table
 	labels []string // of the fields, for errors
 	byName map[string]int
+	signs  []int // the fields of the signature
 }
 
 // indexOf returns the number of the field of that path.
@@ -96,6 +97,16 @@ func (s *jsonSpec) compile() error {
 		paths = append(paths, strings.Split(f.path, "/"))
 		s.labels = append(s.labels, strings.ReplaceAll(f.path, "/", "."))
 	}
+	for _, name := range s.signature {
+		for i, label := range s.labels {
+			if label == name {
+				s.signs = append(s.signs, i)
+			}
+		}
+	}
+	if len(s.signs) < len(s.signature) {
+		return fmt.Errorf("accesslog: signature of format %s: not all of %v are fields", s.name, s.signature)
+	}
 	table, err := jsonscan.Compile(paths)
 	if err != nil {
 		return fmt.Errorf("accesslog: fields of format %s: %w", s.name, err)
@@ -117,10 +128,8 @@ type jsonDecoder struct {
 }
 
 func newJSONDecoder(c *core, s *jsonSpec) (*jsonDecoder, error) {
-	if s.table == nil {
-		if err := s.compile(); err != nil {
-			return nil, err
-		}
+	if err := s.compile(); err != nil {
+		return nil, err
 	}
 	return &jsonDecoder{core: c, spec: s, slots: make([]jsonscan.Value, s.table.Fields())}, nil
 }
@@ -228,17 +237,12 @@ func (d *jsonDecoder) missing(seen uint32) error {
 }
 
 func (d *jsonDecoder) signed() bool {
-	for i, label := range d.spec.labels {
-		if d.slots[i].Kind == jsonscan.None {
-			continue
-		}
-		for _, s := range d.spec.signature {
-			if s == label {
-				return true
-			}
+	for _, i := range d.spec.signs {
+		if d.slots[i].Kind != jsonscan.None {
+			return true
 		}
 	}
-	return len(d.spec.signature) == 0
+	return len(d.spec.signs) == 0
 }
 
 // unwrap returns the line that a log shipper (filebeat, fluent-bit, Docker) put into a field of its own.
