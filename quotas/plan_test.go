@@ -1,12 +1,16 @@
 package quotas
 
 import (
+	"context"
 	"errors"
+	"log/slog"
 	"testing"
 	"time"
 
 	"github.com/google/go-cmp/cmp"
 
+	"github.com/tollkeeper/tollkeeper/internal/sqlstore"
+	"github.com/tollkeeper/tollkeeper/internal/sqlstore/sqltest"
 	"github.com/tollkeeper/tollkeeper/quotas/meter"
 	"github.com/tollkeeper/tollkeeper/quotas/rating"
 )
@@ -89,6 +93,29 @@ func TestTheDefaultPlanIsMadeOnce(t *testing.T) {
 			t.Errorf("a second start changed it:\n%s", d)
 		}
 	})
+}
+
+func TestTheFirstPlanCanBeGiven(t *testing.T) {
+	db := sqltest.New(t, sqlstore.SQLite, Migrations())(t)
+	w := &world{now: when(t, "2026-11-24"), ctx: context.Background(), database: db}
+	cfg := Config{DB: db, Source: w, Accounts: w, Now: w.clock, Logger: slog.New(slog.DiscardHandler)}
+	euros := DefaultPlan()
+	euros.ID, euros.Currency, euros.Name = "", "EUR", "Nach Verbrauch"
+	cfg.FirstPlan = &euros
+	s, err := New(w.ctx, cfg)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if p, err := s.Plan(w.ctx, DefaultPlanID, 0); err != nil || p.Currency != "EUR" || p.Status != Published {
+		t.Errorf("%+v, %v", p, err)
+	}
+	euros.Currency = "euros"
+	if _, err := New(w.ctx, cfg); err == nil {
+		t.Error("a bad first plan was taken")
+	}
+	if _, err := New(w.ctx, Config{}); err == nil {
+		t.Error("a service without a database was made")
+	}
 }
 
 func TestPlansAreListedByPage(t *testing.T) {

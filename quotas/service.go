@@ -16,6 +16,7 @@ package quotas
 import (
 	"context"
 	"errors"
+	"fmt"
 	"log/slog"
 	"sync"
 	"time"
@@ -47,6 +48,9 @@ type Config struct {
 	Registerer prometheus.Registerer // nil: no metrics
 	// Audit gets a row for every change, in the transaction of the change; nil: there is no trail.
 	Audit *audit.Log
+	// FirstPlan is what accounts without a subscription are on, until a next version of it is published. It matters only
+	// when the database has none yet, and its currency is for good; nil: DefaultPlan().
+	FirstPlan *Plan
 	// OnThreshold is told once of every threshold that a quota reaches, after it was stored.
 	OnThreshold func(ctx context.Context, n Notification)
 	// Grace is how long after its end a period may be issued at the earliest; 0: one hour.
@@ -93,7 +97,15 @@ func New(ctx context.Context, cfg Config) (*Service, error) {
 			Source: cfg.Source, AccountOf: cfg.Accounts.AccountOfKey, Now: cfg.Now, Logger: cfg.Logger, Registerer: cfg.Registerer,
 		}),
 	}
-	if err := s.store.seed(ctx); err != nil {
+	first := DefaultPlan()
+	if cfg.FirstPlan != nil {
+		first = cfg.FirstPlan.withDefaults()
+		first.ID = DefaultPlanID
+		if err := first.Validate(); err != nil {
+			return nil, fmt.Errorf("the plan of accounts without a subscription: %w", err)
+		}
+	}
+	if err := s.store.seed(ctx, first); err != nil {
 		return nil, err
 	}
 	return s, s.RefreshLimits(ctx)

@@ -244,14 +244,13 @@ func (s *store) setStatus(ctx context.Context, tx *sql.Tx, p Plan) error {
 	return nil
 }
 
-// seed makes the built-in plan when there is none.
-func (s *store) seed(ctx context.Context) error {
+// seed makes the plan of accounts without a subscription when there is none.
+func (s *store) seed(ctx context.Context, p Plan) error {
 	return s.write(ctx, func(tx *sql.Tx) error {
 		if _, err := s.plan(ctx, tx, DefaultPlanID, 0); !errors.Is(err, ErrNotFound) {
 			return err
 		}
-		p := DefaultPlan()
-		p.Status, p.CreatedBy, p.CreatedAt, p.PublishedAt = Published, "system:quotas", s.clock(), s.clock()
+		p.Version, p.Status, p.CreatedBy, p.CreatedAt, p.PublishedAt = 1, Published, "system:quotas", s.clock(), s.clock()
 		return s.insertPlan(ctx, tx, p)
 	})
 }
