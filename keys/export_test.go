@@ -21,3 +21,14 @@ func FillForBenchmark(s *Store, v *Verifier, n, sample int) []string {
 	}
 	return secrets
 }
+
+// FrequentQueries returns the queries that run all the time, by name.
+func FrequentQueries() map[string]string {
+	return map[string]string{
+		"ended suspensions": dueQueries[0],
+		"expired":           dueQueries[1],
+		"ended grace":       dueQueries[2],
+		"feed":              `SELECT ` + keyColumns + ` FROM keys WHERE seq > $1 ORDER BY seq LIMIT $2`,
+		"suspended list":    `SELECT ` + keyColumns + ` FROM keys WHERE status IN ('suspended') AND created_at < $1 ORDER BY created_at DESC, id DESC LIMIT $2`,
+	}
+}

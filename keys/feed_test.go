@@ -9,6 +9,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/tollkeeper/tollkeeper/internal/sqlstore"
 	"github.com/tollkeeper/tollkeeper/internal/sqlstore/sqltest"
 	"github.com/tollkeeper/tollkeeper/keys"
 )
@@ -57,7 +58,7 @@ func TestASuspendedKeyIsRefusedByEveryProcessWithinTheBound(t *testing.T) {
 
 func await(t *testing.T, what string, ok func() bool) {
 	t.Helper()
-	for deadline := time.Now().Add(10 * time.Second); !ok(); time.Sleep(time.Millisecond) {
+	for deadline := time.Now().Add(30 * time.Second); !ok(); time.Sleep(time.Millisecond) {
 		if time.Now().After(deadline) {
 			t.Fatalf("waited in vain for %s", what)
 		}
@@ -211,9 +212,8 @@ func TestASlowSubscriberIsToldToReadAnew(t *testing.T) {
 }
 
 func TestPollMustBeShorterThanTheBound(t *testing.T) {
-	each(t, func(t *testing.T, s *keys.Store, c *clock) {
-		if _, err := keys.NewVerifier(s, keys.VerifierConfig{Poll: time.Second, Bound: time.Second}); err == nil {
-			t.Error("accepted")
-		}
-	})
+	s := newStore(t, sqltest.New(t, sqlstore.SQLite)(t), newPepper(t), nil)
+	if _, err := keys.NewVerifier(s, keys.VerifierConfig{Poll: time.Second, Bound: time.Second}); err == nil {
+		t.Error("accepted")
+	}
 }

@@ -121,6 +121,8 @@ func (f *Filter) statuses(w *sqlstore.Where, now time.Time) error {
 	}
 	ms := now.UnixMilli()
 	args, marks := []any{ms, ms, ms}, ""
+	stored := true // the status asked for is the stored one, up to time, and an index finds it
+	var names []string
 	for i, st := range f.Statuses {
 		switch st {
 		case Active, Suspended, Revoked, Expired:
@@ -131,6 +133,10 @@ func (f *Filter) statuses(w *sqlstore.Where, now time.Time) error {
 			marks += ", "
 		}
 		marks, args = marks+"?", append(args, string(st))
+		stored, names = stored && (st == Suspended || st == Revoked), append(names, string(st))
+	}
+	if stored {
+		w.AnyOf("status", names)
 	}
 	w.And(effectiveStatus+" IN ("+marks+")", args...)
 	return nil
@@ -163,8 +169,17 @@ func (s *Store) Counts(ctx context.Context) (map[Status]int64, error) {
 // Changes returns up to limit records that changed after the change numbered after, in the order of their last change,
 // deleted ones included, and the number to go on from. A record that changed twice comes once, as it is now.
 func (s *Store) Changes(ctx context.Context, after int64, limit int) ([]Key, int64, error) {
+	return s.changesOf(ctx, "", after, limit)
+}
+
+// changed is Changes without new keys that nothing has happened to.
+func (s *Store) changed(ctx context.Context, after int64, limit int) ([]Key, int64, error) {
+	return s.changesOf(ctx, " AND version > 1", after, limit)
+}
+
+func (s *Store) changesOf(ctx context.Context, which string, after int64, limit int) ([]Key, int64, error) {
 	var keys []Key
-	err := eachRow(ctx, s.db.Read(), `SELECT `+keyColumns+` FROM keys WHERE seq > $1 ORDER BY seq LIMIT $2`, []any{after, limit}, func(row scanner) error {
+	err := eachRow(ctx, s.db.Read(), `SELECT `+keyColumns+` FROM keys WHERE seq > $1`+which+` ORDER BY seq LIMIT $2`, []any{after, limit}, func(row scanner) error {
 		k, err := scanKey(row)
 		if err != nil {
 			return err

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"math"
 	"net/netip"
 	"sync/atomic"
 	"time"
@@ -46,7 +47,8 @@ type Verifier struct {
 	now     func() time.Time
 	metrics verifierMetrics
 
-	fresh atomic.Int64 // Unix nanoseconds as of which everything committed is known; 0: never
+	made  time.Time
+	fresh atomic.Int64 // nanoseconds since made, as of which everything committed is known; 0: never
 	seq   atomic.Int64 // all changes up to here are known
 }
 
@@ -64,7 +66,7 @@ func NewVerifier(store *Store, cfg VerifierConfig) (*Verifier, error) {
 	if cfg.Poll < 0 || cfg.Poll >= cfg.Bound {
 		return nil, fmt.Errorf("the key feed is polled every %s, which must be shorter than its bound of %s", cfg.Poll, cfg.Bound)
 	}
-	v := &Verifier{store: store, cfg: cfg, index: newIndex(), now: store.now}
+	v := &Verifier{store: store, cfg: cfg, index: newIndex(), now: store.now, made: store.now()}
 	if err := v.metrics.register(v, cfg.Registerer); err != nil {
 		return nil, err
 	}
@@ -100,7 +102,7 @@ func (v *Verifier) Load(ctx context.Context) error {
 		return fmt.Errorf("load keys: %w", err)
 	}
 	v.seq.Store(seq)
-	v.fresh.Store(started.UnixNano())
+	v.refreshed(started)
 	return nil
 }
 
@@ -139,19 +141,34 @@ func (v *Verifier) Run(ctx context.Context) error {
 // poll asks once for what has changed.
 func (v *Verifier) poll(ctx context.Context) error {
 	started := v.now()
-	// A database that hangs must not keep the next, perhaps luckier, try from happening.
-	ctx, cancel := context.WithTimeout(ctx, max(v.cfg.Bound, time.Second))
-	defer cancel()
-	last, err := sqlstore.LastSeq(ctx, v.store.db.Read(), keysLedger)
+	last, err := v.lastSeq(ctx)
 	if err != nil {
 		return err
 	}
-	for after := v.seq.Load(); after < last; {
-		keys, next, err := v.store.Changes(ctx, after, feedPage)
+	after := v.seq.Load()
+	if last-after > feedPage {
+		// Somebody made many keys at once. What has happened to keys that exist comes first, so that a node that is busy
+		// learning of new ones does not have to call itself stale.
+		if err := v.catchUp(ctx, after, last, v.store.changed, func(int64) {}); err != nil {
+			return err
+		}
+		v.refreshed(started)
+	}
+	if err := v.catchUp(ctx, after, last, v.store.Changes, v.seq.Store); err != nil {
+		return err
+	}
+	v.refreshed(started)
+	return nil
+}
+
+// catchUp applies the changes that read returns after a number, up to last, and tells reached how far it has come.
+func (v *Verifier) catchUp(ctx context.Context, after, last int64, read func(context.Context, int64, int) ([]Key, int64, error), reached func(int64)) error {
+	for after < last {
+		keys, next, err := v.page(ctx, after, read)
 		if err != nil {
 			return err
 		}
-		if len(keys) == 0 { // the last numbers were of a change that moved on meanwhile, or were taken but not used
+		if len(keys) == 0 { // the last numbers were of keys that have changed again meanwhile, or were taken and not used
 			next = last
 		}
 		var news []Change
@@ -161,15 +178,40 @@ func (v *Verifier) poll(ctx context.Context) error {
 			}
 		}
 		v.store.hub.Publish(news...)
-		v.seq.Store(next)
+		reached(next)
 		after = next
 	}
-	v.fresh.Store(started.UnixNano())
 	return nil
 }
 
+// A database that hangs must not keep the next, perhaps luckier, try from happening: every question has its own deadline.
+func (v *Verifier) deadline(ctx context.Context) (context.Context, context.CancelFunc) {
+	return context.WithTimeout(ctx, max(v.cfg.Bound, time.Second))
+}
+
+func (v *Verifier) lastSeq(ctx context.Context) (int64, error) {
+	ctx, cancel := v.deadline(ctx)
+	defer cancel()
+	return sqlstore.LastSeq(ctx, v.store.db.Read(), keysLedger)
+}
+
+func (v *Verifier) page(ctx context.Context, after int64, read func(context.Context, int64, int) ([]Key, int64, error)) ([]Key, int64, error) {
+	ctx, cancel := v.deadline(ctx)
+	defer cancel()
+	return read(ctx, after, feedPage)
+}
+
+// refreshed notes that everything committed before at is known.
+func (v *Verifier) refreshed(at time.Time) { v.fresh.Store(max(int64(at.Sub(v.made)), 1)) }
+
+// silentAt returns for how long the feed has been silent. Both times come from the monotonic clock where there is one, so
+// that setting the wall clock back does not hide a silence.
 func (v *Verifier) silentAt(now time.Time) time.Duration {
-	return time.Duration(now.UnixNano() - v.fresh.Load())
+	fresh := v.fresh.Load()
+	if fresh == 0 {
+		return math.MaxInt64
+	}
+	return now.Sub(v.made) - time.Duration(fresh)
 }
 
 // ErrStale is what [Verifier.Ready] wraps.

@@ -14,11 +14,14 @@ package sqlstore
 import (
 	"context"
 	"database/sql"
+	"database/sql/driver"
 	"errors"
 	"fmt"
+	"io"
 	"io/fs"
 	"math/rand/v2"
 	"strings"
+	"syscall"
 	"time"
 
 	"github.com/jackc/pgx/v5/pgconn"
@@ -82,16 +85,24 @@ func (d *DB) Close() error {
 	return err
 }
 
+// How long a transaction on Postgres waits for a lock, and may do nothing, before the server ends it.
+const (
+	lockTimeout = "10s"
+	idleTimeout = "15s"
+)
+
 // maxAttempts bounds how often a transaction is tried that the engine itself asked to repeat.
 const maxAttempts = 6
 
 // WithTx runs fn in a transaction and commits it when fn returns nil; otherwise it rolls back and returns fn's error.
-// When the engine gives up on the transaction for a deadlock, a serialization failure or a lock, fn is run again, up to
-// six times: fn must have no effect outside the transaction. Publish after WithTx has returned.
+// When the engine gives up on the transaction for a deadlock, a serialization failure or a lock, or when the connection is
+// lost before the commit (a failover), fn is run again, up to six times within about a second: fn must have no effect
+// outside the transaction. When the connection is lost during the commit nobody knows its outcome; that error is returned.
+// Publish after WithTx has returned.
 func (d *DB) WithTx(ctx context.Context, fn func(tx *sql.Tx) error) error {
 	for attempt := 1; ; attempt++ {
-		err := d.once(ctx, fn)
-		if err == nil || attempt == maxAttempts || !repeatable(err) {
+		committing, err := d.once(ctx, fn)
+		if err == nil || attempt == maxAttempts || !(repeatable(err) || (lost(err) && !committing)) {
 			return err
 		}
 		pause := time.NewTimer(time.Duration(rand.Int64N(int64(20*time.Millisecond) << attempt)))
@@ -104,10 +115,10 @@ func (d *DB) WithTx(ctx context.Context, fn func(tx *sql.Tx) error) error {
 	}
 }
 
-func (d *DB) once(ctx context.Context, fn func(tx *sql.Tx) error) error {
+func (d *DB) once(ctx context.Context, fn func(tx *sql.Tx) error) (committing bool, err error) {
 	tx, err := d.writer.BeginTx(ctx, nil)
 	if err != nil {
-		return fmt.Errorf("begin a transaction on %s: %w", d.where, err)
+		return false, fmt.Errorf("begin a transaction on %s: %w", d.where, err)
 	}
 	done := false
 	defer func() {
@@ -115,14 +126,32 @@ func (d *DB) once(ctx context.Context, fn func(tx *sql.Tx) error) error {
 			_ = tx.Rollback()
 		}
 	}()
+	if d.dialect == Postgres {
+		// A ledger's row is locked by one writer at a time: a process that hangs in a transaction must not stop all
+		// others for good. Set here and not at connecting, since poolers such as PgBouncer refuse unknown parameters.
+		if _, err := tx.ExecContext(ctx, `SELECT set_config('lock_timeout', $1, true), set_config('idle_in_transaction_session_timeout', $2, true)`,
+			lockTimeout, idleTimeout); err != nil {
+			return false, fmt.Errorf("set the limits of a transaction on %s: %w", d.where, err)
+		}
+	}
 	if err := fn(tx); err != nil {
-		return err
+		return false, err
 	}
 	done = true
 	if err := tx.Commit(); err != nil {
-		return fmt.Errorf("commit on %s: %w", d.where, err)
+		return true, fmt.Errorf("commit on %s: %w", d.where, err)
 	}
-	return nil
+	return true, nil
+}
+
+// lost reports whether the connection is gone.
+func lost(err error) bool {
+	if pg, ok := errors.AsType[*pgconn.PgError](err); ok {
+		// admin_shutdown, crash_shutdown, cannot_connect_now, and the class connection_exception
+		return pg.Code == "57P01" || pg.Code == "57P02" || pg.Code == "57P03" || strings.HasPrefix(pg.Code, "08")
+	}
+	_, connecting := errors.AsType[*pgconn.ConnectError](err)
+	return connecting || errors.Is(err, driver.ErrBadConn) || errors.Is(err, io.ErrUnexpectedEOF) || errors.Is(err, syscall.EPIPE) || errors.Is(err, syscall.ECONNRESET)
 }
 
 // repeatable reports whether the engine rolled a transaction back through no fault of its own.

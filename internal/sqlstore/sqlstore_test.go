@@ -140,6 +140,28 @@ func TestUniqueAndForeignKeyViolationsAreRecognised(t *testing.T) {
 	})
 }
 
+func TestAWriterThatHangsIsEndedByPostgres(t *testing.T) {
+	ctx, db := context.Background(), sqltest.New(t, sqlstore.Postgres)(t)
+	read := func(q sqlstore.Querier) (lock, idle string) {
+		t.Helper()
+		if err := q.QueryRowContext(ctx, `SELECT current_setting('lock_timeout'), current_setting('idle_in_transaction_session_timeout')`).Scan(&lock, &idle); err != nil {
+			t.Fatal(err)
+		}
+		return lock, idle
+	}
+	if err := db.WithTx(ctx, func(tx *sql.Tx) error {
+		if lock, idle := read(tx); lock != "10s" || idle != "15s" {
+			t.Errorf("in a transaction: %s, %s", lock, idle)
+		}
+		return nil
+	}); err != nil {
+		t.Fatal(err)
+	}
+	if lock, idle := read(db.Read()); lock != "0" || idle != "0" {
+		t.Errorf("afterwards: %s, %s", lock, idle)
+	}
+}
+
 func TestFailedTransactionLeavesNothing(t *testing.T) {
 	sqltest.Each(t, func(t *testing.T, open sqltest.OpenFunc) {
 		ctx, db := context.Background(), open(t)
