@@ -102,7 +102,7 @@ const maxAttempts = 6
 func (d *DB) WithTx(ctx context.Context, fn func(tx *sql.Tx) error) error {
 	for attempt := 1; ; attempt++ {
 		committing, err := d.once(ctx, fn)
-		if err == nil || attempt == maxAttempts || !(repeatable(err) || (lost(err) && !committing)) {
+		if err == nil || attempt == maxAttempts || (!repeatable(err) && (committing || !lost(err))) {
 			return err
 		}
 		pause := time.NewTimer(time.Duration(rand.Int64N(int64(20*time.Millisecond) << attempt)))
