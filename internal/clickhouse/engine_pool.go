@@ -64,7 +64,7 @@ func newEnginePool(lib *libchdb.Library, path string, size int) (*enginePool, er
 
 // open opens a session. Its settings hold for every statement: an insert's block is never merged with another or split.
 func (p *enginePool) open() (*libchdb.Conn, error) {
-	return p.lib.Open("--path=" + p.path)
+	return p.lib.Open("--path="+p.path, "--max_server_memory_usage_to_ram_ratio=0.5")
 }
 
 // acquire waits for a session and sets database and settings on it. The session goes back with release.

@@ -2,7 +2,6 @@ package clickhouse
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"time"
 
@@ -107,14 +106,38 @@ WHERE hour >= toDateTime({from:Int64}, 'UTC') AND hour < toDateTime({to:Int64}, 
 }
 
 // LateHours returns the sealed hours whose seal does not cover all events that were inserted since then, in order: those
-// to seal again. Hours that were never sealed are not among them.
+// to seal again. Hours that were never sealed are not among them, see [DB.UnsealedHours]. It reads a few rows a part.
 func (db *DB) LateHours(ctx context.Context, since time.Time) ([]time.Time, error) {
 	return db.hours(ctx, "look for late events", `SELECT hour FROM (
 SELECT toStartOfHour(time) AS hour, max(inserted_at) AS last FROM events
-WHERE inserted_at >= fromUnixTimestamp64Milli({from:Int64} * 1000, 'UTC') AND plan_day >= toDate(intDiv({from:Int64}, 86400) - 1) AND `+counted+`
-GROUP BY hour) AS e
+GROUP BY hour HAVING last >= toDateTime({from:Int64}, 'UTC')) AS e
 INNER JOIN (SELECT hour, covers_until FROM usage_seals FINAL) AS s ON e.hour = s.hour
 WHERE last > covers_until ORDER BY hour`, since, time.Time{})
+}
+
+// UnsealedHours returns the hours before the given time that have events and no seal, in order, at most limit. It reads a
+// few rows a part.
+func (db *DB) UnsealedHours(ctx context.Context, before time.Time, limit int) ([]time.Time, error) {
+	hours, err := db.hours(ctx, "look for unsealed hours", `SELECT hour FROM (
+SELECT toStartOfHour(time) AS hour, count() AS n FROM events GROUP BY hour)
+WHERE hour < toDateTime({to:Int64}, 'UTC') AND hour GLOBAL NOT IN (SELECT hour FROM usage_seals FINAL)
+ORDER BY hour`, time.Time{}, before)
+	return hours[:min(len(hours), max(limit, 0))], err
+}
+
+// SealedThrough returns the end of the last sealed hour, the zero time when nothing is sealed.
+func (db *DB) SealedThrough(ctx context.Context) (time.Time, error) {
+	ctx, cancel := withTimeout(ctx, QueryTimeout)
+	defer cancel()
+	var n uint64
+	var last time.Time
+	if err := db.conn.QueryRow(ctx, "SELECT count(), max(hour) FROM usage_seals").Scan(&n, &last); err != nil {
+		return time.Time{}, wrap("look for the last sealed hour", err)
+	}
+	if n == 0 {
+		return time.Time{}, nil
+	}
+	return last.UTC().Add(time.Hour), nil
 }
 
 func (db *DB) hours(ctx context.Context, doing, sql string, from, to time.Time) ([]time.Time, error) {
@@ -134,68 +157,4 @@ func (db *DB) hours(ctx context.Context, doing, sql string, from, to time.Time) 
 		hours = append(hours, h.UTC())
 	}
 	return hours, wrap(doing, rows.Err())
-}
-
-// Granularity is the step in which usage is asked for.
-type Granularity int
-
-// Steps of time. Days and months are those of UTC. Total is one step for the whole time.
-const (
-	Hourly Granularity = iota
-	Daily
-	Monthly
-	Total
-)
-
-var granularityFunctions = map[Granularity]string{
-	Hourly: "hour", Daily: "toStartOfDay(hour, 'UTC')", Monthly: "toDateTime(toStartOfMonth(hour, 'UTC'), 'UTC')",
-	Total: "toDateTime({from:Int64}, 'UTC')",
-}
-
-// UsageByKey returns the usage of the keys in [from, to), which must be whole hours, per step, ordered by key and time:
-// sealed hours from their seal, all others from the events. Steps without usage are left out. Events that came late into a
-// sealed hour are in it once it is sealed again, see [DB.LateHours].
-func (db *DB) UsageByKey(ctx context.Context, keyIDs []string, from, to time.Time, g Granularity) ([]KeyUsage, error) {
-	if len(keyIDs) == 0 {
-		return nil, nil
-	}
-	step, ok := granularityFunctions[g]
-	if !ok {
-		return nil, fmt.Errorf("there is no granularity %d", g)
-	}
-	from, to = from.UTC(), to.UTC()
-	if !from.Equal(from.Truncate(time.Hour)) || !to.Equal(to.Truncate(time.Hour)) {
-		return nil, errors.New("usage is asked for in whole hours")
-	}
-	ctx, cancel := withTimeout(ctx, QueryTimeout)
-	defer cancel()
-	rows, err := db.conn.Query(ctx, `WITH sealed AS (
-    SELECT hour FROM usage_seals FINAL WHERE hour >= toDateTime({from:Int64}, 'UTC') AND hour < toDateTime({to:Int64}, 'UTC'))
-SELECT key_id, `+step+` AS start, sum(requests), sum(errors), sum(request_bytes_sum), sum(response_bytes_sum), sumMap(units_sum)
-FROM (
-    SELECT hour, key_id, requests, errors, request_bytes AS request_bytes_sum, response_bytes AS response_bytes_sum, units AS units_sum
-    FROM usage_hourly FINAL
-    WHERE key_id IN {keys:Array(String)} AND hour >= toDateTime({from:Int64}, 'UTC') AND hour < toDateTime({to:Int64}, 'UTC') AND hour GLOBAL IN (SELECT hour FROM sealed)
-    UNION ALL
-    SELECT toStartOfHour(time) AS hour, key_id,`+aggregates+`
-    FROM events
-    WHERE key_id IN {keys:Array(String)} AND time >= toDateTime({from:Int64}, 'UTC') AND time < toDateTime({to:Int64}, 'UTC')
-      AND plan_day >= toDate({day:Int32}) AND `+counted+` AND toStartOfHour(time) GLOBAL NOT IN (SELECT hour FROM sealed)
-    GROUP BY hour, key_id)
-GROUP BY key_id, start ORDER BY key_id, start`,
-		ch.Named("keys", keyIDs), ch.Named("from", seconds(from)), ch.Named("to", seconds(to)), ch.Named("day", planDay(from)))
-	if err != nil {
-		return nil, wrap("read usage", err)
-	}
-	defer func() { _ = rows.Close() }()
-	var all []KeyUsage
-	for rows.Next() {
-		var u KeyUsage
-		if err := rows.Scan(&u.KeyID, &u.Start, &u.Requests, &u.Errors, &u.RequestBytes, &u.ResponseBytes, &u.Units); err != nil {
-			return nil, wrap("read usage", err)
-		}
-		u.Start = u.Start.UTC()
-		all = append(all, u)
-	}
-	return all, wrap("read usage", rows.Err())
 }

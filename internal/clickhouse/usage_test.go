@@ -3,9 +3,11 @@ package clickhouse
 import (
 	"fmt"
 	"maps"
+	"slices"
 	"testing"
 	"time"
 
+	ch "github.com/ClickHouse/clickhouse-go/v2"
 	"github.com/google/go-cmp/cmp"
 	"pgregory.net/rapid"
 
@@ -33,7 +35,7 @@ func call(key string, at time.Time, status uint16, tokens int64) usage.Record {
 	return usage.Record{KeyID: key, TimeMillis: at.UnixMilli(), Status: status, RequestBytes: 10, ResponseBytes: 100, Units: []usage.Unit{{Name: "tokens", Value: tokens}}}
 }
 
-func (db *DB) usage(t testing.TB, g Granularity, keys ...string) []KeyUsage {
+func (db *DB) usageOf(t testing.TB, g Granularity, keys ...string) []KeyUsage {
 	t.Helper()
 	u, err := db.UsageByKey(t.Context(), keys, noon.Add(-48*time.Hour), noon.Add(24*time.Hour), g)
 	if err != nil {
@@ -54,7 +56,7 @@ func TestUsageIsTheSameSealedOrNotAndLateRecordsReopenTheirHour(t *testing.T) {
 	}
 	check := func(when string) {
 		t.Helper()
-		if d := cmp.Diff(want, db.usage(t, Hourly, "a", "b", "nobody's", "it's \\ \n \x00 {x:String}")); d != "" {
+		if d := cmp.Diff(want, db.usageOf(t, Hourly, "a", "b", "nobody's", "it's \\ \n \x00 {x:String}")); d != "" {
 			t.Errorf("%s (-want +got):\n%s", when, d)
 		}
 		if d, err := db.AuditSealed(t.Context(), noon.Add(-time.Hour), noon.Add(5*time.Hour), 10); err != nil || len(d) != 0 {
@@ -74,6 +76,17 @@ func TestUsageIsTheSameSealedOrNotAndLateRecordsReopenTheirHour(t *testing.T) {
 		t.Errorf("sealed hours: %v\n%s", err, d)
 	}
 
+	unsealed, err := db.UnsealedHours(t.Context(), noon.Add(24*time.Hour), 10)
+	if d := cmp.Diff([]time.Time{noon.Add(time.Hour)}, unsealed); d != "" || err != nil {
+		t.Errorf("unsealed hours: %v\n%s", err, d)
+	}
+	if hours, err := db.UnsealedHours(t.Context(), noon.Add(time.Hour), 10); err != nil || len(hours) != 0 {
+		t.Errorf("unsealed hours before the open one: %v, %v", hours, err)
+	}
+	if through, err := db.SealedThrough(t.Context()); err != nil || !through.Equal(noon.Add(time.Hour)) {
+		t.Errorf("sealed through %v, %v", through, err)
+	}
+
 	// A late record into a sealed hour: seen as late, counted once the hour is sealed again.
 	insertAt(t, db, 100, call("b", noon.Add(time.Second), 200, 40))
 	late, err := db.LateHours(t.Context(), time.Now().Add(-time.Hour))
@@ -89,15 +102,25 @@ func TestUsageIsTheSameSealedOrNotAndLateRecordsReopenTheirHour(t *testing.T) {
 	want[2].Usage = Usage{2, 1, 20, 200, map[string]uint64{"tokens": 41}}
 	check("sealed again")
 
-	daily := db.usage(t, Daily, "a")
+	daily := db.usageOf(t, Daily, "a")
 	if len(daily) != 1 || daily[0].Requests != 4 || !daily[0].Start.Equal(noon.Truncate(24*time.Hour)) {
 		t.Errorf("daily: %+v", daily)
 	}
-	monthly := db.usage(t, Monthly, "a", "b")
+	monthly := db.usageOf(t, Monthly, "a", "b")
 	if len(monthly) != 2 || monthly[1].Requests != 2 || !monthly[0].Start.Equal(time.Date(2026, 11, 1, 0, 0, 0, 0, time.UTC)) {
 		t.Errorf("monthly: %+v", monthly)
 	}
-	if total := db.usage(t, Total, "a"); len(total) != 1 || total[0].Requests != 4 || total[0].Units["tokens"] != 1<<63+12 {
+	var keys []string
+	if err := db.EachKeyUsage(t.Context(), noon.Add(-48*time.Hour), noon.Add(48*time.Hour), func(u KeyUsage) error {
+		keys = append(keys, u.KeyID)
+		if u.KeyID == "b" && (u.Requests != 2 || u.Units["tokens"] != 41) {
+			t.Errorf("usage of b: %+v", u)
+		}
+		return nil
+	}); err != nil || !slices.Equal(keys, []string{"a", "b"}) {
+		t.Errorf("usage of every key: %v, %v", keys, err)
+	}
+	if total := db.usageOf(t, Total, "a"); len(total) != 1 || total[0].Requests != 4 || total[0].Units["tokens"] != 1<<63+12 {
 		t.Errorf("total: %+v", total)
 	}
 }
@@ -221,5 +244,18 @@ func dropZeroUnits(m map[string]map[time.Time]Usage) {
 			}
 			hours[h] = u
 		}
+	}
+}
+
+// Sealing asks every minute which hours there are events of; that must not read the events.
+func TestHoursAreReadFromTheirProjection(t *testing.T) {
+	db := openTest(t)
+	insertAt(t, db, 0, call("a", noon, 200, 1))
+	ctx := ch.Context(t.Context(), ch.WithSettings(ch.Settings{"force_optimize_projection": 1}))
+	if hours, err := db.UnsealedHours(ctx, noon.Add(time.Hour), 1); err != nil || len(hours) != 1 {
+		t.Errorf("unsealed hours %v, %v", hours, err)
+	}
+	if _, err := db.LateHours(ctx, noon); err != nil {
+		t.Error(err)
 	}
 }
