@@ -1,0 +1,146 @@
+package api_test
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"net/http"
+	"testing"
+	"testing/fstest"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/client_golang/prometheus/promhttp"
+	"github.com/stretchr/testify/require"
+
+	"github.com/tollkeeper/tollkeeper/api"
+	"github.com/tollkeeper/tollkeeper/api/gen"
+)
+
+func TestReadiness(t *testing.T) {
+	var broken error
+	f := newFixture(t, func(c *api.Config) {
+		c.Checks = []api.Check{
+			{Name: "database", Run: func(context.Context) error { return nil }},
+			{Name: "kafka", Run: func(context.Context) error { return broken }},
+		}
+	})
+	var h gen.Health
+	f.do("GET", "/livez", nil).status(200)
+	f.do("GET", "/readyz", nil).status(200).into(&h)
+	require.Len(t, h.Checks, 2)
+
+	broken = errors.New("broker 10.0.0.1:9092 does not answer")
+	a := f.do("GET", "/readyz", nil).status(503)
+	require.NotContains(t, string(a.body), "10.0.0.1", "what exactly is wrong is told only when asked")
+	f.do("GET", "/readyz?verbose", nil).status(503).into(&h)
+	require.Equal(t, gen.HealthStatusFailing, h.Status)
+	require.Equal(t, "kafka", h.Checks[1].Name)
+	require.Contains(t, h.Checks[1].Detail, "does not answer")
+	f.do("GET", "/livez", nil).status(200) // a restart would not help
+
+	broken = nil
+	f.server.Stopping()
+	f.do("GET", "/readyz", nil).status(503).into(&h)
+	require.Equal(t, gen.HealthStatusStopping, h.Status)
+}
+
+// A check that hangs fails in time and holds up nobody.
+func TestReadinessDoesNotHang(t *testing.T) {
+	release := make(chan struct{})
+	defer close(release)
+	f := newFixture(t, func(c *api.Config) {
+		c.Checks = []api.Check{{Name: "hangs", Run: func(context.Context) error { <-release; return nil }}}
+	})
+	began := time.Now()
+	f.do("GET", "/readyz", nil).status(503)
+	require.Less(t, time.Since(began), 4*time.Second)
+}
+
+func TestTokensOverREST(t *testing.T) {
+	f := newFixture(t)
+	var made gen.TokenSecret
+	f.as("admin", "POST", "/v1/tokens", map[string]any{"name": "edge", "role": "platform"}).status(201).into(&made)
+	require.NotEmpty(t, made.Secret)
+	f.token["edge"] = made.Secret
+	f.as("edge", "GET", "/v1/keys", nil).status(200)
+	var page gen.TokenPage
+	a := f.as("admin", "GET", "/v1/tokens", nil).status(200)
+	a.into(&page)
+	require.NotEmpty(t, page.Items)
+	require.NotContains(t, string(a.body), made.Secret)
+	f.as("admin", "DELETE", "/v1/tokens/"+made.Token.Id, nil).status(204)
+	f.as("edge", "GET", "/v1/keys", nil).problem(401, api.CodeUnauthenticated)
+	f.as("admin", "DELETE", "/v1/tokens/none", nil).problem(404, api.CodeNotFound)
+	p := f.as("admin", "POST", "/v1/tokens", map[string]any{"name": "portal", "role": "customer"}).problem(400, api.CodeInvalidRequest)
+	require.Equal(t, "#/account_id", p.Errors[0].Pointer)
+
+	var link gen.LoginLink
+	f.as("admin", "POST", "/v1/login-links", map[string]any{"name": "bob", "role": "security"}).status(201).into(&link)
+	_, code, ok := cutHash(link.Path)
+	require.True(t, ok)
+	var who gen.Session
+	f.do("POST", "/v1/session", map[string]any{"code": code}).status(200).into(&who)
+	require.Equal(t, "user:bob", who.Subject)
+	require.Equal(t, gen.RoleSecurity, who.Role)
+}
+
+func cutHash(path string) (before, after string, ok bool) {
+	for i := range path {
+		if path[i] == '#' {
+			return path[:i], path[i+1:], true
+		}
+	}
+	return path, "", false
+}
+
+func TestMetricsAreForScrapers(t *testing.T) {
+	reg := prometheus.NewRegistry()
+	f := newFixture(t, func(c *api.Config) {
+		c.Registerer, c.Metrics = reg, promhttp.HandlerFor(reg, promhttp.HandlerOpts{})
+	})
+	f.do("GET", "/metrics", nil).problem(401, api.CodeUnauthenticated)
+	f.as("billing", "GET", "/metrics", nil).problem(403, api.CodeForbidden)
+	f.as("viewer", "GET", "/metrics", nil).status(200)
+	f.peer = "127.0.0.1:1"
+	f.do("GET", "/metrics", nil, header("X-Forwarded-For", "198.51.100.1")).problem(401, api.CodeUnauthenticated)
+	f.do("GET", "/v1/authorize", nil)
+	f.do("PROPFIND", "/v1/keys", nil)
+	a := f.do("GET", "/metrics", nil).status(200)
+	require.Contains(t, string(a.body), `tollkeeper_api_request_seconds_count{method="GET",route="/v1/authorize",status="401"} 1`)
+	require.Contains(t, string(a.body), `tollkeeper_api_verdicts_total{code="MISSING_KEY",operation="authorize"} 1`)
+	require.NotContains(t, string(a.body), "PROPFIND", "a client cannot make labels up")
+}
+
+func TestTheDescriptionIsServed(t *testing.T) {
+	f := newFixture(t)
+	require.Contains(t, string(f.do("GET", "/openapi.yaml", nil).status(200).body), "openapi: 3.1")
+	var doc map[string]any
+	require.NoError(t, json.Unmarshal(f.do("GET", "/openapi.json", nil).status(200).body, &doc))
+	page := string(f.do("GET", "/docs", nil).status(200).body)
+	require.Contains(t, page, `id="code-version_mismatch"`, "a problem's type leads to its description")
+	require.Contains(t, page, "Suspend a key")
+	require.NotContains(t, page, "<script")
+	require.NotContains(t, page, "https://", "nothing comes from elsewhere")
+}
+
+func TestThePageIsServed(t *testing.T) {
+	f := newFixture(t, func(c *api.Config) {
+		c.Dashboard = fstest.MapFS{"index.html": {Data: []byte("<html>page")}, "assets/a-123.js": {Data: []byte("js")}, "favicon.svg": {Data: []byte("<svg/>")}}
+	})
+	for _, path := range []string{"/", "/login", "/alerts/alrt_1"} {
+		a := f.do("GET", path, nil).status(200)
+		require.Equal(t, "no-cache", a.Header.Get("Cache-Control"))
+		require.Contains(t, string(a.body), "page")
+	}
+	a := f.do("GET", "/assets/a-123.js", nil).status(200)
+	require.Contains(t, a.Header.Get("Cache-Control"), "immutable")
+	require.Contains(t, a.Header.Get("Content-Type"), "javascript")
+	f.do("GET", "/assets/../index.html", nil).problem(404, api.CodeNotFound)
+	f.do("GET", "/assets/", nil).problem(404, api.CodeNotFound)
+	require.Equal(t, "image/svg+xml", f.do("GET", "/favicon.svg", nil).status(200).Header.Get("Content-Type"))
+
+	g := newFixture(t)
+	p := g.do("GET", "/", nil, header("Accept", "text/html")).problem(http.StatusNotFound, api.CodeNotFound)
+	require.Contains(t, p.Detail, "/docs")
+}
