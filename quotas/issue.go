@@ -73,9 +73,10 @@ func (s *Service) Correct(ctx context.Context, statementID, actor string) (corre
 		return Statement{}, false, fmt.Errorf("hours of %s are open again: %w", original.Period, ErrOpen)
 	}
 	err = s.store.appendStatement(ctx, &correction, func(tx *sql.Tx) (bool, error) {
-		before, err := s.store.effectiveLines(ctx, tx, original)
-		if err != nil {
-			return false, err
+		changed = false // the transaction may run again
+		before, asOf, err := s.store.effectiveLines(ctx, tx, original)
+		if err != nil || asOf.After(now.Basis.ComputedAt) {
+			return true, err // another process has corrected by newer use meanwhile
 		}
 		lines, amounts := differences(before, now.Lines)
 		correction = Statement{
@@ -133,16 +134,16 @@ func differences(before, now []StatementLine) (lines []StatementLine, amounts bo
 	return lines, amounts
 }
 
-// effectiveLines are those of the statement, or as its last correction restated them.
-func (s *store) effectiveLines(ctx context.Context, q sqlstore.Querier, st Statement) ([]StatementLine, error) {
+// effectiveLines are those of the statement, or as its last correction restated them, and when they were computed.
+func (s *store) effectiveLines(ctx context.Context, q sqlstore.Querier, st Statement) (lines []StatementLine, asOf time.Time, err error) {
 	last, err := scanStatement(q.QueryRowContext(ctx, `SELECT `+statementColumns+` FROM quota_statements WHERE corrects = $1 ORDER BY seq DESC LIMIT 1`, st.ID))
 	if errors.Is(err, sql.ErrNoRows) {
-		return st.Lines, nil
+		return st.Lines, st.Basis.ComputedAt, nil
 	}
 	if err != nil {
-		return nil, fmt.Errorf("read the corrections of %s: %w", st.ID, err)
+		return nil, time.Time{}, fmt.Errorf("read the corrections of %s: %w", st.ID, err)
 	}
-	return last.Restated, nil
+	return last.Restated, last.Basis.ComputedAt, nil
 }
 
 // appendStatement numbers, hashes and stores a statement, unless prepare, which runs in the same transaction after all

@@ -204,6 +204,26 @@ func TestLateRecordsBecomeCorrections(t *testing.T) {
 	})
 }
 
+func TestACorrectionByOlderUseIsNotMade(t *testing.T) {
+	one(t, func(t *testing.T, w *world) {
+		w.calls(t, "key_1", "2026-11-02", 20_000)
+		w.now = when(t, "2026-12-02")
+		st, err := w.Issue(w.ctx, "acc_1", when(t, "2026-11-15"), "")
+		if err != nil {
+			t.Fatal(err)
+		}
+		w.calls(t, "key_1", "2026-11-03", 10_000)
+		w.now = w.now.Add(-time.Minute) // as if it had been computed before the statement was
+		if _, changed, err := w.Correct(w.ctx, st.ID, ""); changed || err != nil {
+			t.Errorf("%v, %v", changed, err)
+		}
+		w.now = w.now.Add(2 * time.Minute)
+		if _, changed, err := w.Correct(w.ctx, st.ID, ""); !changed || err != nil {
+			t.Errorf("%v, %v", changed, err)
+		}
+	})
+}
+
 func TestALateRecordThatCostsNothingNeedsNoCorrection(t *testing.T) {
 	one(t, func(t *testing.T, w *world) {
 		w.calls(t, "key_1", "2026-11-02", 100)
