@@ -36,6 +36,16 @@ func (b *block) reset(from int64) {
 	b.lines, b.bytes, b.kept, b.ready, b.streamMillis, b.lastRow = 0, 0, 0, 0, 0, -1
 }
 
+// distinguish gives the dictionaries of the second of two blocks that take turns generations of their own, so that an
+// observer that caches by number and generation never takes one block's numbers for the other's.
+func (b *block) distinguish() {
+	const half = 1 << 31
+	for _, d := range []*usage.Dict{&b.batch.KeyID, &b.batch.Source, &b.batch.Method, &b.batch.Host, &b.batch.Route,
+		&b.batch.UserAgent, &b.batch.Agent, &b.batch.Country, &b.batch.UnitName} {
+		d.Generation = half
+	}
+}
+
 func (b *block) empty() bool { return b.batch.Len() == 0 && len(b.letters) == 0 }
 
 // size estimates the memory of the block's columns, so that it can be held inside a budget.

@@ -24,6 +24,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"runtime"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -59,6 +60,9 @@ type pinger interface {
 // Observer sees every decoded record on its partition's goroutine, in offset order, before it is inserted. Assigned is
 // called when the partition's blocks of earlier owners are settled, so that state may be rebuilt from the store. Rows
 // may be seen again by a later owner when this one dies between observing and inserting.
+//
+// A partition fills two batches in turn. Their dictionaries' generations differ, so what is cached by number is good for
+// as long as the generation is the same.
 type Observer interface {
 	Assigned(ctx context.Context, topic string, partition int32) error
 	Observe(topic string, partition int32, b *usage.Batch)
@@ -95,8 +99,9 @@ type Config struct {
 
 	MemoryBytes         int64         // all blocks, buffers and request ids together, 512 MiB
 	FlushInterval       time.Duration // a block is inserted at the latest this long after its first row when the store keeps up, 250 ms
-	MaxBlockRows        int           // 200,000
+	MaxBlockRows        int           // 100,000
 	MaxInsertsPerSecond float64       // over all partitions of this process; the flush interval grows to hold it, 10
+	MaxInserts          int           // at the same time, over all partitions; the number of cores, at least 2
 	InsertTimeout       time.Duration // of one try, 10 s; must be under SessionTimeout
 	SessionTimeout      time.Duration // 20 s
 	HeartbeatInterval   time.Duration // 2 s
@@ -121,6 +126,7 @@ type Ingester struct {
 	metrics *metrics
 	kafka   *kafkaClient
 	health  *healthBoard
+	inserts chan struct{} // holds one for each insert that runs
 	// unplaced is a store that cannot tell which offsets it holds.
 	unplaced bool
 }
@@ -150,14 +156,15 @@ func New(cfg Config) (*Ingester, error) {
 	if len(problems) > 0 {
 		return nil, errors.Join(problems...)
 	}
-	return &Ingester{cfg: cfg, log: cfg.Logger, metrics: newMetrics(cfg.Registerer), kafka: newKafkaClient(&cfg), health: newHealthBoard(&cfg)}, nil
+	return &Ingester{cfg: cfg, log: cfg.Logger, metrics: newMetrics(cfg.Registerer), kafka: newKafkaClient(&cfg), health: newHealthBoard(&cfg), inserts: make(chan struct{}, cfg.MaxInserts)}, nil
 }
 
 func setDefaults(c *Config) {
 	def(&c.Group, "tollkeeper")
 	def(&c.MemoryBytes, 512<<20)
 	def(&c.FlushInterval, 250*time.Millisecond)
-	def(&c.MaxBlockRows, 200_000)
+	def(&c.MaxBlockRows, 100_000)
+	def(&c.MaxInserts, max(2, runtime.GOMAXPROCS(0)))
 	def(&c.MaxInsertsPerSecond, 10)
 	def(&c.InsertTimeout, 10*time.Second)
 	def(&c.SessionTimeout, 20*time.Second)

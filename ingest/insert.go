@@ -91,6 +91,11 @@ func (w *worker) storeBlock(ctx context.Context, b *block) error {
 				}
 				fencedAt = time.Now()
 			}
+			select {
+			case w.in.inserts <- struct{}{}:
+			case <-ctx.Done():
+				return context.Cause(ctx)
+			}
 			// The running insert may outlive ctx, but not the time-out: at a rebalance the group waits for it.
 			try, cancel := context.WithTimeout(context.WithoutCancel(ctx), w.in.cfg.InsertTimeout)
 			var err error
@@ -101,6 +106,7 @@ func (w *worker) storeBlock(ctx context.Context, b *block) error {
 				err = op(try)
 			}
 			cancel()
+			<-w.in.inserts
 			if err == nil {
 				return nil
 			}

@@ -63,7 +63,9 @@ func newWorker(in *Ingester, g generation, topic string, partition int32, assign
 		}
 	}
 	w.free <- new(block)
-	w.free <- new(block)
+	second := new(block)
+	second.distinguish()
+	w.free <- second
 	return w
 }
 

@@ -1,0 +1,261 @@
+// Command bench measures ingest: the way of a record from Kafka into ClickHouse, on one machine, in one run.
+//
+//	go run ./ingest/bench            the whole table; `make bench-ingest`
+//	go run ./ingest/bench -spine     end to end beside the insert ceiling only; `make bench-spine`
+//
+// Records are those of shared/scenarios (seed 1, two days: real cardinalities of keys, routes, addresses and agents), written
+// as nginx JSON and tollkeeper JSON of about 600 bytes, into topics of four partitions with lz4 and zstd. What is measured runs
+// in a process of its own, so that its CPU time (getrusage) and peak memory (VmHWM) are ingest's alone: the broker is another
+// process, the ClickHouse engine a third. Both share the machine's cores with it, so wall-clock rates are those of all three
+// together, and (b) and (c) are comparable.
+//
+//	(a) pipeline   fetch, decode, enrich, deduplicate; the store throws blocks away. Rows per CPU-second.
+//	(b) ceiling    decoded blocks of the same records into the engine as fast as it takes them. Rows per second.
+//	(c) end to end Kafka to ClickHouse with detection and quota counting on. Rows per second, allocations, peak memory.
+//	(d) latency    50,000 records/s for 20 s: from the record's time to the acknowledged insert, and to detection's answer.
+//
+// The last line is one JSON object.
+package main
+
+import (
+	"bufio"
+	"context"
+	"encoding/json"
+	"errors"
+	"flag"
+	"fmt"
+	"os"
+	"os/exec"
+	"os/signal"
+	"path/filepath"
+	"runtime"
+	"strings"
+	"syscall"
+	"time"
+
+	"github.com/tollkeeper/tollkeeper/internal/clickhouse"
+)
+
+func main() {
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	defer stop()
+	if err := dispatch(ctx, os.Args[1:]); err != nil {
+		fmt.Fprintln(os.Stderr, "bench:", err)
+		os.Exit(1)
+	}
+}
+
+// dispatch runs a part that was started as a process of its own, or the benchmark.
+func dispatch(ctx context.Context, args []string) error {
+	if len(args) > 0 {
+		switch args[0] {
+		case "engine":
+			var cfg clickhouse.EngineConfig
+			f := flag.NewFlagSet("engine", flag.ContinueOnError)
+			f.StringVar(&cfg.Socket, "socket", "", "")
+			f.StringVar(&cfg.DataDir, "path", "", "")
+			f.StringVar(&cfg.Library, "library", "", "")
+			if err := f.Parse(args[1:]); err != nil {
+				return err
+			}
+			return clickhouse.ServeEngine(ctx, cfg)
+		case "broker":
+			return serveBroker(ctx, args[1])
+		case "part":
+			return runPart(ctx, args[1])
+		}
+	}
+	f := flag.NewFlagSet("bench", flag.ContinueOnError)
+	spine := f.Bool("spine", false, "only end to end and the insert ceiling")
+	rows := f.Int("rows", 800_000, "records per topic")
+	formats := f.String("formats", "nginx,tollkeeper", "")
+	profile := f.String("profile", "", "write CPU profiles of the measured parts into this folder")
+	if err := f.Parse(args); err != nil {
+		return err
+	}
+	return bench(ctx, *spine, *rows, strings.Split(*formats, ","), *profile)
+}
+
+// part says what a measured process does; result is what it found.
+type part struct {
+	Kind    string // pipeline, ceiling, end-to-end, latency
+	Broker  string
+	Topic   string
+	Format  string
+	Rows    int
+	DataDir string
+	Profile string
+}
+
+type result struct {
+	Rows        int64
+	Bytes       float64
+	Wall, CPU   time.Duration
+	Allocs      float64 // per record
+	PeakMiB     float64
+	VisibleP99  float64 // ms
+	DecisionP99 float64
+}
+
+func (r result) perCPUSecond() float64 { return float64(r.Rows) / r.CPU.Seconds() }
+func (r result) perSecond() float64    { return float64(r.Rows) / r.Wall.Seconds() }
+
+func bench(ctx context.Context, spine bool, rows int, formats []string, profile string) error {
+	dir, err := os.MkdirTemp("", "tollkeeper-bench")
+	if err != nil {
+		return err
+	}
+	defer os.RemoveAll(dir)
+	records, err := loadRecords(ctx, rows)
+	if err != nil {
+		return err
+	}
+	kafka, err := startBroker(ctx, filepath.Join(dir, "kafka"))
+	if err != nil {
+		return err
+	}
+	defer kafka.stop()
+	b := &run{ctx: ctx, dir: dir, broker: kafka.addr, profile: profile}
+	fmt.Printf("%s, %d cores, %s, %s, %d records\n\n", cpuName(), runtime.NumCPU(), runtime.Version(), time.Now().UTC().Format(time.DateOnly), len(records))
+	if spine {
+		return benchSpine(b, records)
+	}
+	return benchAll(b, records, formats)
+}
+
+type run struct {
+	ctx                  context.Context
+	dir, broker, profile string
+	n                    int
+}
+
+func (b *run) do(p part) (result, error) { return b.doWhenReady(p, nil) }
+
+// doWhenReady runs one part in a process of its own, and calls whenReady when it waits for records.
+func (b *run) doWhenReady(p part, whenReady func()) (result, error) {
+	b.n++
+	p.Broker = b.broker
+	p.DataDir = filepath.Join(b.dir, fmt.Sprint("part", b.n))
+	if b.profile != "" {
+		p.Profile = filepath.Join(b.profile, fmt.Sprintf("%s-%s.prof", p.Kind, p.Topic))
+	}
+	defer os.RemoveAll(p.DataDir)
+	arg, err := json.Marshal(p)
+	if err != nil {
+		return result{}, err
+	}
+	cmd := exec.CommandContext(b.ctx, os.Args[0], "part", string(arg))
+	cmd.Stderr = os.Stderr
+	stdout, err := cmd.StdoutPipe()
+	if err != nil {
+		return result{}, err
+	}
+	if err := cmd.Start(); err != nil {
+		return result{}, err
+	}
+	var out string
+	for lines := bufio.NewScanner(stdout); lines.Scan(); {
+		if out = lines.Text(); out == ready && whenReady != nil {
+			whenReady()
+		}
+	}
+	if err := cmd.Wait(); err != nil {
+		return result{}, fmt.Errorf("%s of %s: %w", p.Kind, p.Topic, err)
+	}
+	var r result
+	if err := json.Unmarshal([]byte(out), &r); err != nil {
+		return result{}, fmt.Errorf("%s of %s: %w", p.Kind, p.Topic, err)
+	}
+	if r.Rows == 0 {
+		return r, errors.New("no rows were measured")
+	}
+	return r, nil
+}
+
+func benchSpine(b *run, records []record) error {
+	if _, err := produce(b.ctx, b.broker, "spine", "tollkeeper", "lz4", records); err != nil {
+		return err
+	}
+	ceiling, err := b.do(part{Kind: "ceiling", Topic: "spine", Format: "tollkeeper", Rows: len(records)})
+	if err != nil {
+		return err
+	}
+	end, err := b.do(part{Kind: "end-to-end", Topic: "spine", Format: "tollkeeper", Rows: len(records)})
+	if err != nil {
+		return err
+	}
+	fmt.Printf("%-44s %12s\n", "", "records/s")
+	fmt.Printf("%-44s %12.0f\n", "raw inserts into the engine", ceiling.perSecond())
+	fmt.Printf("%-44s %12.0f\n\n", "Kafka to ClickHouse, detection on", end.perSecond())
+	return last(map[string]float64{
+		"records_per_second": round(end.perSecond(), 0), "insert_ceiling_per_second": round(ceiling.perSecond(), 0),
+		"end_to_end_over_ceiling": round(end.perSecond()/ceiling.perSecond(), 3)})
+}
+
+func benchAll(b *run, records []record, formats []string) error {
+	fmt.Printf("%-12s %-12s %-6s %10s %12s %12s %9s %9s\n", "part", "format", "codec", "bytes/rec", "rows/CPU-s", "rows/s", "MB/s", "allocs/rec")
+	line := func(p, format, codec string, size float64, r result) {
+		fmt.Printf("%-12s %-12s %-6s %10.0f %12.0f %12.0f %9.0f %9.3f\n", p, format, codec, size, r.perCPUSecond(), r.perSecond(), r.perSecond()*size/1e6, r.Allocs)
+	}
+	lowest := 0.0
+	sizes := map[string]float64{}
+	for _, format := range formats {
+		best := 0.0
+		for _, codec := range []string{"lz4", "zstd"} {
+			topic := format + "-" + codec
+			size, err := produce(b.ctx, b.broker, topic, format, codec, records)
+			if err != nil {
+				return err
+			}
+			sizes[topic] = size
+			r, err := b.do(part{Kind: "pipeline", Topic: topic, Format: format, Rows: len(records)})
+			if err != nil {
+				return err
+			}
+			line("pipeline", format, codec, size, r)
+			best = max(best, r.perCPUSecond())
+		}
+		if lowest == 0 || best < lowest {
+			lowest = best
+		}
+	}
+	topic := formats[0] + "-lz4"
+	ceiling, err := b.do(part{Kind: "ceiling", Topic: topic, Format: formats[0], Rows: len(records)})
+	if err != nil {
+		return err
+	}
+	line("ceiling", formats[0], "-", sizes[topic], ceiling)
+	end, err := b.do(part{Kind: "end-to-end", Topic: topic, Format: formats[0], Rows: len(records)})
+	if err != nil {
+		return err
+	}
+	line("end to end", formats[0], "lz4", sizes[topic], end)
+	latency, err := b.latency(records)
+	if err != nil {
+		return err
+	}
+	fmt.Printf("\npeak memory of ingest, end to end: %.0f MiB\nat 50,000 records/s: row visible p99 %.0f ms, decision p99 %.0f ms\n\n", end.PeakMiB, latency.VisibleP99, latency.DecisionP99)
+	return last(map[string]float64{
+		"pipeline_rows_per_cpu_second": round(lowest, 0), "end_to_end_over_ceiling": round(end.perSecond()/ceiling.perSecond(), 3),
+		"allocs_per_record": round(end.Allocs, 4), "peak_mib": round(end.PeakMiB, 0),
+		"visible_p99_ms": round(latency.VisibleP99, 0), "decision_p99_ms": round(latency.DecisionP99, 0)})
+}
+
+func last(figures map[string]float64) error {
+	out, err := json.Marshal(figures)
+	if err != nil {
+		return err
+	}
+	fmt.Println(string(out))
+	return nil
+}
+
+func cpuName() string {
+	b, _ := os.ReadFile("/proc/cpuinfo")
+	for l := range strings.Lines(string(b)) {
+		if name, ok := strings.CutPrefix(l, "model name"); ok {
+			return strings.TrimSpace(strings.TrimLeft(name, "\t :"))
+		}
+	}
+	return runtime.GOARCH
+}

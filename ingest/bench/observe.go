@@ -1,0 +1,93 @@
+package main
+
+import (
+	"context"
+	"log/slog"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/tollkeeper/tollkeeper/detect"
+	"github.com/tollkeeper/tollkeeper/ingest"
+	"github.com/tollkeeper/tollkeeper/internal/usage"
+	"github.com/tollkeeper/tollkeeper/quotas/counter"
+	"github.com/tollkeeper/tollkeeper/quotas/meter"
+)
+
+// histogram counts milliseconds.
+type histogram struct{ buckets [60_000]atomic.Int64 }
+
+// add counts how old the rows are now, those from before since left out.
+func (h *histogram) add(b *usage.Batch, from, to int, since int64) {
+	now := time.Now().UnixMilli()
+	for _, at := range b.TimeMillis[from:to] {
+		if at < since {
+			continue
+		}
+		h.buckets[min(max(now-at, 0), int64(len(h.buckets)-1))].Add(1)
+	}
+}
+
+func (h *histogram) percentile(p float64) float64 {
+	var total int64
+	for i := range h.buckets {
+		total += h.buckets[i].Load()
+	}
+	var n int64
+	for i := range h.buckets {
+		if n += h.buckets[i].Load(); total > 0 && float64(n) >= p*float64(total) {
+			return float64(i)
+		}
+	}
+	return 0
+}
+
+type latencies struct {
+	visible, decided histogram
+	from             atomic.Int64 // Unix milliseconds
+}
+
+// detection runs the detectors as the program does, one engine per partition.
+type detection struct {
+	hist    *latencies
+	mu      sync.Mutex
+	engines map[int32]*detect.Engine
+}
+
+func (d *detection) Assigned(_ context.Context, _ string, partition int32) error {
+	e, err := detect.New(detect.Config{})
+	if err != nil {
+		return err
+	}
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	d.engines[partition] = e
+	return nil
+}
+
+func (d *detection) Observe(topic string, partition int32, b *usage.Batch) {
+	d.ObserveRange(topic, partition, b, 0, b.Len())
+}
+
+func (d *detection) ObserveRange(_ string, partition int32, b *usage.Batch, from, to int) {
+	d.mu.Lock()
+	e := d.engines[partition]
+	d.mu.Unlock()
+	e.Observe(b, from, to)
+	e.Drain()
+	d.hist.decided.add(b, from, to, d.hist.from.Load())
+}
+
+func (d *detection) Revoked(string, int32) {}
+
+// noHistory is the ledger of a first start.
+type noHistory struct{}
+
+func (noHistory) EachKey(context.Context, time.Time, time.Time, func(meter.KeyUsage) error) error {
+	return nil
+}
+
+func newObservers(h *latencies) []ingest.Observer {
+	quotas := counter.New(counter.Config{Source: noHistory{}, AccountOf: func(string) string { return "acct" }, Now: time.Now, Logger: slog.New(slog.DiscardHandler)})
+	return []ingest.Observer{&detection{hist: h, engines: map[int32]*detect.Engine{}}, quotas}
+}
