@@ -20,6 +20,7 @@ const (
 	DefaultBound       = time.Second
 	DefaultMaxObserved = 1_000_000
 	sweepEvery         = time.Second
+	noteEvery          = time.Hour
 	sweepLimit         = 500
 	feedPage           = 2000
 )
@@ -112,12 +113,16 @@ func (v *Verifier) Run(ctx context.Context) error {
 	ticker := time.NewTicker(v.cfg.Poll)
 	defer ticker.Stop()
 	var failing error
-	var swept time.Time
+	var swept, noted time.Time
 	for {
 		err := v.poll(ctx)
 		if err == nil && v.now().Sub(swept) >= sweepEvery {
 			swept = v.now()
 			_, err = v.store.Sweep(ctx, sweepLimit)
+		}
+		if err == nil && v.now().Sub(noted) >= noteEvery {
+			noted = v.now()
+			err = v.store.noteAuditHead(ctx)
 		}
 		switch {
 		case ctx.Err() != nil:

@@ -2,9 +2,10 @@
 // so there is no change without a row and no row without a change.
 //
 // The trail is tamper-evident: every row carries an HMAC over its own content and the HMAC of the row before, under a key
-// that is derived from the pepper file and so is not in the database. [Log.Verify] finds a row that was changed, removed,
-// inserted or moved; rows cut off at the end are found because the head is kept in the ledger. Someone who holds both the
-// database and the pepper file can forge it. No row may hold a secret: callers put ids, never keys, into it.
+// that is derived from the pepper file and so is not in the database; the ledger holds an HMAC of where the trail ends.
+// [Log.Verify] finds a row that was changed, removed, inserted or moved, and rows cut off at the end. Two things it cannot
+// find: what somebody does who holds the pepper file too, and the whole database put back to an earlier copy of itself,
+// unless it is given a [Head] that was noted elsewhere since. No row may hold a secret: callers put ids, never keys, into it.
 package audit
 
 import (
@@ -62,7 +63,8 @@ func (l *Log) Append(ctx context.Context, tx *sql.Tx, entries ...Entry) error {
 		return err
 	}
 	var head string
-	if err := tx.QueryRowContext(ctx, `SELECT hash FROM ledger WHERE name = $1`, ledger).Scan(&head); err != nil {
+	err = tx.QueryRowContext(ctx, `SELECT hash FROM audit_log WHERE seq = $1`, last-int64(len(entries))).Scan(&head)
+	if err != nil && !errors.Is(err, sql.ErrNoRows) { // none: the first rows, or a trail that Verify will call broken
 		return fmt.Errorf("read the head of the audit trail: %w", err)
 	}
 	args := make([]any, 0, 13*min(len(entries), chunk))
@@ -83,10 +85,34 @@ func (l *Log) Append(ctx context.Context, tx *sql.Tx, entries ...Entry) error {
 			args = args[:0]
 		}
 	}
-	if _, err := tx.ExecContext(ctx, `UPDATE ledger SET hash = $1 WHERE name = $2`, head, ledger); err != nil {
+	if _, err := tx.ExecContext(ctx, `UPDATE ledger SET hash = $1 WHERE name = $2`, l.seal(Head{last, head}), ledger); err != nil {
 		return fmt.Errorf("set the head of the audit trail: %w", err)
 	}
 	return nil
+}
+
+// Head names the end of the trail at some time. Noted outside the database, in a log or on paper, it proves later that the
+// trail up to there is still the one it was.
+type Head struct {
+	Seq  int64
+	Hash string
+}
+
+// Head returns the end of the trail, the zero Head when it is empty.
+func (l *Log) Head(ctx context.Context, q sqlstore.Querier) (Head, error) {
+	var h Head
+	err := q.QueryRowContext(ctx, `SELECT seq, hash FROM audit_log ORDER BY seq DESC LIMIT 1`).Scan(&h.Seq, &h.Hash)
+	if err != nil && !errors.Is(err, sql.ErrNoRows) {
+		return Head{}, fmt.Errorf("read the head of the audit trail: %w", err)
+	}
+	return h, nil
+}
+
+// seal is what the ledger holds of a head. Unlike the hash, which is in the last row for all to copy, it cannot be made up.
+func (l *Log) seal(h Head) string {
+	mac := hmac.New(sha256.New, l.secret)
+	mac.Write([]byte("head " + strconv.FormatInt(h.Seq, 10) + " " + h.Hash))
+	return hex.EncodeToString(mac.Sum(nil))
 }
 
 // chain returns the hash of e after a row with hash before. Every field is preceded by its length, so that no two rows
@@ -181,10 +207,12 @@ func read(ctx context.Context, q sqlstore.Querier, rest string, args ...any) ([]
 var ErrBroken = errors.New("the audit trail is broken")
 
 // Verify reads the whole trail and returns the number of rows that are intact, counted from the first. The error wraps
-// ErrBroken and names the first row that is not. Rows appended meanwhile are not looked at.
-func (l *Log) Verify(ctx context.Context, q sqlstore.Querier) (int64, error) {
+// ErrBroken and names the first row that is not. The trail must also run through the heads that were noted earlier. Rows
+// appended meanwhile are not looked at.
+func (l *Log) Verify(ctx context.Context, q sqlstore.Querier, noted ...Head) (int64, error) {
 	var end int64
 	var want string
+	passed := 0
 	err := q.QueryRowContext(ctx, `SELECT seq, hash FROM ledger WHERE name = $1`, ledger).Scan(&end, &want)
 	if err != nil && !errors.Is(err, sql.ErrNoRows) {
 		return 0, fmt.Errorf("read the head of the audit trail: %w", err)
@@ -204,6 +232,15 @@ func (l *Log) Verify(ctx context.Context, q sqlstore.Querier) (int64, error) {
 				return checked, fmt.Errorf("%w: row %d does not match its hash", ErrBroken, entries[i].Seq)
 			}
 			checked++
+			for _, h := range noted {
+				if h.Seq != checked {
+					continue
+				}
+				if h.Hash != head {
+					return checked - 1, fmt.Errorf("%w: row %d is not the one that was noted", ErrBroken, checked)
+				}
+				passed++
+			}
 		}
 		if len(entries) == 0 {
 			break
@@ -212,7 +249,9 @@ func (l *Log) Verify(ctx context.Context, q sqlstore.Querier) (int64, error) {
 	switch {
 	case checked != end:
 		return checked, fmt.Errorf("%w: it ends at row %d instead of %d", ErrBroken, checked, end)
-	case head != want:
+	case passed != len(noted):
+		return checked, fmt.Errorf("%w: it ends at row %d, before one that was noted", ErrBroken, end)
+	case end > 0 && !hmac.Equal([]byte(l.seal(Head{end, head})), []byte(want)):
 		return checked, fmt.Errorf("%w: its head does not match row %d", ErrBroken, end)
 	}
 	var beyond int64

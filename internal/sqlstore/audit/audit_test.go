@@ -76,6 +76,50 @@ func TestListPagesFromTheNewestAndFilters(t *testing.T) {
 	})
 }
 
+func TestANotedHeadFindsADatabaseThatWasPutBack(t *testing.T) {
+	sqltest.Each(t, func(t *testing.T, open sqltest.OpenFunc) {
+		ctx, db, log := context.Background(), open(t), audit.New([]byte("s"))
+		if h, err := log.Head(ctx, db.Read()); h != (audit.Head{}) || err != nil {
+			t.Errorf("head of an empty trail: %+v, %v", h, err)
+		}
+		fill(t, db, log, 4)
+		var old string
+		if err := db.Read().QueryRowContext(ctx, `SELECT hash FROM ledger WHERE name = 'audit'`).Scan(&old); err != nil {
+			t.Fatal(err)
+		}
+		early, err := log.Head(ctx, db.Read())
+		if err != nil {
+			t.Fatal(err)
+		}
+		fill(t, db, log, 3)
+		late, err := log.Head(ctx, db.Read())
+		if err != nil || late.Seq != 7 {
+			t.Fatalf("head %+v, %v", late, err)
+		}
+		if n, err := log.Verify(ctx, db.Read(), early, late); n != 7 || err != nil {
+			t.Fatalf("an intact trail: %d, %v", n, err)
+		}
+		if _, err := log.Verify(ctx, db.Read(), audit.Head{Seq: 5, Hash: early.Hash}); !errors.Is(err, audit.ErrBroken) {
+			t.Errorf("another row than the noted one: %v", err)
+		}
+		if err := db.WithTx(ctx, func(tx *sql.Tx) error {
+			if _, err := tx.ExecContext(ctx, `DELETE FROM audit_log WHERE seq > 4`); err != nil {
+				return err
+			}
+			_, err := tx.ExecContext(ctx, `UPDATE ledger SET seq = 4, hash = $1 WHERE name = 'audit'`, old)
+			return err
+		}); err != nil {
+			t.Fatal(err)
+		}
+		if n, err := log.Verify(ctx, db.Read(), early); n != 4 || err != nil {
+			t.Errorf("put back, with a head from before: %d, %v", n, err)
+		}
+		if _, err := log.Verify(ctx, db.Read(), late); !errors.Is(err, audit.ErrBroken) || !strings.Contains(err.Error(), "before one that was noted") {
+			t.Errorf("put back, with a head from after: %v", err)
+		}
+	})
+}
+
 func TestVerifyFindsEveryKindOfTampering(t *testing.T) {
 	sqltest.Each(t, func(t *testing.T, open sqltest.OpenFunc) {
 		ctx, db, log := context.Background(), open(t), audit.New([]byte("s"))
@@ -101,6 +145,10 @@ func TestVerifyFindsEveryKindOfTampering(t *testing.T) {
 			{"first removed", []string{`DELETE FROM audit_log WHERE seq = 1`}, "row 1 is missing"},
 			{"cut off", []string{`DELETE FROM audit_log WHERE seq > 6`}, "ends at row 6 instead of 9"},
 			{"cut off with its ledger", []string{`DELETE FROM audit_log WHERE seq > 6`, `UPDATE ledger SET seq = 6 WHERE name = 'audit'`}, "head does not match"},
+			{"cut off with its ledger and the hash of what is now the last", []string{
+				`DELETE FROM audit_log WHERE seq > 6`,
+				`UPDATE ledger SET seq = 6, hash = (SELECT hash FROM audit_log WHERE seq = 6) WHERE name = 'audit'`,
+			}, "head does not match"},
 			{"swapped", []string{`UPDATE audit_log SET seq = -2 WHERE seq = 2`, `UPDATE audit_log SET seq = 2 WHERE seq = 3`, `UPDATE audit_log SET seq = 3 WHERE seq = -2`}, "row 2 does not match"},
 			{"put before the first", []string{strings.Replace(copied, "$1", "-1", 1)}, "1 rows stand before the first"},
 			{"put at the end", []string{strings.Replace(copied, "$1", "10", 1), `UPDATE ledger SET seq = 10 WHERE name = 'audit'`}, "row 10 does not match"},
