@@ -65,7 +65,8 @@ func (s *Server) serveMetrics(c *gin.Context) {
 		return
 	}
 	r := requestOf(c)
-	if !(r.peer.IsLoopback() && r.client == r.peer && c.GetHeader("Authorization") == "") {
+	local := r.peer.IsLoopback() && r.client == r.peer && c.GetHeader("Authorization") == ""
+	if !local {
 		who, err := s.principal(c.Request, r, "Authorization")
 		if err != nil {
 			s.fail(c, err)

@@ -133,7 +133,8 @@ func requestID(given string) string {
 		return rand.Text()
 	}
 	for _, b := range []byte(given) {
-		if !(b >= '0' && b <= '9' || b >= 'a' && b <= 'z' || b >= 'A' && b <= 'Z' || b == '-' || b == '_' || b == '.') {
+		letter := b >= '0' && b <= '9' || b >= 'a' && b <= 'z' || b >= 'A' && b <= 'Z'
+		if !letter && b != '-' && b != '_' && b != '.' {
 			return rand.Text()
 		}
 	}

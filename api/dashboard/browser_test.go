@@ -113,8 +113,14 @@ func (s *site) seed(t *testing.T, found *alerts.Store) {
 	t.Helper()
 	ctx := t.Context()
 	for _, c := range []struct{ account, name string }{
-		{"acc_contoso", "mobile app"}, {"acc_contoso", "nightly export"}, {"acc_fabrikam", "warehouse sync"}, {"acc_tailspin", "partner portal"},
-		{"acc_wingtip", "staging"}, {"acc_adventure", "checkout"}, {"acc_litware", "reporting"}, {"acc_northwind", "order service"},
+		{"acc_contoso", "mobile app"},
+		{"acc_contoso", "nightly export"},
+		{"acc_fabrikam", "warehouse sync"},
+		{"acc_tailspin", "partner portal"},
+		{"acc_wingtip", "staging"},
+		{"acc_adventure", "checkout"},
+		{"acc_litware", "reporting"},
+		{"acc_northwind", "order service"},
 	} {
 		k, secret, err := s.keys.Issue(ctx, keys.New{AccountID: c.account, Name: c.name}, keys.By{Actor: "user:ada"})
 		require.NoError(t, err)
