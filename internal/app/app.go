@@ -75,6 +75,7 @@ type App struct {
 	detection  *detection
 	enforcer   *enforcer
 	observed   *observedKeys
+	rekeyer    *ingest.Rekeyer // nil without topics to re-key
 	liveEvents *api.Events
 	failed     chan error
 	cleanups   cleanups

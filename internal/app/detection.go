@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/tollkeeper/tollkeeper/detect"
+	"github.com/tollkeeper/tollkeeper/internal/alerts"
 	"github.com/tollkeeper/tollkeeper/internal/clickhouse"
 	"github.com/tollkeeper/tollkeeper/internal/usage"
 )
@@ -21,6 +22,7 @@ const historyDays = 21
 type detection struct {
 	log     *slog.Logger
 	events  *clickhouse.DB
+	alerts  *alerts.Store
 	cfg     detect.Config
 	now     func() time.Time
 	decided func(detect.Decision)
@@ -38,18 +40,22 @@ type partitionID struct {
 type watch struct {
 	mu      sync.Mutex
 	engine  *detect.Engine
-	known   map[string]struct{} // keys whose history was read, or that have none
-	history bool                // whether anything of this partition was stored before it came here
-	view    dictView            // up to where the batch's key ids were looked at
-	event   int64               // newest event time that was observed, Unix milliseconds
-	seen    time.Time           // when that was
-	ctx     context.Context     // ends with the assignment
+	known   map[string]struct{}          // keys whose history was read, or that have none
+	history bool                         // whether anything of this partition was stored before it came here
+	taught  map[string][]detect.Feedback // people's verdicts of that time, by key
+	view    dictView                     // up to where the batch's key ids were looked at
+	event   int64                        // newest event time that was observed, Unix milliseconds
+	seen    time.Time                    // when that was
+	ctx     context.Context              // ends with the assignment
 	cancel  context.CancelFunc
 }
 
 // Assigned implements ingest.Observer.
 func (d *detection) Assigned(ctx context.Context, topic string, partition int32) error {
-	engine, err := detect.New(d.cfg)
+	d.mu.Lock()
+	cfg := d.cfg
+	d.mu.Unlock()
+	engine, err := detect.New(cfg)
 	if err != nil {
 		return fmt.Errorf("detection for %s/%d: %w", topic, partition, err)
 	}
@@ -58,6 +64,11 @@ func (d *detection) Assigned(ctx context.Context, topic string, partition int32)
 		return fmt.Errorf("history for %s/%d: %w", topic, partition, err)
 	}
 	w := &watch{engine: engine, known: map[string]struct{}{}, history: history}
+	if history {
+		if w.taught, err = d.verdicts(ctx); err != nil {
+			return fmt.Errorf("verdicts for %s/%d: %w", topic, partition, err)
+		}
+	}
 	w.ctx, w.cancel = context.WithCancel(context.WithoutCancel(ctx))
 	d.mu.Lock()
 	defer d.mu.Unlock()
@@ -129,6 +140,11 @@ func (d *detection) meet(w *watch, topic string, partition int32, b *usage.Batch
 			return nil
 		})
 		learn()
+		for _, id := range part {
+			for _, fb := range w.taught[id] {
+				_ = w.engine.Feedback(fb) // an episode that history no longer shows has nothing to be taught
+			}
+		}
 		if err != nil {
 			// Without its history a key is treated as a new one: cautiously. Ingest must not wait for this.
 			d.log.Warn("keys start without their history", "topic", topic, "partition", partition, "keys", len(part), "err", err)
@@ -146,13 +162,7 @@ func (d *detection) tick(ctx context.Context) error {
 			return nil
 		case <-t.C:
 		}
-		d.mu.Lock()
-		all := make([]*watch, 0, len(d.partitions))
-		for _, w := range d.partitions {
-			all = append(all, w)
-		}
-		d.mu.Unlock()
-		for _, w := range all {
+		for _, w := range d.all() {
 			w.mu.Lock()
 			// Event time goes on from the newest record, a second late so that what was logged just now is still in order. It is
 			// not the clock itself: records of last week may be on their way through.
@@ -163,6 +173,16 @@ func (d *detection) tick(ctx context.Context) error {
 			w.mu.Unlock()
 		}
 	}
+}
+
+func (d *detection) all() []*watch {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	all := make([]*watch, 0, len(d.partitions))
+	for _, w := range d.partitions {
+		all = append(all, w)
+	}
+	return all
 }
 
 func (d *detection) pass(w *watch) {

@@ -37,7 +37,8 @@ type enforcer struct {
 	events   *api.Events
 	network  func(asn uint32) string
 	now      func() time.Time
-	observe  bool // record only
+	observe  bool  // record only
+	throttle int64 // requests per minute of a throttled key
 	queue    chan detect.Decision
 	decided  *prometheus.CounterVec
 	dropped  prometheus.Counter
@@ -49,7 +50,7 @@ const enforcerQueue = 10_000
 func newEnforcer(a *App) *enforcer {
 	e := &enforcer{
 		log: a.Log, alerts: a.Alerts, keys: a.Keys, verifier: a.Verifier, events: a.liveEvents, network: a.Enricher.Network, now: a.now,
-		observe: a.cfg.Mode == "observe", queue: make(chan detect.Decision, enforcerQueue),
+		observe: a.cfg.Mode == "observe", throttle: int64(a.cfg.ThrottlePerMinute), queue: make(chan detect.Decision, enforcerQueue),
 		decided: prometheus.NewCounterVec(prometheus.CounterOpts{
 			Name: "tollkeeper_detect_decisions_total", Help: "Decisions about keys by what was done.",
 		}, []string{"action"}),
@@ -145,6 +146,8 @@ func (e *enforcer) act(ctx context.Context, d detect.Decision, action detect.Act
 	switch action {
 	case detect.ActionSuspend:
 		_, changed, err = e.keys.Suspend(ctx, d.KeyID, until, by)
+	case detect.ActionThrottle:
+		_, changed, err = e.keys.Throttle(ctx, d.KeyID, e.throttle, until, by)
 	case detect.ActionQuarantine:
 		_, changed, err = e.keys.Quarantine(ctx, d.KeyID, e.denials(d, until, alertID), by)
 	default:
@@ -158,7 +161,7 @@ func (e *enforcer) act(ctx context.Context, d detect.Decision, action detect.Act
 	if !until.IsZero() {
 		what += " until " + until.Format(time.RFC3339)
 	}
-	name := map[detect.Action]alerts.Action{detect.ActionSuspend: alerts.Suspend, detect.ActionQuarantine: alerts.Quarantine}[action]
+	name := map[detect.Action]alerts.Action{detect.ActionSuspend: alerts.Suspend, detect.ActionThrottle: alerts.Throttle, detect.ActionQuarantine: alerts.Quarantine}[action]
 	if _, err := e.alerts.RecordAction(ctx, alertID, name, what, nil, alerts.By{Actor: detectorActor, Reason: d.Reason}); err != nil {
 		return err
 	}

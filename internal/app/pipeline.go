@@ -6,9 +6,12 @@ import (
 	"fmt"
 	"time"
 
+	"github.com/prometheus/client_golang/prometheus"
+
 	"github.com/tollkeeper/tollkeeper/detect"
 	"github.com/tollkeeper/tollkeeper/ingest"
 	"github.com/tollkeeper/tollkeeper/internal/broker"
+	"github.com/tollkeeper/tollkeeper/internal/config"
 	"github.com/tollkeeper/tollkeeper/quotas"
 )
 
@@ -35,11 +38,13 @@ func (a *App) openDetection(context.Context) error {
 	}
 	a.enforcer = newEnforcer(a)
 	a.detection = &detection{
-		log: a.Log, events: a.Events, cfg: detect.Config{Policies: policies, Attributes: a.attributes}, now: a.now, decided: a.enforcer.take,
+		log: a.Log, events: a.Events, alerts: a.Alerts, cfg: detect.Config{Policies: policies, Attributes: a.attributes}, now: a.now, decided: a.enforcer.take,
 		partitions: map[partitionID]*watch{},
 	}
 	a.run("enforcer", a.enforcer.run)
 	a.run("detection clock", a.detection.tick)
+	a.run("verdicts", a.detection.learn)
+	a.run("policy file", a.reloadPolicies)
 	return nil
 }
 
@@ -54,6 +59,9 @@ func (a *App) openLog(ctx context.Context) error {
 	topics := map[string]int{}
 	for _, t := range append(append([]string{}, a.cfg.Topics...), a.cfg.RekeyTopics...) {
 		topics[t] = a.cfg.KafkaPartitions
+	}
+	if len(a.cfg.RekeyTopics) > 0 {
+		topics[rekeyedTopic] = a.cfg.KafkaPartitions
 	}
 	if a.brokers = a.cfg.Brokers(); len(a.brokers) > 0 {
 		if err := broker.EnsureTopics(ctx, a.brokers, topics); err != nil {
@@ -78,10 +86,19 @@ func (a *App) openIngest(context.Context) error {
 	a.observed = newObservedKeys(a)
 	a.run("observed keys", a.observed.run)
 	var err error
+	topics := a.cfg.Topics
+	if len(a.cfg.RekeyTopics) > 0 {
+		topics = append(append([]string{}, topics...), rekeyedTopic)
+	}
 	a.Ingester, err = ingest.New(ingest.Config{
-		Brokers: a.brokers, Topics: a.cfg.Topics, Group: a.cfg.Group, Store: a.Events,
-		NewDecoder: func(string) (ingest.Decoder, error) { return a.Decoder() },
-		Enrich:     a.Enricher.Fill, Observers: []ingest.Observer{a.detection, a.Counter, a.observed},
+		Brokers: a.brokers, Topics: topics, Group: a.cfg.Group, Store: a.Events,
+		NewDecoder: func(topic string) (ingest.Decoder, error) {
+			if topic == rekeyedTopic {
+				return NewDecoder(config.Config{Format: "tollkeeper"}, a.Verifier)
+			}
+			return a.Decoder()
+		},
+		Enrich: a.Enricher.Fill, Observers: []ingest.Observer{a.detection, a.Counter, a.observed},
 		MemoryBytes: int64(a.cfg.IngestMemory) << 20, DedupWindow: dedupWindow(a.cfg.DedupWindow), OnGap: a.cfg.OnGap, Replay: a.cfg.Replay,
 		Logger: a.Log, Registerer: a.Registry, Now: a.now,
 	})
@@ -89,7 +106,30 @@ func (a *App) openIngest(context.Context) error {
 		return err
 	}
 	a.run("ingest", a.Ingester.Run)
+	if err := a.openRekeying(); err != nil {
+		return err
+	}
 	a.run("sealing", a.seal)
+	return nil
+}
+
+// rekeyedTopic carries what came in topics that the gateway does not key by API key.
+const rekeyedTopic = "tollkeeper-rekeyed"
+
+func (a *App) openRekeying() error {
+	if len(a.cfg.RekeyTopics) == 0 {
+		return nil
+	}
+	var err error
+	a.rekeyer, err = ingest.NewRekeyer(ingest.RekeyConfig{
+		Brokers: a.brokers, Topics: a.cfg.RekeyTopics, Target: rekeyedTopic, Group: a.cfg.Group + "-rekey", Store: a.Events,
+		NewDecoder: func(string) (ingest.Decoder, error) { return a.Decoder() }, OnGap: a.cfg.OnGap, Logger: a.Log, Now: a.now,
+		Registerer: prometheus.WrapRegistererWith(prometheus.Labels{"stage": "rekey"}, a.Registry),
+	})
+	if err != nil {
+		return err
+	}
+	a.run("re-keying", a.rekeyer.Run)
 	return nil
 }
 
@@ -160,6 +200,11 @@ func (a *App) Import(ctx context.Context, files []string, progress func(done, to
 func (a *App) ingestReady(context.Context) error {
 	if h := a.Ingester.Health(); !h.Ready {
 		return errors.New(h.Reason)
+	}
+	if a.rekeyer != nil {
+		if h := a.rekeyer.Health(); !h.Ready {
+			return errors.New("re-keying: " + h.Reason)
+		}
 	}
 	return nil
 }

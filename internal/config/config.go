@@ -46,8 +46,10 @@ type Config struct {
 	CountryFile string `setting:"country-file" help:"MaxMind-format file for the country of an address; default: the bundled data"`
 	NetworkFile string `setting:"network-file" help:"MaxMind-format file for the network number of an address; default: the bundled data"`
 
-	Policy     string        `setting:"policy" help:"detection policy file (YAML); empty: the built-in policy"`
-	Mode       string        `setting:"mode" help:"enforce: decisions act on keys; observe: they are only recorded"`
+	Policy            string `setting:"policy" help:"detection policy file (YAML); empty: the built-in policy"`
+	Mode              string `setting:"mode" help:"enforce: decisions act on keys; observe: they are only recorded"`
+	ThrottlePerMinute int    `setting:"throttle-per-minute" help:"requests a minute that a throttled key may still make, per node"`
+
 	FeedBound  time.Duration `setting:"feed-bound" help:"how long verify may go without news from the key store"`
 	FeedPolicy string        `setting:"feed-policy" help:"what verify does when the bound is exceeded: closed (refuse) or open"`
 
@@ -58,23 +60,24 @@ type Config struct {
 // Default returns the settings of a first run: everything embedded, on loopback.
 func Default() Config {
 	return Config{
-		Data:            "data",
-		Listen:          "127.0.0.1:8080",
-		OpenAuthorize:   true,
-		KafkaListen:     "127.0.0.1:9092",
-		KafkaPartitions: 4,
-		Topics:          []string{"access-log"},
-		Group:           "tollkeeper",
-		Format:          "auto",
-		OnGap:           "stop",
-		DedupWindow:     15 * time.Minute,
-		IngestMemory:    512,
-		SealGrace:       10 * time.Minute,
-		EventsDays:      90,
-		Mode:            "enforce",
-		FeedBound:       5 * time.Second,
-		FeedPolicy:      "closed",
-		LogLevel:        "info",
-		LogFormat:       "auto",
+		Data:              "data",
+		Listen:            "127.0.0.1:8080",
+		OpenAuthorize:     true,
+		KafkaListen:       "127.0.0.1:9092",
+		KafkaPartitions:   4,
+		Topics:            []string{"access-log"},
+		Group:             "tollkeeper",
+		Format:            "auto",
+		OnGap:             "stop",
+		DedupWindow:       15 * time.Minute,
+		IngestMemory:      512,
+		SealGrace:         10 * time.Minute,
+		EventsDays:        90,
+		Mode:              "enforce",
+		ThrottlePerMinute: 60,
+		FeedBound:         5 * time.Second,
+		FeedPolicy:        "closed",
+		LogLevel:          "info",
+		LogFormat:         "auto",
 	}
 }

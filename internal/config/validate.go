@@ -65,6 +65,7 @@ func (c *Config) Validate() []Problem {
 	}
 	positive("kafka-partitions", c.KafkaPartitions)
 	positive("events-days", c.EventsDays)
+	positive("throttle-per-minute", c.ThrottlePerMinute)
 	if c.IngestMemory < 64 {
 		bad("ingest-memory", "%d MiB is too small; the least is 64", c.IngestMemory)
 	}
