@@ -3,6 +3,7 @@ package clickhouse
 import (
 	"context"
 	"fmt"
+	"slices"
 	"time"
 
 	ch "github.com/ClickHouse/clickhouse-go/v2"
@@ -191,9 +192,15 @@ func (db *DB) CountDeadLetters(ctx context.Context, f DeadLetterFilter) (map[str
 // DeleteDeadLetters removes the dead letters of the given offsets, once their lines were replayed. It returns when they
 // can no longer be seen.
 func (db *DB) DeleteDeadLetters(ctx context.Context, topic string, partition int32, offsets []int64) error {
-	if len(offsets) == 0 {
-		return nil
+	for some := range slices.Chunk(offsets, maxBoundValues) {
+		if err := db.deleteDeadLetters(ctx, topic, partition, some); err != nil {
+			return err
+		}
 	}
+	return nil
+}
+
+func (db *DB) deleteDeadLetters(ctx context.Context, topic string, partition int32, offsets []int64) error {
 	ctx, cancel := withTimeout(ctx, QueryTimeout)
 	defer cancel()
 	return wrap("delete replayed dead letters", db.conn.Exec(ctx, "DELETE FROM "+db.localTable("dead_letters")+db.onCluster()+

@@ -187,6 +187,42 @@ func TestEngineEndsWithItsParent(t *testing.T) {
 	}
 }
 
+func TestAfterTheProgramIsKilledItsFolderIsFreeAgain(t *testing.T) {
+	dir := t.TempDir()
+	for range 2 {
+		parent := exec.Command(os.Args[0], "parent", dir)
+		parent.Stderr = os.Stderr
+		out, err := parent.StdoutPipe()
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := parent.Start(); err != nil {
+			t.Fatal(err)
+		}
+		var pid int
+		if _, err := fmt.Fscan(out, &pid); err != nil {
+			t.Fatalf("the program did not start: %v", err)
+		}
+		_ = parent.Process.Kill()
+		_ = parent.Wait()
+		db, err := Open(t.Context(), testConfig(t, dir))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if n := db.count(t, "SELECT count() FROM events"); n != 10 {
+			t.Errorf("%d rows, want the 10 that were acknowledged", n)
+		}
+		if err := db.Close(); err != nil {
+			t.Error(err)
+		}
+		for deadline := time.Now().Add(10 * time.Second); !errors.Is(syscall.Kill(pid, 0), syscall.ESRCH); time.Sleep(10 * time.Millisecond) {
+			if time.Now().After(deadline) {
+				t.Fatalf("the engine of the killed program lives on as %d", pid)
+			}
+		}
+	}
+}
+
 func TestLongDataFolderGetsAShortSocket(t *testing.T) {
 	dir := filepath.Join(t.TempDir(), strings.Repeat("long", 30))
 	db, err := Open(t.Context(), testConfig(t, dir))

@@ -72,11 +72,27 @@ ORDER BY time DESC, topic DESC, partition DESC, offset DESC, sub DESC LIMIT {lim
 func (db *DB) WarmStart(ctx context.Context, keyIDs []string, since time.Time, each func(r *usage.Record) error) error {
 	ctx, cancel := withTimeout(ctx, 30*time.Minute)
 	defer cancel()
+	if len(keyIDs) > maxBoundValues { // read them all and pass on those asked for
+		wanted := make(map[string]bool, len(keyIDs))
+		for _, id := range keyIDs {
+			wanted[id] = true
+		}
+		keyIDs, each = nil, onlyKeys(wanted, each)
+	}
 	return db.events(ctx, "read the history of keys", `
 WHERE ({all:UInt8} = 1 OR key_id IN {keys:Array(String)}) AND time >= fromUnixTimestamp64Milli({since:Int64}, 'UTC') AND plan_day >= toDate({day:Int32})
 ORDER BY time, topic, partition, offset, sub`,
 		[]any{ch.Named("all", boolNumber(len(keyIDs) == 0)), ch.Named("keys", append([]string{}, keyIDs...)), ch.Named("since", millis(since)), ch.Named("day", planDay(since))},
 		func(e *Event) error { return each(&e.Record) })
+}
+
+func onlyKeys(wanted map[string]bool, each func(r *usage.Record) error) func(r *usage.Record) error {
+	return func(r *usage.Record) error {
+		if !wanted[r.KeyID] {
+			return nil
+		}
+		return each(r)
+	}
 }
 
 // ReadSpan calls each with the stored records of offsets [from, to) of a partition, in the order of the log.

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strings"
 	"testing"
 	"time"
 
@@ -126,5 +127,31 @@ func TestTotalsRatesAndAuditAgreeWithTheRecords(t *testing.T) {
 	audit, err := db.Audit(t.Context(), time.Time{}, time.Time{})
 	if d := cmp.Diff([]PartitionAudit{{Topic: "logs", Partition: 3, Rows: 4, Places: 4, Duplicates: 1, MinOffset: 2, MaxOffset: 8, DeadLetters: 1, RequestBytes: 40, ResponseBytes: 400}}, audit); d != "" || err != nil {
 		t.Errorf("audit: %v\n%s", err, d)
+	}
+}
+
+func TestListsOfKeysMayBeLong(t *testing.T) {
+	db := openTest(t)
+	const n = 3*maxBoundValues + 7
+	ids := make([]string, n)
+	records := make([]usage.Record, 0, n+1)
+	for i := range ids {
+		ids[i] = fmt.Sprintf("key_with_a_name_of_usual_length_%08d", n-i)
+		records = append(records, call(ids[i], noon.Add(time.Duration(i)*time.Millisecond), 200, 1))
+	}
+	insertAt(t, db, 0, append(records, call("another", noon, 200, 1))...)
+	all, err := db.UsageByKey(t.Context(), append(ids, ids[0]), noon, noon.Add(time.Hour), Total)
+	if err != nil || len(all) != n || !slices.IsSortedFunc(all, func(a, b KeyUsage) int { return strings.Compare(a.KeyID, b.KeyID) }) {
+		t.Errorf("usage of %d keys, %v; want %d, sorted", len(all), err, n)
+	}
+	read := 0
+	if err := db.WarmStart(t.Context(), ids, noon, func(r *usage.Record) error {
+		if r.KeyID != ids[read] {
+			t.Errorf("record %d is of %s", read, r.KeyID)
+		}
+		read++
+		return nil
+	}); err != nil || read != n {
+		t.Errorf("%d records of history, %v; want %d", read, err, n)
 	}
 }

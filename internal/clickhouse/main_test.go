@@ -21,6 +21,9 @@ func TestMain(m *testing.M) {
 	if len(os.Args) > 1 && os.Args[1] == "engine" { // as the program does with its subcommand
 		os.Exit(serveEngineForTests())
 	}
+	if len(os.Args) > 2 && os.Args[1] == "parent" {
+		os.Exit(openAndWait(os.Args[2]))
+	}
 	if err := flag.Set("rapid.checks", "30"); err != nil { // each talks to the engine; a command line may ask for more
 		panic(err)
 	}
@@ -42,6 +45,24 @@ func serveEngineForTests() int {
 		fmt.Fprintln(os.Stderr, err)
 		return 1
 	}
+	return 0
+}
+
+// openAndWait is a process that has the engine and is killed by a test.
+func openAndWait(dir string) int {
+	db, err := Open(context.Background(), Config{DataDir: dir})
+	if err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		return 1
+	}
+	if err := db.InsertEvents(context.Background(), testSpan(0, 10), testBatch(10, 0)); err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		return 1
+	}
+	if _, err := fmt.Fprintln(os.Stdout, db.EnginePID()); err != nil {
+		return 1
+	}
+	time.Sleep(time.Minute)
 	return 0
 }
 

@@ -9,6 +9,9 @@ const (
 	lastDay    = 1<<16 - 1
 )
 
+// maxBoundValues is how many values one query binds as a list: they travel in a request line, which may have a megabyte.
+const maxBoundValues = 1000
+
 // seconds binds a time as DateTime.
 func seconds(t time.Time) int64 { return min(max(t.Unix(), 0), lastSecond) }
 

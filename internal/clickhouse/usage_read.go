@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	ch "github.com/ClickHouse/clickhouse-go/v2"
@@ -37,11 +38,15 @@ func (db *DB) UsageByKey(ctx context.Context, keyIDs []string, from, to time.Tim
 		return nil, nil
 	}
 	var all []KeyUsage
-	err := db.usage(ctx, step, "key_id IN {keys:Array(String)}", keyIDs, from, to, func(u KeyUsage) error {
-		all = append(all, u)
-		return nil
-	})
-	return all, err
+	for keys := range slices.Chunk(slices.Compact(slices.Sorted(slices.Values(keyIDs))), maxBoundValues) {
+		if err := db.usage(ctx, step, "key_id IN {keys:Array(String)}", keys, from, to, func(u KeyUsage) error {
+			all = append(all, u)
+			return nil
+		}); err != nil {
+			return nil, err
+		}
+	}
+	return all, nil
 }
 
 // EachKeyUsage calls each with the usage in all of [from, to), which must be whole hours, of every key that has any, ordered
