@@ -8,7 +8,7 @@ import (
 
 	"pgregory.net/rapid"
 
-	"github.com/tollkeeper/tollkeeper/internal/sqlstore/audit"
+	"github.com/tollkeeper/tollkeeper/internal/sqlstore"
 	"github.com/tollkeeper/tollkeeper/keys"
 )
 
@@ -277,9 +277,20 @@ func TestLifecycleAgainstAModel(t *testing.T) {
 		if err != nil || fresh.Count() != v.Count() {
 			t.Errorf("read anew: %d keys, %v; want %d", fresh.Count(), err, v.Count())
 		}
-		page, _, err := s.Audit().List(ctx, s.DB().Read(), audit.Filter{Limit: 1})
-		if err != nil || len(page) != 1 {
-			t.Errorf("audit: %v, %v", page, err)
+		for cursor := ""; ; {
+			list, next, err := s.List(ctx, keys.Filter{IncludeDeleted: true, Cursor: cursor, Limit: sqlstore.MaxPage})
+			if err != nil {
+				t.Fatal(err)
+			}
+			for _, k := range list {
+				r := keys.Request{KeyID: k.ID, ASN: 64500}
+				if a, b := v.Verify(r), fresh.Verify(r); a != b {
+					t.Errorf("key %s is %+v, read anew %+v", k.ID, a, b)
+				}
+			}
+			if cursor = next; next == "" {
+				break
+			}
 		}
 	})
 }

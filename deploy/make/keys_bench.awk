@@ -10,7 +10,7 @@
         if ($(i + 1) == "allocs/op") allocs = $i
         if ($(i + 1) == "B/key") memory = $i
     }
-    time = ns >= 1e6 ? sprintf("%.2f ms", ns / 1e6) : sprintf("%.0f ns", ns)
+    time = ns >= 1e6 ? sprintf("%.1f ms", ns / 1e6) : ns >= 1e4 ? sprintf("%.0f µs", ns / 1e3) : sprintf("%.0f ns", ns)
     printf "%-32s %14s %10s %12s\n", name, time, allocs, memory == "" ? "" : memory " B/key"
     json = json sprintf("%s\"%s_ns\": %s", rows++ ? ", " : "", name, ns)
     if (memory != "") json = json sprintf(", \"%s_bytes_per_key\": %s", name, memory)
