@@ -13,6 +13,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 	"sync"
@@ -86,7 +87,8 @@ func pepperLine(version int64) string {
 	return fmt.Sprintf("%d %x\n", version, secret)
 }
 
-// ExtendPepper adds a version to the file; keys issued from the next start on are hashed under it.
+// ExtendPepper adds a version to the file; keys issued from the next start on are hashed under it. Processes that share a
+// database must all get the new file before the first of them starts with it: one without it says so and is not ready.
 func ExtendPepper(path string) error {
 	p, err := LoadPepper(path)
 	if err != nil {
@@ -96,7 +98,7 @@ func ExtendPepper(path string) error {
 	if err != nil {
 		return fmt.Errorf("extend the pepper file: %w", err)
 	}
-	_, err = file.WriteString(pepperLine(p.newest().number + 1))
+	_, err = file.WriteString("\n" + pepperLine(p.newest().number+1)) // the last line may lack its end
 	if err = errors.Join(err, file.Sync(), file.Close()); err != nil {
 		return fmt.Errorf("extend the pepper file: %w", err)
 	}
@@ -143,6 +145,11 @@ type hasher struct {
 
 func (p *Pepper) newest() *pepperVersion { return &p.versions[len(p.versions)-1] }
 func (p *Pepper) oldest() *pepperVersion { return &p.versions[0] }
+
+// has reports whether keys hashed under a version can be found.
+func (p *Pepper) has(version int64) bool {
+	return slices.ContainsFunc(p.versions, func(v pepperVersion) bool { return v.number == version })
+}
 
 // sum returns the HMAC-SHA-256 of key.
 func (v *pepperVersion) sum(key []byte) [sha256.Size]byte {

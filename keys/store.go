@@ -83,6 +83,13 @@ func (s *Store) checkPepper(ctx context.Context) error {
 				return fmt.Errorf("the keys in %s were hashed under another pepper (version %d) than this data folder's: copy the file named pepper from the data folder that the database was first used with", s.db, v.number)
 			}
 		}
+		var versions int
+		if err := tx.QueryRowContext(ctx, `SELECT COUNT(*) FROM settings WHERE name LIKE 'pepper.%'`).Scan(&versions); err != nil {
+			return fmt.Errorf("check the pepper: %w", err)
+		}
+		if versions > len(s.pepper.versions) {
+			return fmt.Errorf("the pepper of %s has %d versions, this data folder's has %d: copy the file named pepper from where it was extended", s.db, versions, len(s.pepper.versions))
+		}
 		return nil
 	})
 }

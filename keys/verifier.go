@@ -51,6 +51,8 @@ type Verifier struct {
 	made  time.Time
 	fresh atomic.Int64 // nanoseconds since made, as of which everything committed is known; 0: never
 	seq   atomic.Int64 // all changes up to here are known
+
+	unreadable atomic.Int64 // a version of the pepper that keys were made under and that is missing here; 0: none
 }
 
 // NewVerifier returns a verifier that hears of every commit of store.
@@ -178,6 +180,9 @@ func (v *Verifier) catchUp(ctx context.Context, after, last int64, read func(con
 		}
 		var news []Change
 		for i := range keys {
+			if keys[i].hash != nil && !v.store.pepper.has(keys[i].pepper) {
+				v.unreadable.Store(keys[i].pepper)
+			}
 			if v.index.apply(&keys[i]) {
 				news = append(news, Change{Key: keys[i]})
 			}
@@ -226,6 +231,9 @@ var ErrStale = errors.New("the key feed is silent")
 func (v *Verifier) Ready() error {
 	if v.fresh.Load() == 0 {
 		return fmt.Errorf("%w: the keys have not been loaded yet", ErrStale)
+	}
+	if version := v.unreadable.Load(); version != 0 {
+		return fmt.Errorf("keys were issued under version %d of the pepper, which this process does not have: copy the file named pepper from where it was extended, and restart", version)
 	}
 	if silent := v.silentAt(v.now()); silent > v.cfg.Bound {
 		what := "keys are refused"

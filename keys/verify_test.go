@@ -249,7 +249,13 @@ func TestImportsAreFoundUnderEveryVersionOfThePepper(t *testing.T) {
 	if _, _, err := old.Issue(ctx, keys.New{Secret: "imported-key-000001"}, ada); err != nil {
 		t.Fatal(err)
 	}
-	junk, _ := newVerifier(t, old, keys.VerifierConfig{}).Resolve([]byte("nobody's"))
+	behind := newVerifier(t, old, keys.VerifierConfig{Bound: never})
+	run(t, behind)
+	junk, _ := behind.Resolve([]byte("nobody's"))
+	behindPepper, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
 	if err := keys.ExtendPepper(path); err != nil {
 		t.Fatal(err)
 	}
@@ -270,6 +276,15 @@ func TestImportsAreFoundUnderEveryVersionOfThePepper(t *testing.T) {
 	}
 	if _, err := s.Audit().Verify(ctx, db.Read()); err != nil {
 		t.Errorf("the audit trail: %v", err)
+	}
+	await(t, "the process with the old file to say so", func() bool {
+		err := behind.Ready()
+		return err != nil && strings.Contains(err.Error(), "version 2 of the pepper")
+	})
+	if p, err := keys.ParsePepper(behindPepper); err != nil {
+		t.Error(err)
+	} else if _, err := keys.NewStore(ctx, db, keys.StoreConfig{Pepper: p}); err == nil || !strings.Contains(err.Error(), "2 versions") {
+		t.Errorf("starting with the old file: %v", err)
 	}
 	if err := os.Remove(path); err != nil {
 		t.Fatal(err)
