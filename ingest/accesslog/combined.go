@@ -220,18 +220,21 @@ func (c *core) quoted(b []byte) (text, rest []byte, state quotedState) {
 
 // wrapper unwraps text lines that a log shipper put into JSON.
 type wrapper struct {
-	table *jsonscan.Table
+	scan  *jsonscan.Scanner
 	slots [2]jsonscan.Value
 	inner []byte
 }
 
 func newWrapper() (wrapper, error) {
 	t, err := jsonscan.Compile([][]string{{"message"}, {"log"}})
-	return wrapper{table: t}, err
+	if err != nil {
+		return wrapper{}, err
+	}
+	return wrapper{scan: t.NewScanner()}, nil
 }
 
 func (w *wrapper) unwrap(line []byte) []byte {
-	if line[0] != '{' || w.table.Scan(line, w.slots[:]) != nil {
+	if line[0] != '{' || w.scan.Scan(line, w.slots[:]) != nil {
 		return line
 	}
 	for _, v := range w.slots {

@@ -119,6 +119,7 @@ func (s *jsonSpec) compile() error {
 type jsonDecoder struct {
 	*core
 	spec  *jsonSpec
+	scan  *jsonscan.Scanner
 	slots []jsonscan.Value
 	call  call
 	inner []byte
@@ -131,7 +132,7 @@ func newJSONDecoder(c *core, s *jsonSpec) (*jsonDecoder, error) {
 	if err := s.compile(); err != nil {
 		return nil, err
 	}
-	return &jsonDecoder{core: c, spec: s, slots: make([]jsonscan.Value, s.table.Fields())}, nil
+	return &jsonDecoder{core: c, spec: s, scan: s.table.NewScanner(), slots: make([]jsonscan.Value, s.table.Fields())}, nil
 }
 
 func (d *jsonDecoder) Name() string { return d.spec.name }
@@ -194,7 +195,7 @@ func (d *jsonDecoder) value(line []byte, at Origin, b *usage.Batch, depth int) e
 }
 
 func (d *jsonDecoder) object(line []byte, at Origin, b *usage.Batch, depth int) error {
-	if err := d.spec.table.Scan(line, d.slots); err != nil {
+	if err := d.scan.Scan(line, d.slots); err != nil {
 		return reject(ReasonBadJSON, err.Error())
 	}
 	r := &d.call

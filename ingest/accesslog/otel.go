@@ -69,7 +69,7 @@ type otelWalk struct {
 }
 
 func otelLogs(d *jsonDecoder, line []byte, at Origin, b *usage.Batch) (bool, error) {
-	if err := d.spec.table.Scan(line, d.slots); err != nil {
+	if err := d.scan.Scan(line, d.slots); err != nil {
 		return false, nil // said again, and better, by the caller
 	}
 	logs := d.slots[d.spec.index("resourceLogs")]

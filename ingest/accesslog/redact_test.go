@@ -2,8 +2,13 @@ package accesslog
 
 import (
 	"bytes"
+	"encoding/json"
+	"strings"
 	"testing"
+	"time"
 	"unicode/utf8"
+
+	"github.com/tollkeeper/tollkeeper/internal/usage"
 )
 
 func TestRedactShowsStructureAndHidesValues(t *testing.T) {
@@ -37,6 +42,40 @@ func TestRedactStaysInsideItsBound(t *testing.T) {
 	for _, max := range []int{0, 1, 3, 4, 100, 4096} {
 		if got := Redact(long, max); len(got) > max || !utf8.Valid(got) {
 			t.Errorf("max %d: %d bytes", max, len(got))
+		}
+	}
+}
+
+// TestALongLineOfAnyKindIsDoneWithInTime feeds lines of a mebibyte that are made to cost time: none may cost more than
+// a line of that length has to.
+func TestALongLineOfAnyKindIsDoneWithInTime(t *testing.T) {
+	var decoders []Decoder
+	for _, info := range Formats() {
+		decoders = append(decoders, newDecoder(t, info.Name, fixtureOptions(t)))
+	}
+	for _, piece := range []string{"[", "{\"a\":", "\"", "\\", "%25", "%", "a@", "://", "://a@", "((", "token=(", "a=", "a-", "tk_", "s_", " [0", "{", "{ ", "\xff", "/a", ";a/", "a,", "1.", "& ", "Bearer ", "\" \"", "\\u0041"} {
+		body := strings.Repeat(piece, (1<<20-200)/len(piece))
+		text, err := json.Marshal(body)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if len(text) > 1<<20-200 {
+			text = append(text[:1<<20-200], '"')
+		}
+		for _, line := range []string{
+			body, `192.0.2.7 - ` + body[:1<<19] + ` [24/Nov/2026:15:04:05 +0000] "GET /` + body[:1<<18] + ` HTTP/1.1" 200 1 "-" "` + body[:1<<18],
+			`{"time":"2026-11-24T15:04:05Z","status":200,"path":` + string(text) + `}`, `{"time":"2026-11-24T15:04:05Z","status":200,"path":"/","user_agent":` + string(text) + `}`,
+			`{"time":"2026-11-24T15:04:05Z","status":200,"path":"/","request_id":` + string(text) + `}`,
+		} {
+			start := time.Now()
+			for _, d := range decoders {
+				var b usage.Batch
+				_ = d.Decode([]byte(line), Origin{}, &b)
+			}
+			Redact([]byte(line), 4096)
+			if took := time.Since(start); took > 5*time.Second {
+				t.Errorf("%q over and over: %v for %d decoders", piece, took, len(decoders))
+			}
 		}
 	}
 }

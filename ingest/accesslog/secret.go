@@ -163,20 +163,19 @@ func maskSecrets(dst, v []byte) []byte {
 	return dst
 }
 
-// userinfo returns how long the user and password at the start of a URL's authority are, 0 when there are none.
+// userinfo returns how long the user and password at the start of a URL's authority are, 0 when there are none. The last @
+// ends them: a password may hold one.
 func userinfo(v []byte) int {
+	length := 0
 	for i, c := range v {
 		switch {
 		case c == '@':
-			if next := userinfo(v[i+1:]); next > 0 {
-				return i + 1 + next // an unescaped @ in the password
-			}
-			return i
+			length = i
 		case c == '/' || c == '?' || c == '#' || c == '"' || c <= ' ':
-			return 0
+			return length
 		}
 	}
-	return 0
+	return length
 }
 
 // afterCredentialsMark looks back at what was written: a sensitive name with = or :, or the name of an auth scheme.

@@ -15,13 +15,13 @@ func (e *SyntaxError) Error() string {
 
 // Scan walks the object that line consists of and writes the value of field i to into[i]; fields that the line does not
 // have get kind None. into must be Fields() long. The error is a *SyntaxError; into then holds nothing of use.
-func (t *Table) Scan(line []byte, into []Value) error {
+func (s *Scanner) Scan(line []byte, into []Value) error {
 	clear(into)
 	i := skipSpace(line, 0)
 	if i >= len(line) || line[i] != '{' {
 		return &SyntaxError{i}
 	}
-	end, ok := t.root.scan(line, i+1, into, 1)
+	end, ok := s.scan(s.table.root, line, i+1, into, 1)
 	if ok {
 		if end = skipSpace(line, end); end == len(line) {
 			return nil
@@ -31,19 +31,32 @@ func (t *Table) Scan(line []byte, into []Value) error {
 }
 
 // scan reads an object from behind its brace. On failure it returns where it stopped.
-func (n *node) scan(b []byte, i int, into []Value, depth int) (int, bool) {
+func (s *Scanner) scan(n *node, b []byte, i int, into []Value, depth int) (int, bool) {
+	order := &s.orders[n.number]
 	i = skipSpace(b, i)
 	if i < len(b) && b[i] == '}' {
 		return i + 1, true
 	}
-	for {
+	for at := 0; ; {
 		if i >= len(b) || b[i] != '"' {
 			return i, false
 		}
 		start := i + 1
-		end, escaped, ok := scanString(b, start)
-		if !ok {
-			return end, false
+		end, slot, ok := order.expected(b, start, at)
+		if ok {
+			at++
+		} else {
+			var escaped bool
+			if end, escaped, ok = scanString(b, start); !ok {
+				return end, false
+			}
+			if escaped {
+				// Rare, and it must not be a way to hide a field; the allocation does not matter.
+				slot = n.find(Unquote(nil, b[start:end]))
+			} else {
+				slot = n.find(b[start:end])
+				at = order.learn(b[start:end], slot, at)
+			}
 		}
 		i = skipSpace(b, end+1)
 		if i >= len(b) || b[i] != ':' {
@@ -53,25 +66,17 @@ func (n *node) scan(b []byte, i int, into []Value, depth int) (int, bool) {
 		if i >= len(b) {
 			return i, false
 		}
-		name := b[start:end]
-		var s *slot
-		if escaped {
-			// Rare, and it must not be a way to hide a field; the allocation does not matter.
-			s = n.find(Unquote(nil, name))
-		} else {
-			s = n.find(name)
-		}
 		switch {
-		case s == nil:
+		case slot == nil:
 			i, ok = skipValue(b, i, depth)
-		case s.child != nil && b[i] == '{':
+		case slot.child != nil && b[i] == '{':
 			from := i
-			i, ok = s.child.scan(b, i+1, into, depth+1)
-			if ok && s.field >= 0 {
-				into[s.field] = Value{Start: uint32(from), End: uint32(i), Kind: Object}
+			i, ok = s.scan(slot.child, b, i+1, into, depth+1)
+			if ok && slot.field >= 0 {
+				into[slot.field] = Value{Start: uint32(from), End: uint32(i), Kind: Object}
 			}
-		case s.field >= 0:
-			i, ok = readValue(b, i, &into[s.field], depth)
+		case slot.field >= 0:
+			i, ok = readValue(b, i, &into[slot.field], depth)
 		default:
 			i, ok = skipValue(b, i, depth)
 		}

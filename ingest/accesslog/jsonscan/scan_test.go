@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"encoding/json"
 	"errors"
+	"slices"
 	"strings"
 	"testing"
 	"unicode/utf8"
@@ -22,19 +23,24 @@ func compiled(t testing.TB) *Table {
 
 func TestScanFindsWantedFieldsWhereverTheyAre(t *testing.T) {
 	table := compiled(t)
-	for line, want := range map[string]map[int]string{
-		`{}`:        {},
-		` {"a":1} `: {0: "1"},
-		"{\"A\" : \"x\" ,\r\n\"b\":[1,{\"a\":2}]}": {0: "x", 1: `[1,{"a":2}]`},
-		`{"a":1,"a":2}`:                                        {0: "2"},
-		`{"\u0061":true}`:                                      {0: "true"},
-		`{"skip":{"a":1,"b":[{}]},"a":null}`:                   {0: "null"},
-		`{"request":{"uri":"/x","headers":{"X-API-Key":"k"}}}`: {3: "/x", 4: "k", 5: `{"uri":"/x","headers":{"X-API-Key":"k"}}`},
-		`{"request":"GET /"}`:                                  {5: "GET /"},
-		`{"USER ID":-1.5e+3,"aa":1,"":2}`:                      {6: "-1.5e+3"},
+	scanner := table.NewScanner() // one for all: what it remembers must not matter
+	for _, c := range []struct {
+		line string
+		want map[int]string
+	}{
+		{`{}`, nil},
+		{` {"a":1} `, map[int]string{0: "1"}},
+		{"{\"A\" : \"x\" ,\r\n\"b\":[1,{\"a\":2}]}", map[int]string{0: "x", 1: `[1,{"a":2}]`}},
+		{`{"a":1,"a":2}`, map[int]string{0: "2"}},
+		{`{"\u0061":true}`, map[int]string{0: "true"}},
+		{`{"skip":{"a":1,"b":[{}]},"a":null}`, map[int]string{0: "null"}},
+		{`{"request":{"uri":"/x","headers":{"X-API-Key":"k"}}}`, map[int]string{3: "/x", 4: "k", 5: `{"uri":"/x","headers":{"X-API-Key":"k"}}`}},
+		{`{"request":"GET /"}`, map[int]string{5: "GET /"}},
+		{`{"USER ID":-1.5e+3,"aa":1,"":2}`, map[int]string{6: "-1.5e+3"}},
 	} {
+		line, want := c.line, c.want
 		got := make([]Value, table.Fields())
-		if err := table.Scan([]byte(line), got); err != nil {
+		if err := scanner.Scan([]byte(line), got); err != nil {
 			t.Errorf("%s: %v", line, err)
 		}
 		for i, v := range got {
@@ -51,7 +57,7 @@ func TestScanSaysWhereALineIsBroken(t *testing.T) {
 		``: 0, `[]`: 0, `{`: 1, `{"a"`: 4, `{"a":}`: 5, `{"a":1,}`: 7, `{"a":1}x`: 7, `{"a":01}`: 6, `{"a":"` + "\n" + `"}`: 6,
 		`{"a":"\x"}`: 7, `{"a":"\u12g4"}`: 10, `{"a":tru}`: 5, `{"z":[1 2]}`: 8, `{"a":1.}`: 7, `{"a":-}`: 6, `{'a':1}`: 1,
 	} {
-		err := table.Scan([]byte(line), make([]Value, table.Fields()))
+		err := table.NewScanner().Scan([]byte(line), make([]Value, table.Fields()))
 		var syntax *SyntaxError
 		if !errors.As(err, &syntax) || syntax.Offset != offset {
 			t.Errorf("%s: %v, want an error at byte %d", line, err, offset)
@@ -63,7 +69,7 @@ func TestNestingIsBoundedAsInEncodingJSON(t *testing.T) {
 	table := compiled(t)
 	for _, depth := range []int{MaxDepth - 1, MaxDepth, MaxDepth + 1} {
 		line := []byte(`{"z":` + strings.Repeat("[", depth-1) + strings.Repeat("]", depth-1) + `}`)
-		err := table.Scan(line, make([]Value, table.Fields()))
+		err := table.NewScanner().Scan(line, make([]Value, table.Fields()))
 		if (err == nil) != json.Valid(line) {
 			t.Errorf("depth %d: %v", depth, err)
 		}
@@ -113,9 +119,16 @@ func FuzzScan(f *testing.F) {
 		f.Add([]byte(seed))
 	}
 	table := compiled(f)
+	old := table.NewScanner() // remembers what it has seen of other lines
 	f.Fuzz(func(t *testing.T, line []byte) {
 		got := make([]Value, table.Fields())
-		err := table.Scan(line, got)
+		err := table.NewScanner().Scan(line, got)
+		for range 2 {
+			again := make([]Value, table.Fields())
+			if err2 := old.Scan(line, again); (err == nil) != (err2 == nil) || err == nil && !slices.Equal(got, again) {
+				t.Fatalf("an old scanner gives %v, %v, a new one %v, %v", again, err2, got, err)
+			}
+		}
 		trimmed := bytes.TrimLeft(line, " \t\r\n")
 		valid := len(trimmed) > 0 && trimmed[0] == '{' && json.Valid(line)
 		if (err == nil) != valid {
@@ -224,11 +237,11 @@ func BenchmarkScan(b *testing.B) {
 	line := []byte(`{"time":"2026-11-24T15:00:00.123+00:00","a":"1.2.3.4","request_method":"GET","uri":"/v1/items/12345","status":200,"body_bytes_sent":1234,` +
 		`"request_time":0.043,"request_id":"7f3c0a4d5b6e7f8091a2b3c4d5e6f708","http_user_agent":"Mozilla/5.0 (X11; Linux x86_64) AppleWebKit/537.36",` +
 		`"http_x_api_key":"tk_live_0123456789abcdefghijABCDEFGHIJ","upstream":"10.0.0.1:8080","b":"api.example.com","scheme":"https","protocol":"HTTP/2.0"}`)
-	into := make([]Value, table.Fields())
+	scanner, into := table.NewScanner(), make([]Value, table.Fields())
 	b.SetBytes(int64(len(line)))
 	b.ReportAllocs()
 	for b.Loop() {
-		if err := table.Scan(line, into); err != nil {
+		if err := scanner.Scan(line, into); err != nil {
 			b.Fatal(err)
 		}
 	}

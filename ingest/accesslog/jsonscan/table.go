@@ -1,12 +1,14 @@
 // Package jsonscan finds the few fields of a JSON object that a decoder wants, in one pass, without allocating.
 //
-// A [Table] is compiled once from the wanted paths. [Table.Scan] walks a line, notes where the values of wanted fields
+// A [Table] is compiled once from the wanted paths. [Scanner.Scan] walks a line, notes where the values of wanted fields
 // start and end, and steps over all the rest, checking its grammar on the way: a line is accepted exactly when
 // encoding/json accepts it and its top is an object (a fuzz target holds that). Names are matched without regard to ASCII
 // case, as gateways write header names in any; of a name that comes twice the last one wins, as in encoding/json.
 //
 // Nothing is copied or converted: values are positions in the line. [Unquote] resolves escapes where there are any.
-// A Table is safe for concurrent use; it does no I/O and never panics on any input.
+// A Table is safe for concurrent use; a Scanner is not: it remembers in which order the names of the last lines came, as a
+// log has them in the same order in nearly every line, and compares a name with the one it expects before it reads it.
+// Nothing here does I/O or panics on any input.
 package jsonscan
 
 import (
@@ -45,16 +47,19 @@ func (v Value) In(line []byte) []byte { return line[v.Start:v.End:v.End] }
 // Table is a compiled set of wanted fields.
 type Table struct {
 	root   *node
+	nodes  int
 	fields int
 }
 
 type node struct {
-	slots []slot // open addressing; a power of two long, at most half full
+	number int    // among the nodes of the table
+	slots  []slot // open addressing; a power of two long, at most half full
 }
 
 type slot struct {
 	name  string // lower case; "" is an empty slot
 	field int32  // number of the field, -1 for none
+	index uint8  // among the node's names, from 1; 0 for those beyond 255
 	child *node
 }
 
@@ -87,15 +92,22 @@ func Compile(paths [][]string) (*Table, error) {
 		}
 		at.field = int32(i)
 	}
+	nodes := 0
 	var build func(*tree) *node
 	build = func(t *tree) *node {
 		size := 4
 		for size < 2*len(t.children) {
 			size *= 2
 		}
-		n := &node{slots: make([]slot, size)}
+		n := &node{slots: make([]slot, size), number: nodes}
+		nodes++
+		index := 0
 		for name, c := range t.children {
 			s := slot{name: name, field: c.field}
+			if index < 255 {
+				index++
+				s.index = uint8(index)
+			}
 			if len(c.children) > 0 {
 				s.child = build(c)
 			}
@@ -107,7 +119,9 @@ func Compile(paths [][]string) (*Table, error) {
 		}
 		return n
 	}
-	return &Table{root: build(root), fields: len(paths)}, nil
+	t := &Table{root: build(root), fields: len(paths)}
+	t.nodes = nodes
+	return t, nil
 }
 
 // Fields returns the number of fields: the length that Scan's slots must have.
