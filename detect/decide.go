@@ -5,13 +5,13 @@ import "strings"
 // How much evidence, as -log10, the ladder wants. Required totals can be set by policy.
 const (
 	DefaultRequiredFlag    = 2.75
-	DefaultRequiredSuspend = 5.5
+	DefaultRequiredSuspend = 6.0
 
 	leastWho        = 1.2 // for a suspension somebody must be new, and
 	leastWhat       = 1.5 // do something that customers don't
 	leastWhoFlag    = 1.5
 	overwhelming    = 6.0 // ids one after the other, by whomever it is, with
-	overwhelmingAll = 7.0 // this much about what it does
+	overwhelmingAll = 8.5 // this much about what it does
 	ownFlag         = 4.0 // an established client that probes or overspends
 
 	leastRequestsSuspend = 6

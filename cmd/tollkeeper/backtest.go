@@ -268,7 +268,7 @@ func (b *backtest) writeLines(name string, each func(*json.Encoder) error) error
 }
 
 // thresholds for which the price is told.
-func thresholds() []float64 { return []float64{5.5, 6, 6.5, 7, 8, 9, 10, 12} }
+func thresholds() []float64 { return []float64{6, 6.5, 7, 8, 9, 10, 12} }
 
 func (b *backtest) tradeoffs(episodes []replay.Episode) []replay.Tradeoff {
 	return replay.Tradeoffs(episodes, b.labels, float64(b.traffic.Last-b.traffic.First)/86400e3, thresholds())
