@@ -63,7 +63,7 @@ function Card({ alert: a, keyed, now, open, toggle, ask, mayAct }: { alert: Aler
           {a.account_id && <span className="muted">{a.account_id}</span>}
           <span className="when" title={a.opened_at}>{ago(a.opened_at, now)}</span>
         </span>
-        <span className="why">{a.sentence || a.title}</span>
+        {!(open && a.evidence.length > 0) && <span className="why">{a.sentence || a.title}</span>}
       </button>
       {open && <Detail alert={a} keyed={keyed} ask={ask} mayAct={mayAct} settled={settled} />}
     </article>

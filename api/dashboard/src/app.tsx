@@ -102,7 +102,7 @@ function Dashboard({ session, signOut, expired }: { session: Session; signOut: (
           <Alerts alerts={alerts} keys={byId} now={now} open={open} setOpen={setOpen} ask={setQuestion} mayAct={mayAct} />
           <Keys keys={keys} counts={s?.keys} search={search} setSearch={setSearch} status={status} setStatus={setStatus} now={now} ask={setQuestion} mayAct={mayAct} />
         </div>
-        <Feed events={events} connected={connected} select={setOpen} />
+        <Feed events={events} connected={connected} select={setOpen} names={(id) => byId.get(id)?.name} />
       </main>
       {question && (
         <Ask

@@ -4,7 +4,16 @@ import { clock } from "./format";
 // What an event is about, by the last word of its type: it gives the mark its colour.
 const tone = (type: string) => /suspended|revoked|stolen|refused/.exec(type)?.[0] ?? /opened|threshold|quarantined/.exec(type)?.[0] ?? "plain";
 
-export function Feed({ events, connected, select }: { events: LiveEvent[]; connected: boolean; select: (alertId: string) => void }) {
+interface Props {
+  events: LiveEvent[];
+  connected: boolean;
+  names: (keyId: string) => string | undefined;
+  select: (alertId: string) => void;
+}
+
+export function Feed({ events, connected, names, select }: Props) {
+  // A key's name says more than its id.
+  const text = (e: LiveEvent) => (e.key_id ? e.text.replaceAll(e.key_id, names(e.key_id) ?? e.key_id) : e.text);
   return (
     <aside className="feed" aria-labelledby="feed-title">
       <header>
@@ -15,8 +24,10 @@ export function Feed({ events, connected, select }: { events: LiveEvent[]; conne
       <ol aria-live="polite">
         {events.map((e) => (
           <li key={e.id} className={tone(e.type)}>
-            <time dateTime={e.at}>{clock(e.at)}</time>
-            {e.alert_id ? <button className="link" onClick={() => select(e.alert_id!)}>{e.text}</button> : <span>{e.text}</span>}
+            <span className="what">
+              <time dateTime={e.at}>{clock(e.at)}</time> <b>{e.type.split(".").pop()}</b>
+            </span>
+            {e.alert_id ? <button className="link" onClick={() => select(e.alert_id!)} title={e.text}>{text(e)}</button> : <span className="text" title={e.text}>{text(e)}</span>}
           </li>
         ))}
       </ol>

@@ -28,8 +28,7 @@ export const moment = (time: string) => new Date(time).toLocaleString([], { date
 // A p-value as odds, which read more easily than exponents.
 export function odds(p: number): string {
   if (p <= 0) return "practically none";
-  if (p > 0.05) return `p = ${small.format(p)}`;
-  return `1 in ${compact.format(1 / p)}`;
+  return `1 in ${p > 0.001 ? small.format(1 / p) : compact.format(1 / p)}`;
 }
 
 // user:ada, token:x and detector:y without their kind, where that is plain.

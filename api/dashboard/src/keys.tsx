@@ -19,7 +19,8 @@ interface Props {
 }
 
 export function Keys({ keys, counts, search, setSearch, status, setStatus, now, ask, mayAct }: Props) {
-  const list = keys.data?.items;
+  // What needs a look comes first; otherwise the server's order, newest first.
+  const list = keys.data?.items.toSorted((a, b) => Number(b.status === "suspended") - Number(a.status === "suspended"));
   return (
     <section className="keys" aria-labelledby="keys-title">
       <header>
