@@ -86,14 +86,13 @@ func (s *Server) principal(req *http.Request, r *request, header string) (Princi
 	if secret == "" || len(secret) > 512 {
 		return Principal{}, &Error{Code: CodeUnauthenticated}
 	}
-	from := r.client.String()
-	if wait := s.failures.wait(from, s.cfg.Now()); wait > 0 {
-		return Principal{}, &Error{Code: CodeRateLimited, Detail: "Too many invalid credentials came from this address; wait a minute."}
-	}
 	who, err := s.cfg.Sessions.Authenticate(req.Context(), secret, cookie)
 	switch {
 	case errors.Is(err, ErrUnauthenticated):
-		s.failures.take(from, s.cfg.Now())
+		// Only who presents nonsense is slowed down: others behind the same address go on.
+		if g := s.failures.take(r.client.String(), s.cfg.Now()); !g.ok {
+			return Principal{}, &Error{Code: CodeRateLimited, Detail: "Too many invalid credentials came from this address; wait a minute.", Cause: err}
+		}
 		detail := ""
 		if cookie {
 			detail = "The session has ended: open a new login link."

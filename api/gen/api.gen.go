@@ -1898,13 +1898,13 @@ type GetKeyParams struct {
 
 // PatchKeyParams defines parameters for PatchKey.
 type PatchKeyParams struct {
-	// IfMatch `ETag` of the key that the change is meant for.
+	// IfMatch `ETag` of the key that the change is meant for, or `*` for whatever it is.
 	IfMatch IfMatch `json:"If-Match,omitempty,omitzero"`
 }
 
 // QuarantineKeyParams defines parameters for QuarantineKey.
 type QuarantineKeyParams struct {
-	// IfMatch `ETag` of the key that the change is meant for.
+	// IfMatch `ETag` of the key that the change is meant for, or `*` for whatever it is.
 	IfMatch IfMatch `json:"If-Match,omitempty,omitzero"`
 
 	// IdempotencyKey Makes a repeat safe; see the introduction.
@@ -1919,7 +1919,7 @@ type ReleaseQuarantineParams struct {
 
 // ReinstateKeyParams defines parameters for ReinstateKey.
 type ReinstateKeyParams struct {
-	// IfMatch `ETag` of the key that the change is meant for.
+	// IfMatch `ETag` of the key that the change is meant for, or `*` for whatever it is.
 	IfMatch IfMatch `json:"If-Match,omitempty,omitzero"`
 
 	// IdempotencyKey Makes a repeat safe; see the introduction.
@@ -1928,7 +1928,7 @@ type ReinstateKeyParams struct {
 
 // RevokeKeyParams defines parameters for RevokeKey.
 type RevokeKeyParams struct {
-	// IfMatch `ETag` of the key that the change is meant for.
+	// IfMatch `ETag` of the key that the change is meant for, or `*` for whatever it is.
 	IfMatch IfMatch `json:"If-Match,omitempty,omitzero"`
 
 	// IdempotencyKey Makes a repeat safe; see the introduction.
@@ -1937,7 +1937,7 @@ type RevokeKeyParams struct {
 
 // RotateKeyParams defines parameters for RotateKey.
 type RotateKeyParams struct {
-	// IfMatch `ETag` of the key that the change is meant for.
+	// IfMatch `ETag` of the key that the change is meant for, or `*` for whatever it is.
 	IfMatch IfMatch `json:"If-Match,omitempty,omitzero"`
 
 	// IdempotencyKey Makes a repeat safe; see the introduction.
@@ -1946,7 +1946,7 @@ type RotateKeyParams struct {
 
 // SuspendKeyParams defines parameters for SuspendKey.
 type SuspendKeyParams struct {
-	// IfMatch `ETag` of the key that the change is meant for.
+	// IfMatch `ETag` of the key that the change is meant for, or `*` for whatever it is.
 	IfMatch IfMatch `json:"If-Match,omitempty,omitzero"`
 
 	// IdempotencyKey Makes a repeat safe; see the introduction.

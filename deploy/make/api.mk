@@ -2,7 +2,7 @@
 
 OAPI_CODEGEN := go run github.com/oapi-codegen/oapi-codegen/v2/cmd/oapi-codegen@v2.8.2
 
-.PHONY: generate check-generated
+.PHONY: generate check-generated test-api-fuzz
 
 generate: ## Generate the server code from api/openapi.yaml
 	$(OAPI_CODEGEN) -config api/gen/config.yaml -o api/gen/api.gen.go api/openapi.yaml
@@ -11,3 +11,6 @@ check-generated: ## Fail when api/gen is not what api/openapi.yaml gives
 	@dir=$$(mktemp -d) && trap 'rm -rf "$$dir"' EXIT && \
 	$(OAPI_CODEGEN) -config api/gen/config.yaml -o "$$dir/api.gen.go" api/openapi.yaml && \
 	diff -u api/gen/api.gen.go "$$dir/api.gen.go" >/dev/null || { echo "api/gen is out of step with api/openapi.yaml: run 'make generate'" >&2; exit 1; }
+
+test-api-fuzz: build ## Run Schemathesis against a real server (EXAMPLES=40 SEED=1)
+	@bash deploy/make/api_fuzz.sh

@@ -1817,7 +1817,7 @@ export interface components {
         PlanId: components["schemas"]["Id"];
         /** @description Calendar month in UTC. Default is the current one for a preview, all for a list. */
         Period: string;
-        /** @description `ETag` of the key that the change is meant for. */
+        /** @description `ETag` of the key that the change is meant for, or `*` for whatever it is. */
         IfMatch: string;
         /** @description `ETag` that the caller holds; 304 if it is still the current one. */
         IfNoneMatch: string;
@@ -1965,7 +1965,7 @@ export interface operations {
         parameters: {
             query?: never;
             header?: {
-                /** @description `ETag` of the key that the change is meant for. */
+                /** @description `ETag` of the key that the change is meant for, or `*` for whatever it is. */
                 "If-Match"?: components["parameters"]["IfMatch"];
             };
             path: {
@@ -1990,7 +1990,7 @@ export interface operations {
         parameters: {
             query?: never;
             header?: {
-                /** @description `ETag` of the key that the change is meant for. */
+                /** @description `ETag` of the key that the change is meant for, or `*` for whatever it is. */
                 "If-Match"?: components["parameters"]["IfMatch"];
                 /** @description Makes a repeat safe; see the introduction. */
                 "Idempotency-Key"?: components["parameters"]["IdempotencyKey"];
@@ -2018,7 +2018,7 @@ export interface operations {
         parameters: {
             query?: never;
             header?: {
-                /** @description `ETag` of the key that the change is meant for. */
+                /** @description `ETag` of the key that the change is meant for, or `*` for whatever it is. */
                 "If-Match"?: components["parameters"]["IfMatch"];
                 /** @description Makes a repeat safe; see the introduction. */
                 "Idempotency-Key"?: components["parameters"]["IdempotencyKey"];
@@ -2046,7 +2046,7 @@ export interface operations {
         parameters: {
             query?: never;
             header?: {
-                /** @description `ETag` of the key that the change is meant for. */
+                /** @description `ETag` of the key that the change is meant for, or `*` for whatever it is. */
                 "If-Match"?: components["parameters"]["IfMatch"];
                 /** @description Makes a repeat safe; see the introduction. */
                 "Idempotency-Key"?: components["parameters"]["IdempotencyKey"];
@@ -2074,7 +2074,7 @@ export interface operations {
         parameters: {
             query?: never;
             header?: {
-                /** @description `ETag` of the key that the change is meant for. */
+                /** @description `ETag` of the key that the change is meant for, or `*` for whatever it is. */
                 "If-Match"?: components["parameters"]["IfMatch"];
                 /** @description Makes a repeat safe; see the introduction. */
                 "Idempotency-Key"?: components["parameters"]["IdempotencyKey"];
@@ -2113,7 +2113,7 @@ export interface operations {
         parameters: {
             query?: never;
             header?: {
-                /** @description `ETag` of the key that the change is meant for. */
+                /** @description `ETag` of the key that the change is meant for, or `*` for whatever it is. */
                 "If-Match"?: components["parameters"]["IfMatch"];
                 /** @description Makes a repeat safe; see the introduction. */
                 "Idempotency-Key"?: components["parameters"]["IdempotencyKey"];
