@@ -51,6 +51,10 @@ var insertFormat = regexp.MustCompile(`(?is)^(\s*INSERT\s+INTO\s.+?)\s+FORMAT\s+
 
 func (h *engineHandler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	if r.URL.Path == "/ping" {
+		if err := h.pool.ping(); err != nil {
+			refuse(w, http.StatusServiceUnavailable, err)
+			return
+		}
 		_, _ = io.WriteString(w, "Ok.\n")
 		return
 	}

@@ -13,7 +13,7 @@ import (
 )
 
 // enginePool holds the engine's sessions. One is kept aside, because the engine shuts down with its last; it ends the
-// queries of clients that have gone.
+// queries of clients that have gone and answers whether the engine lives.
 type enginePool struct {
 	lib     *libchdb.Library
 	path    string
@@ -21,7 +21,7 @@ type enginePool struct {
 	zone    string
 	keeper  *libchdb.Conn
 	free    chan *engineSession
-	killing sync.Mutex // guards keeper's only use
+	killing sync.Mutex // guards keeper
 }
 
 // engineSession is a session and what was set on it, so that a request sets only what differs.
@@ -91,6 +91,17 @@ func (p *enginePool) kill(mark string) {
 	}
 	sql := "KILL QUERY WHERE query_kind = 'Select' AND endsWith(query, '" + stringEscaper.Replace(strings.TrimSpace(mark)) + "') ASYNC"
 	_, _ = p.keeper.Exec([]byte(sql), "Native", nil) // a query that cannot be ended ends by its own time limit
+}
+
+// ping says whether the engine answers. It waits for no session, so that a busy engine is not taken for a dead one.
+func (p *enginePool) ping() error {
+	p.killing.Lock()
+	defer p.killing.Unlock()
+	if p.keeper == nil {
+		return exception(236, "ABORTED", "the engine is stopping")
+	}
+	_, err := p.keeper.Exec([]byte("SELECT 1"), "Native", nil)
+	return err
 }
 
 // release gives a session back. One that is not sound is closed and opened anew at its next use.

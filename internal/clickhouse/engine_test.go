@@ -15,6 +15,7 @@ import (
 	"time"
 
 	ch "github.com/ClickHouse/clickhouse-go/v2"
+	"github.com/prometheus/client_golang/prometheus/testutil"
 
 	"github.com/tollkeeper/tollkeeper/internal/usage"
 )
@@ -98,6 +99,35 @@ func TestCallsMeanwhileFailAtOnceWithAnErrorToRetry(t *testing.T) {
 		t.Errorf("it took %s to say so", e)
 	}
 	eventually(t, db.Ping)
+}
+
+func TestAnEngineThatHangsIsKilledAndRestarted(t *testing.T) {
+	cfg := testConfig(t, t.TempDir())
+	cfg.hungAfter = 1500 * time.Millisecond
+	db, err := Open(t.Context(), cfg)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = db.Close() }()
+	time.Sleep(2 * cfg.hungAfter)
+	pid := db.EnginePID()
+	if restarts := testutil.ToFloat64(db.metrics.engineRestarts); restarts != 0 {
+		t.Fatalf("a healthy engine was restarted %v times", restarts)
+	}
+	if err := syscall.Kill(pid, syscall.SIGSTOP); err != nil {
+		t.Fatal(err)
+	}
+	eventually(t, func(ctx context.Context) error {
+		ctx, cancel := context.WithTimeout(ctx, 200*time.Millisecond)
+		defer cancel()
+		return db.InsertEvents(ctx, testSpan(0, 10), testBatch(10, 0))
+	})
+	if now := db.EnginePID(); now == pid || testutil.ToFloat64(db.metrics.engineUp) != 1 {
+		t.Errorf("engine %d after %d", now, pid)
+	}
+	if n := db.count(t, "SELECT count() FROM events"); n != 10 {
+		t.Errorf("%d rows", n)
+	}
 }
 
 func TestSecondOpenerOfTheDataFolderIsToldWhoHasIt(t *testing.T) {

@@ -5,6 +5,7 @@ import "github.com/prometheus/client_golang/prometheus"
 // metrics of the connection and of the embedded engine.
 type metrics struct {
 	engineRestarts prometheus.Counter
+	engineUp       prometheus.Gauge
 	inserts        *prometheus.CounterVec   // by table and outcome
 	insertRows     *prometheus.CounterVec   // by table, of successful inserts, repeats of a token included
 	insertBytes    *prometheus.CounterVec   // by table, encoded and not compressed
@@ -15,6 +16,9 @@ func newMetrics(registerer prometheus.Registerer) (*metrics, error) {
 	m := &metrics{
 		engineRestarts: prometheus.NewCounter(prometheus.CounterOpts{
 			Name: "tollkeeper_clickhouse_engine_restarts_total", Help: "Times the embedded ClickHouse engine died and was started again.",
+		}),
+		engineUp: prometheus.NewGauge(prometheus.GaugeOpts{
+			Name: "tollkeeper_clickhouse_engine_up", Help: "1 while the embedded ClickHouse engine answers, 0 while it is down or a server is used.",
 		}),
 		inserts: prometheus.NewCounterVec(prometheus.CounterOpts{
 			Name: "tollkeeper_clickhouse_inserts_total", Help: "Inserts of a block, by table and outcome (ok, error).",
@@ -33,7 +37,7 @@ func newMetrics(registerer prometheus.Registerer) (*metrics, error) {
 	if registerer == nil {
 		return m, nil
 	}
-	for _, c := range []prometheus.Collector{m.engineRestarts, m.inserts, m.insertRows, m.insertBytes, m.insertSeconds} {
+	for _, c := range []prometheus.Collector{m.engineRestarts, m.engineUp, m.inserts, m.insertRows, m.insertBytes, m.insertSeconds} {
 		if err := registerer.Register(c); err != nil {
 			return nil, err
 		}

@@ -42,6 +42,8 @@ type Config struct {
 	Logger     *slog.Logger          // nil discards
 	Registerer prometheus.Registerer // nil registers nothing
 	Now        func() time.Time      // nil means time.Now
+
+	hungAfter time.Duration // for tests; 0 means engineHungAfter
 }
 
 // DB is an open event store. All of its methods are safe for concurrent use.

@@ -27,6 +27,7 @@ const (
 	restartFirstWait = 50 * time.Millisecond
 	restartLastWait  = 5 * time.Second
 	restartCalm      = 10 * time.Second // an engine that ran this long starts the backoff anew
+	engineHungAfter  = 60 * time.Second // without a sign of life, until it is killed
 	maxSocketPath    = 103              // the least of the platforms' limits, without the closing zero
 )
 
@@ -104,6 +105,7 @@ func (s *supervisor) placeSocket() error {
 type child struct {
 	process *os.Process
 	stdin   io.Closer // its end tells the engine that we are gone
+	said    *saidLines
 	exited  chan struct{}
 	err     error // valid after exited
 }
@@ -111,7 +113,7 @@ type child struct {
 // start starts the engine and waits until it answers, ctx ends or it dies.
 func (s *supervisor) start(ctx context.Context) (*child, error) {
 	started := time.Now()
-	c, tail, err := s.spawn()
+	c, err := s.spawn()
 	if err != nil {
 		return nil, err
 	}
@@ -127,14 +129,15 @@ func (s *supervisor) start(ctx context.Context) (*child, error) {
 	for {
 		select {
 		case <-c.exited:
-			return nil, fmt.Errorf("the embedded ClickHouse engine ended while it started: %w: %s", c.err, tail())
+			return nil, fmt.Errorf("the embedded ClickHouse engine ended while it started: %w: %s", c.err, c.said)
 		case <-ctx.Done():
 			return fail(fmt.Errorf("start the embedded ClickHouse engine: %w", ctx.Err()))
 		case <-deadline.C:
-			return fail(fmt.Errorf("the embedded ClickHouse engine did not answer within %s: %s", engineStartWait, tail()))
+			return fail(fmt.Errorf("the embedded ClickHouse engine did not answer within %s: %s", engineStartWait, c.said))
 		case <-tick.C:
-			if s.answers(ctx) {
+			if s.answers(ctx, time.Second) {
 				s.pid.Store(int64(c.process.Pid))
+				s.metrics.engineUp.Set(1)
 				s.logger.Info("embedded ClickHouse engine is up", "pid", c.process.Pid, "after", time.Since(started).Round(time.Millisecond), "data", s.cfg.DataDir)
 				return c, nil
 			}
@@ -144,20 +147,19 @@ func (s *supervisor) start(ctx context.Context) (*child, error) {
 
 // spawn starts the process on a thread that lives as long as it: the kernel ends a child when the thread that started
 // it ends, which is how the engine dies with us even when we are killed.
-func (s *supervisor) spawn() (*child, func() string, error) {
+func (s *supervisor) spawn() (*child, error) {
 	cmd := exec.Command(s.cfg.Executable, "engine", "--socket", s.socket, "--path", s.cfg.DataDir, "--library", s.library)
 	cmd.SysProcAttr = childAttributes()
 	stdin, err := cmd.StdinPipe()
 	if err != nil {
-		return nil, nil, fmt.Errorf("start the embedded ClickHouse engine: %w", err)
+		return nil, fmt.Errorf("start the embedded ClickHouse engine: %w", err)
 	}
 	stderr, err := cmd.StderrPipe()
 	if err != nil {
-		return nil, nil, fmt.Errorf("start the embedded ClickHouse engine: %w", err)
+		return nil, fmt.Errorf("start the embedded ClickHouse engine: %w", err)
 	}
-	c := &child{stdin: stdin, exited: make(chan struct{})}
+	c := &child{stdin: stdin, said: &saidLines{}, exited: make(chan struct{})}
 	startErr := make(chan error, 1)
-	var last lastLines
 	go func() {
 		runtime.LockOSThread()
 		defer runtime.UnlockOSThread()
@@ -170,9 +172,10 @@ func (s *supervisor) spawn() (*child, func() string, error) {
 		lines := bufio.NewScanner(stderr)
 		lines.Buffer(make([]byte, 0, 4096), 1<<20)
 		for lines.Scan() {
-			last.add(lines.Text())
+			c.said.add(lines.Text())
 			s.logger.Debug("engine", "line", lines.Text())
 		}
+		_, _ = io.Copy(io.Discard, stderr) // what a line too long for the scanner has left
 		c.err = cmd.Wait()
 		if c.err == nil {
 			c.err = errors.New("exit status 0")
@@ -180,13 +183,14 @@ func (s *supervisor) spawn() (*child, func() string, error) {
 		close(c.exited)
 	}()
 	if err := <-startErr; err != nil {
-		return nil, nil, fmt.Errorf("start the embedded ClickHouse engine: %w", err)
+		return nil, fmt.Errorf("start the embedded ClickHouse engine: %w", err)
 	}
-	return c, last.String, nil
+	return c, nil
 }
 
-func (s *supervisor) answers(ctx context.Context) bool {
-	ctx, cancel := context.WithTimeout(ctx, time.Second)
+// answers says whether the engine answers a query in time.
+func (s *supervisor) answers(ctx context.Context, within time.Duration) bool {
+	ctx, cancel := context.WithTimeout(ctx, within)
 	defer cancel()
 	client := http.Client{Transport: &http.Transport{DialContext: func(ctx context.Context, _, _ string) (net.Conn, error) { return s.dial(ctx, "") }, DisableKeepAlives: true}}
 	request, err := http.NewRequestWithContext(ctx, http.MethodGet, "http://engine/ping", nil)
@@ -215,25 +219,24 @@ func (s *supervisor) dial(ctx context.Context, _ string) (net.Conn, error) {
 	return nil, fmt.Errorf("%w: %w", ErrUnavailable, err)
 }
 
-// watch restarts the engine whenever it dies, until ctx ends; then it stops it.
+// watch restarts the engine whenever it dies or hangs, until ctx ends; then it stops it.
 func (s *supervisor) watch(ctx context.Context, c *child) {
 	defer close(s.done)
 	wait := restartFirstWait
 	for {
 		up := time.Now()
-		select {
-		case <-ctx.Done():
+		if !s.attend(ctx, c) {
 			s.stop(c)
 			return
-		case <-c.exited:
 		}
 		s.pid.Store(0)
+		s.metrics.engineUp.Set(0)
 		if time.Since(up) > restartCalm {
 			wait = restartFirstWait
 		}
 		s.note(fmt.Errorf("the embedded ClickHouse engine died (%w) and is being restarted", c.err))
 		s.metrics.engineRestarts.Inc()
-		s.logger.Error("embedded ClickHouse engine died; restarting it", "err", c.err, "wait", wait)
+		s.logger.Error("embedded ClickHouse engine died; restarting it", "err", c.err, "said", c.said.String(), "wait", wait)
 		for c = nil; c == nil; {
 			select {
 			case <-ctx.Done():
@@ -243,6 +246,9 @@ func (s *supervisor) watch(ctx context.Context, c *child) {
 			wait = min(2*wait, restartLastWait)
 			next, err := s.start(ctx)
 			if err != nil {
+				if ctx.Err() != nil {
+					return
+				}
 				s.note(err)
 				s.logger.Error("embedded ClickHouse engine does not start; trying again", "err", err, "wait", wait)
 				continue
@@ -250,6 +256,35 @@ func (s *supervisor) watch(ctx context.Context, c *child) {
 			c = next
 		}
 		s.note(nil)
+	}
+}
+
+// attend waits until the engine has died, killing it when it has shown no life for too long: true; or until ctx ends:
+// false. The sign of life is a query, so that a deadlock inside the engine counts.
+func (s *supervisor) attend(ctx context.Context, c *child) (died bool) {
+	patience := s.cfg.hungAfter
+	if patience == 0 {
+		patience = engineHungAfter
+	}
+	tick := time.NewTicker(patience / 6)
+	defer tick.Stop()
+	for alive := time.Now(); ; {
+		select {
+		case <-ctx.Done():
+			return false
+		case <-c.exited:
+			return true
+		case <-tick.C:
+			switch {
+			case s.answers(ctx, patience/6):
+				alive = time.Now()
+			case ctx.Err() == nil && time.Since(alive) > patience:
+				s.logger.Error("embedded ClickHouse engine hangs; killing it", "pid", c.process.Pid, "silent_for", time.Since(alive).Round(time.Millisecond))
+				_ = c.process.Kill()
+				<-c.exited
+				return true
+			}
+		}
 	}
 }
 
@@ -271,6 +306,7 @@ func (s *supervisor) stop(c *child) {
 		<-c.exited
 	}
 	s.pid.Store(0)
+	s.metrics.engineUp.Set(0)
 }
 
 // close stops the engine and gives the data folder back.
@@ -288,22 +324,29 @@ func (s *supervisor) cleanUp() {
 	s.unlock()
 }
 
-// lastLines keeps the end of what the engine wrote to standard error, for the error when it dies early.
-type lastLines struct {
-	mu    sync.Mutex
-	lines []string
+// saidLines keeps the beginning and the end of what the engine wrote to standard error, for when it dies: a crash names
+// its cause first, a refusal is all there is.
+type saidLines struct {
+	mu          sync.Mutex
+	first, last []string
 }
 
-func (l *lastLines) add(line string) {
+const keptLines = 3
+
+func (l *saidLines) add(line string) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	if l.lines = append(l.lines, line); len(l.lines) > 5 {
-		l.lines = l.lines[1:]
+	if len(l.first) < keptLines {
+		l.first = append(l.first, line)
+		return
+	}
+	if l.last = append(l.last, line); len(l.last) > keptLines {
+		l.last = l.last[1:]
 	}
 }
 
-func (l *lastLines) String() string {
+func (l *saidLines) String() string {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	return strings.Join(l.lines, " | ")
+	return strings.Join(append(append([]string{}, l.first...), l.last...), " | ")
 }
