@@ -59,7 +59,7 @@ func BenchmarkCompressForAServer(b *testing.B) {
 	block := e.events(testSpan(0, benchRows), realisticBatch(benchRows, 0))
 	b.SetBytes(int64(len(block)))
 	for b.Loop() {
-		if _, err := frames(block); err != nil {
+		if _, err := e.frames(block); err != nil {
 			b.Fatal(err)
 		}
 	}

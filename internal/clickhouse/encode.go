@@ -4,6 +4,8 @@ import (
 	"encoding/binary"
 	"math"
 
+	"github.com/ClickHouse/ch-go/compress"
+
 	"github.com/tollkeeper/tollkeeper/internal/usage"
 )
 
@@ -17,6 +19,9 @@ const MaxBlockRows = 1_000_000
 type encoder struct {
 	buf  []byte
 	dict dictEncoder
+
+	compressor *compress.Writer // only on the way to a server
+	framed     []byte
 }
 
 // eventColumns is the order of the columns in a block; it is also the INSERT's list.

@@ -64,7 +64,7 @@ func (db *DB) insertBlock(ctx context.Context, i insertion, e *encoder, block []
 		settings := insertSettings(i.token, db.cfg)
 		if !db.local {
 			settings["decompress"] = 1
-			framed, err := frames(block)
+			framed, err := e.frames(block)
 			if err != nil {
 				return err
 			}
@@ -119,17 +119,19 @@ func insertSettings(token string, cfg Config) ch.Settings {
 	return settings
 }
 
-// frames packs a block as ClickHouse's own compressed frames, LZ4.
-func frames(block []byte) ([]byte, error) {
-	w := compress.NewWriter(compress.LevelZero, compress.LZ4)
-	out := make([]byte, 0, len(block)/2)
+// frames packs a block as ClickHouse's own compressed frames, LZ4. The result is valid until the next call.
+func (e *encoder) frames(block []byte) ([]byte, error) {
+	if e.compressor == nil {
+		e.compressor = compress.NewWriter(compress.LevelZero, compress.LZ4)
+	}
+	e.framed = e.framed[:0]
 	for len(block) > 0 {
 		n := min(len(block), compressFrame)
-		if err := w.Compress(block[:n]); err != nil {
+		if err := e.compressor.Compress(block[:n]); err != nil {
 			return nil, fmt.Errorf("compress a block: %w", err)
 		}
-		out = append(out, w.Data...)
+		e.framed = append(e.framed, e.compressor.Data...)
 		block = block[n:]
 	}
-	return out, nil
+	return e.framed, nil
 }
