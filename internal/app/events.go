@@ -49,7 +49,10 @@ func addressData() (nodeModules string, ok bool) {
 }
 
 // usageSource answers the quotas' questions from ClickHouse.
-type usageSource struct{ db *clickhouse.DB }
+type usageSource struct {
+	db *clickhouse.DB
+	a  *App
+}
 
 var steps = map[meter.Granularity]clickhouse.Granularity{
 	meter.Total: clickhouse.Total, meter.Hour: clickhouse.Hourly, meter.Day: clickhouse.Daily, meter.Month: clickhouse.Monthly,
@@ -93,6 +96,23 @@ func toKeyUsage(u *clickhouse.KeyUsage) meter.KeyUsage {
 
 // count keeps a sum inside int64, as all counts of the program are.
 func count(n uint64) int64 { return int64(min(n, math.MaxInt64)) }
+
+// allAccounts lists the accounts to bill.
+func (a *App) allAccounts(ctx context.Context) ([]string, error) {
+	var ids []string
+	for cursor := ""; ; {
+		page, next, err := a.Keys.ListAccounts(ctx, "", cursor, 200)
+		if err != nil {
+			return nil, err
+		}
+		for i := range page {
+			ids = append(ids, page[i].ID)
+		}
+		if cursor = next; next == "" {
+			return ids, nil
+		}
+	}
+}
 
 // keyAccounts says which keys belong to which account.
 type keyAccounts struct{ a *App }

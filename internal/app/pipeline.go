@@ -4,9 +4,12 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"os"
+	"path/filepath"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
+	"github.com/zeebo/xxh3"
 
 	"github.com/tollkeeper/tollkeeper/detect"
 	"github.com/tollkeeper/tollkeeper/ingest"
@@ -18,8 +21,8 @@ import (
 func (a *App) openQuotas(ctx context.Context) error {
 	var err error
 	a.Quotas, err = quotas.New(ctx, quotas.Config{
-		DB: a.SQL, Source: usageSource{a.Events}, Accounts: keyAccounts{a}, Now: a.now, Logger: a.Log, Registerer: a.Registry,
-		OnThreshold: a.thresholdReached,
+		DB: a.SQL, Source: usageSource{a.Events, a}, Accounts: keyAccounts{a}, Now: a.now, Logger: a.Log, Registerer: a.Registry,
+		OnThreshold: a.thresholdReached, Audit: a.Keys.Audit(), AllAccounts: a.allAccounts,
 	})
 	if err != nil {
 		return err
@@ -91,7 +94,7 @@ func (a *App) openIngest(context.Context) error {
 		topics = append(append([]string{}, topics...), rekeyedTopic)
 	}
 	a.Ingester, err = ingest.New(ingest.Config{
-		Brokers: a.brokers, Topics: topics, Group: a.cfg.Group, Store: a.Events,
+		Brokers: a.brokers, Topics: topics, Group: a.cfg.Group, Instance: a.instance(), Store: a.Events,
 		NewDecoder: func(topic string) (ingest.Decoder, error) {
 			if topic == rekeyedTopic {
 				return NewDecoder(config.Config{Format: "tollkeeper"}, a.Verifier)
@@ -113,6 +116,14 @@ func (a *App) openIngest(context.Context) error {
 	return nil
 }
 
+// instance is this process's name in the consumer groups. The data folder has one user, so the name is unique among running
+// processes; and it is the same after a restart, which then takes its partitions over at once.
+func (a *App) instance() string {
+	host, _ := os.Hostname()
+	dir, _ := filepath.Abs(a.cfg.Data)
+	return fmt.Sprintf("%s-%08x", host, uint32(xxh3.HashString(dir)))
+}
+
 // rekeyedTopic carries what came in topics that the gateway does not key by API key.
 const rekeyedTopic = "tollkeeper-rekeyed"
 
@@ -122,7 +133,8 @@ func (a *App) openRekeying() error {
 	}
 	var err error
 	a.rekeyer, err = ingest.NewRekeyer(ingest.RekeyConfig{
-		Brokers: a.brokers, Topics: a.cfg.RekeyTopics, Target: rekeyedTopic, Group: a.cfg.Group + "-rekey", Store: a.Events,
+		Brokers: a.brokers, Topics: a.cfg.RekeyTopics, Target: rekeyedTopic, Group: a.cfg.Group + "-rekey", Instance: a.instance(),
+		Store:      a.Events,
 		NewDecoder: func(string) (ingest.Decoder, error) { return a.Decoder() }, OnGap: a.cfg.OnGap, Logger: a.Log, Now: a.now,
 		Registerer: prometheus.WrapRegistererWith(prometheus.Labels{"stage": "rekey"}, a.Registry),
 	})
@@ -156,14 +168,19 @@ func (a *App) seal(ctx context.Context) error {
 	}
 }
 
+// sealDue is the time before which hours are to be sealed.
+func (a *App) sealDue() time.Time { return a.now().UTC().Add(-a.cfg.SealGrace).Truncate(time.Hour) }
+
+// lateSince is how far back late records are looked for: as long as there are events to seal from.
+func (a *App) lateSince() time.Time { return a.now().UTC().AddDate(0, 0, min(-1, 2-a.cfg.EventsDays)) }
+
 // SealDue seals every hour that is due, in order, and those that late records reopened.
 func (a *App) SealDue(ctx context.Context) error {
-	due := a.now().UTC().Add(-a.cfg.SealGrace).Truncate(time.Hour)
-	hours, err := a.Events.UnsealedHours(ctx, due, 24*366)
+	hours, err := a.Events.UnsealedHours(ctx, a.sealDue(), 24*366)
 	if err != nil {
 		return err
 	}
-	late, err := a.Events.LateHours(ctx, a.now().AddDate(0, 0, -a.cfg.EventsDays+2))
+	late, err := a.Events.LateHours(ctx, a.lateSince())
 	if err != nil {
 		return err
 	}

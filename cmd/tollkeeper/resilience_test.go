@@ -1,0 +1,182 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"net/http"
+	"os"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/segmentio/kafka-go"
+	"github.com/stretchr/testify/require"
+
+	"github.com/tollkeeper/tollkeeper/internal/broker"
+)
+
+func (s *server) ready() (status int, body string) {
+	s.t.Helper()
+	res, err := http.Get(s.url + "/readyz?verbose")
+	require.NoError(s.t, err)
+	defer res.Body.Close()
+	raw, err := io.ReadAll(res.Body)
+	require.NoError(s.t, err)
+	return res.StatusCode, string(raw)
+}
+
+func (s *server) wantReady(within time.Duration) {
+	s.t.Helper()
+	eventually(s.t, within, func() error {
+		if code, body := s.ready(); code != http.StatusOK {
+			return fmt.Errorf("/readyz: %d %s", code, body)
+		}
+		return nil
+	})
+}
+
+// produce writes n records for each of some keys and returns how many there were.
+func produce(t *testing.T, brokers string, from, n int) int64 {
+	t.Helper()
+	w := &kafka.Writer{Addr: kafka.TCP(strings.Split(brokers, ",")...), Topic: "access-log", Balancer: kafka.Murmur2Balancer{}, RequiredAcks: kafka.RequireAll, BatchTimeout: 10 * time.Millisecond}
+	defer w.Close()
+	var messages []kafka.Message
+	for i := from; i < from+n; i++ {
+		key := "consumer-" + strconv.Itoa(i%7)
+		line := fmt.Sprintf(`{"time":%q,"request_id":"r-%d","key_id":%q,"method":"GET","host":"h","path":"/v1/x/%d","status":200,"latency_ms":1.5,"request_bytes":10,"response_bytes":%d,"client_ip":"198.51.100.7","user_agent":"probe/1"}`,
+			time.Now().UTC().Format(time.RFC3339Nano), i, key, i, i)
+		messages = append(messages, kafka.Message{Key: []byte(key), Value: []byte(line)})
+	}
+	ctx, cancel := context.WithTimeout(context.Background(), 30*time.Second)
+	defer cancel()
+	require.NoError(t, w.WriteMessages(ctx, messages...))
+	return int64(n)
+}
+
+func (s *server) wantTotal(want int64) {
+	s.t.Helper()
+	eventually(s.t, 40*time.Second, func() error {
+		var stats struct {
+			RequestsTotal int64 `json:"requests_total"`
+		}
+		if code := s.call("GET", "/v1/stats", nil, &stats); code != http.StatusOK {
+			return fmt.Errorf("/v1/stats: %d", code)
+		}
+		if stats.RequestsTotal != want {
+			return fmt.Errorf("%d calls in ClickHouse, want %d", stats.RequestsTotal, want)
+		}
+		return nil
+	})
+}
+
+func TestWithoutKafkaIngestWaitsAndSaysSo(t *testing.T) {
+	addr := freeAddr(t)
+	s := serve(t, "--data", t.TempDir(), "--kafka", addr)
+	eventually(t, 30*time.Second, func() error {
+		code, body := s.ready()
+		if code != http.StatusServiceUnavailable || !strings.Contains(body, addr) {
+			return fmt.Errorf("/readyz: %d %s", code, body)
+		}
+		return nil
+	})
+	require.Equal(t, http.StatusOK, s.call("GET", "/v1/keys", nil, nil), "what needs no Kafka works on")
+	b, err := broker.Start(t.Context(), broker.Config{Dir: t.TempDir(), Addr: addr, Topics: map[string]int{"access-log": 2}})
+	require.NoError(t, err)
+	defer b.Close()
+	s.wantReady(60 * time.Second)
+	s.wantTotal(produce(t, addr, 0, 500))
+}
+
+// engineOf finds the embedded engine's process among the children of the server's.
+func engineOf(t *testing.T, s *server) int {
+	t.Helper()
+	lists, err := filepath.Glob(filepath.Join("/proc", strconv.Itoa(s.cmd.Process.Pid), "task", "*", "children"))
+	require.NoError(t, err)
+	for _, list := range lists { // one per thread: any of them may have started it
+		raw, err := os.ReadFile(list)
+		if err != nil {
+			continue // the thread has ended
+		}
+		for _, f := range strings.Fields(string(raw)) {
+			if cmdline, err := os.ReadFile(filepath.Join("/proc", f, "cmdline")); err == nil && strings.Contains(string(cmdline), "\x00engine\x00") {
+				pid, err := strconv.Atoi(f)
+				require.NoError(t, err)
+				return pid
+			}
+		}
+	}
+	return 0
+}
+
+func TestAnEngineThatIsKilledComesBackAndNothingIsLostOrDoubled(t *testing.T) {
+	dir := t.TempDir()
+	s := serve(t, "--data", dir)
+	s.wantReady(30 * time.Second)
+	var sent int64
+	for round := range 3 {
+		sent += produce(t, s.kafka, round*1000, 500)
+		var pid int
+		eventually(t, 20*time.Second, func() error {
+			if pid = engineOf(t, s); pid == 0 {
+				return fmt.Errorf("the engine does not run")
+			}
+			return nil
+		})
+		require.NoError(t, syscall.Kill(pid, syscall.SIGKILL))
+		sent += produce(t, s.kafka, round*1000+500, 500)
+	}
+	s.wantTotal(sent)
+	s.wantReady(30 * time.Second)
+}
+
+func TestAProcessThatIsKilledGoesOnWhereItWas(t *testing.T) {
+	dir := t.TempDir()
+	b, err := broker.Start(t.Context(), broker.Config{Dir: t.TempDir(), Addr: "127.0.0.1:0", Topics: map[string]int{"access-log": 2}})
+	require.NoError(t, err)
+	defer b.Close()
+	var sent int64
+	for round := range 3 {
+		s := serve(t, "--data", dir, "--kafka", b.Addr())
+		sent += produce(t, b.Addr(), round*5000, 5000)
+		require.NoError(t, s.cmd.Process.Kill())
+		<-s.done
+	}
+	s := serve(t, "--data", dir, "--kafka", b.Addr())
+	s.wantTotal(sent)
+	time.Sleep(2 * time.Second)
+	s.wantTotal(sent)
+}
+
+func TestBadLinesBecomeDeadLettersAndHarmNoNeighbour(t *testing.T) {
+	s := serve(t, "--data", t.TempDir())
+	s.wantReady(30 * time.Second)
+	sent := produce(t, s.kafka, 0, 100)
+	w := &kafka.Writer{Addr: kafka.TCP(s.kafka), Topic: "access-log", Balancer: kafka.Murmur2Balancer{}, BatchBytes: 16 << 20}
+	bad := []string{
+		`{"time":"2026-01-01T00:00:00Z","key_id":`, `not a log line`, `{"time":"1726-01-01T00:00:00Z","key_id":"k","method":"GET","path":"/","status":200}`,
+		`{"time":"9999-12-31T23:59:59Z","key_id":"k","method":"GET","path":"/","status":200}`, strings.Repeat("x", 1<<20+1),
+		"\xff\xfe\x00 \x80", `{"Authorization":"Bearer tk_live_CANARYCANARYCANARYCANARYCANARY`,
+	}
+	for _, line := range bad {
+		require.NoError(t, w.WriteMessages(t.Context(), kafka.Message{Key: []byte("consumer-1"), Value: []byte(line)}))
+	}
+	require.NoError(t, w.Close())
+	sent += produce(t, s.kafka, 1000, 100)
+	s.wantTotal(sent)
+	var page struct {
+		Items []struct{ Reason, Detail, Line string }
+	}
+	eventually(t, 10*time.Second, func() error {
+		s.call("GET", "/v1/dead-letters?limit=200", nil, &page)
+		if len(page.Items) != len(bad) {
+			return fmt.Errorf("%d dead letters, want %d", len(page.Items), len(bad))
+		}
+		return nil
+	})
+	require.NotContains(t, fmt.Sprint(page), "CANARY")
+	require.NotContains(t, s.output(), "CANARY")
+}
