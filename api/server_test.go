@@ -93,7 +93,7 @@ func (o owners) AccountOfKey(id string) string {
 
 // fixture is the whole API over the real stores, on SQLite.
 type fixture struct {
-	t      *testing.T
+	t      testing.TB
 	clock  *clock
 	server *api.Server
 	keys   *keys.Store
@@ -106,7 +106,7 @@ type fixture struct {
 	peer   string
 }
 
-func newFixture(t *testing.T, change ...func(*api.Config)) *fixture {
+func newFixture(t testing.TB, change ...func(*api.Config)) *fixture {
 	t.Helper()
 	ctx := t.Context()
 	f := &fixture{
@@ -164,7 +164,7 @@ func newFixture(t *testing.T, change ...func(*api.Config)) *fixture {
 // answer is a response that has been checked against the description.
 type answer struct {
 	*http.Response
-	t    *testing.T
+	t    testing.TB
 	body []byte
 }
 
@@ -265,7 +265,7 @@ func (f *fixture) conforms(req *http.Request, a *answer) {
 }
 
 // unknown fails for fields that the description does not name: what is not described, clients cannot rely on.
-func unknown(t *testing.T, where, at string, s *openapi3.Schema, v any) {
+func unknown(t testing.TB, where, at string, s *openapi3.Schema, v any) {
 	t.Helper()
 	switch v := v.(type) {
 	case map[string]any:
@@ -340,7 +340,7 @@ func (l *ledger) EachKey(_ context.Context, from, to time.Time, each func(meter.
 }
 
 // in gives the fixture to a sub-test.
-func (f *fixture) in(t *testing.T) *fixture {
+func (f *fixture) in(t testing.TB) *fixture {
 	g := *f
 	g.t = t
 	return &g

@@ -2,7 +2,7 @@
 
 OAPI_CODEGEN := go run github.com/oapi-codegen/oapi-codegen/v2/cmd/oapi-codegen@v2.8.2
 
-.PHONY: generate check-generated test-api-fuzz
+.PHONY: generate check-generated test-api-fuzz bench-api
 
 generate: ## Generate the server code from api/openapi.yaml
 	$(OAPI_CODEGEN) -config api/gen/config.yaml -o api/gen/api.gen.go api/openapi.yaml
@@ -14,3 +14,6 @@ check-generated: ## Fail when api/gen is not what api/openapi.yaml gives
 
 test-api-fuzz: build ## Run Schemathesis against a real server (EXAMPLES=40 SEED=1)
 	@bash deploy/make/api_fuzz.sh
+
+bench-api: ## What verify and authorize cost inside the process, without the network
+	@go test -tags nomsgpack -run '^$$' -bench Decisions -benchmem ./api | awk -f deploy/make/quotas_bench.awk
