@@ -54,7 +54,7 @@ CustomLog /var/log/apache2/tollkeeper.log tollkeeper`,
 		}, newApache},
 		{
 			FormatInfo{
-				"envoy", "Envoy, Istio", "JSON access log with Istio's names",
+				"envoy", "Envoy, Istio", "JSON access log with Istio's names; with use_remote_address: true, so that callers cannot choose request ids",
 				`access_log: [{name: file, typed_config: {"@type": type.googleapis.com/envoy.extensions.access_loggers.file.v3.FileAccessLog, path: /dev/stdout,
   log_format: {json_format: {start_time: "%START_TIME%", method: "%REQ(:METHOD)%", path: "%REQ(X-ENVOY-ORIGINAL-PATH?:PATH)%", authority: "%REQ(:AUTHORITY)%",
   response_code: "%RESPONSE_CODE%", duration: "%DURATION%", bytes_received: "%BYTES_RECEIVED%", bytes_sent: "%BYTES_SENT%", request_id: "%REQ(X-REQUEST-ID)%",
