@@ -57,12 +57,18 @@ func run(ctx context.Context, args []string, in io.Reader, out, errOut io.Writer
 	return exitUsage
 }
 
-// complaint is one line per problem with the settings, one line for everything else.
+// complaint is one line per problem.
 func complaint(err error) string {
 	lines := []string{strings.Join(strings.Fields(err.Error()), " ")}
 	var settings *config.Error
+	var several interface{ Unwrap() []error }
 	if errors.As(err, &settings) {
 		lines = strings.Split(settings.Error(), "\n")
+	} else if errors.As(err, &several) && len(several.Unwrap()) > 1 {
+		lines = nil
+		for _, e := range several.Unwrap() {
+			lines = append(lines, strings.Join(strings.Fields(e.Error()), " "))
+		}
 	}
 	return "tollkeeper: " + strings.Join(lines, "\ntollkeeper: ") + "\n"
 }
@@ -79,7 +85,7 @@ func newRootCmd() *cobra.Command {
 		Version:       version,
 	}
 	root.AddCommand(
-		newServeCmd(), newDemoCmd(), newImportCmd(), newShipCmd(), newKeysCmd(), newAlertsCmd(), newUsageCmd(), newDeadLettersCmd(), newFormatsCmd(), newBacktestCmd(),
+		newServeCmd(), newDemoCmd(), newImportCmd(), newShipCmd(), newKeysCmd(), newAlertsCmd(), newUsageCmd(), newDeadLettersCmd(), newFormatsCmd(), newBacktestCmd(), newPolicyCmd(),
 		newConfigCmd(), newVersionCmd(), newEngineCmd(),
 	)
 	return root
