@@ -16,6 +16,7 @@ import (
 
 // Two stores on one database are two processes: neither hears the other but through the feed.
 func TestASuspendedKeyIsRefusedByEveryProcessWithinTheBound(t *testing.T) {
+	t.Parallel()
 	sqltest.Each(t, func(t *testing.T, open sqltest.OpenFunc) {
 		ctx, pepper := context.Background(), newPepper(t)
 		here, there := newStore(t, open(t), pepper, nil), newStore(t, open(t), pepper, nil)
@@ -111,6 +112,7 @@ func TestASilentFeedFailsClosedOrOpenBySetting(t *testing.T) {
 }
 
 func TestAFeedWhoseDatabaseFailsTurnsStale(t *testing.T) {
+	t.Parallel()
 	sqltest.Each(t, func(t *testing.T, open sqltest.OpenFunc) {
 		pepper := newPepper(t)
 		here := newStore(t, open(t), pepper, nil)
@@ -133,6 +135,7 @@ func TestAFeedWhoseDatabaseFailsTurnsStale(t *testing.T) {
 // Verifications, suspensions and reinstatements at once. A verdict taken after Suspend returned and before Reinstate was
 // called is never VALID.
 func TestVerifyUnderChanges(t *testing.T) {
+	t.Parallel()
 	sqltest.Each(t, func(t *testing.T, open sqltest.OpenFunc) {
 		ctx := context.Background()
 		s := newStore(t, open(t), newPepper(t), nil)

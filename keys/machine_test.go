@@ -254,6 +254,7 @@ func (x *machine) check(t *rapid.T) {
 
 // Whatever is done to keys, in whatever order and time, store, memory and a simple model agree.
 func TestLifecycleAgainstAModel(t *testing.T) {
+	t.Parallel()
 	each(t, func(t *testing.T, s *keys.Store, c *clock) {
 		v := newVerifier(t, s, keys.VerifierConfig{Bound: never})
 		rapid.Check(t, func(t *rapid.T) {

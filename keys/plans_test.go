@@ -40,6 +40,7 @@ func TestFrequentQueriesReadAnIndexAndNotAllKeys(t *testing.T) {
 }
 
 func TestManyNewKeysDoNotHideASuspension(t *testing.T) {
+	t.Parallel()
 	sqltest.Each(t, func(t *testing.T, open sqltest.OpenFunc) {
 		ctx, pepper := context.Background(), newPepper(t)
 		here, there := newStore(t, open(t), pepper, nil), newStore(t, open(t), pepper, nil)

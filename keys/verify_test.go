@@ -328,6 +328,7 @@ func mustList(t *testing.T, s *keys.Store) []keys.Key {
 }
 
 func TestTenThousandKeysAtOnce(t *testing.T) {
+	t.Parallel()
 	each(t, func(t *testing.T, s *keys.Store, c *clock) {
 		v := newVerifier(t, s, keys.VerifierConfig{Bound: never})
 		list := make([]keys.New, 10_000)
