@@ -60,7 +60,11 @@ func TestNoRouteIsForgotten(t *testing.T) {
 	}
 	a := f.as("admin", "PUT", "/v1/keys", map[string]any{})
 	a.problem(405, api.CodeMethodNotAllowed)
-	require.Contains(t, a.Header.Get("Allow"), "POST")
+	require.Equal(t, "GET, POST", a.Header.Get("Allow"))
+	a = f.as("admin", "GET", "/v1/tokens/tok_1", nil)
+	a.problem(405, api.CodeMethodNotAllowed)
+	require.Equal(t, "DELETE", a.Header.Get("Allow"))
+	require.Equal(t, "POST", f.as("admin", "DELETE", "/v1/keys/verify", nil).Header.Get("Allow"), "not what /v1/keys/{key_id} allows")
 	f.do("GET", "/metrics", nil).problem(404, api.CodeNotFound) // none configured
 }
 
@@ -74,11 +78,11 @@ func TestCredentialsThatAreNone(t *testing.T) {
 	}
 	f.do("GET", "/v1/keys", nil, header("Cookie", "tollkeeper_session="+f.token["admin"])).problem(401, api.CodeUnauthenticated)
 
-	// A guesser is slowed down; others behind the same address are not.
-	for range 40 {
-		f.do("GET", "/v1/keys", nil, header("Authorization", "Bearer tkt_guess"))
+	// Who guesses login codes is slowed down; those who have a credential behind the same address are not.
+	for range 30 {
+		f.do("POST", "/v1/session", map[string]any{"code": "tkt_guess"}).problem(401, api.CodeUnauthenticated)
 	}
-	f.do("GET", "/v1/keys", nil, header("Authorization", "Bearer tkt_guess")).problem(429, api.CodeRateLimited)
+	f.do("POST", "/v1/session", map[string]any{"code": "tkt_guess"}).problem(429, api.CodeRateLimited)
 	f.as("viewer", "GET", "/v1/keys", nil).status(200)
 	require.NotContains(t, f.log.String(), "tkt_guess")
 }

@@ -7,6 +7,7 @@ import (
 	"log/slog"
 	"net/http"
 	"net/netip"
+	"strings"
 	"time"
 
 	"github.com/gin-gonic/gin"
@@ -136,7 +137,12 @@ func (s *Server) route() error {
 	}
 	e.Use(s.begin, s.recoverPanic, s.headers)
 	e.NoRoute(s.noRoute)
-	e.NoMethod(func(c *gin.Context) { s.fail(c, &Error{Code: CodeMethodNotAllowed}) })
+	e.NoMethod(func(c *gin.Context) {
+		if methods := s.spec.methods(c.Request.URL.Path); len(methods) > 0 {
+			c.Header("Allow", strings.Join(methods, ", "))
+		}
+		s.fail(c, &Error{Code: CodeMethodNotAllowed})
+	})
 
 	described := e.Group("/", s.describe, s.authenticate, s.throttle, s.validate, s.idempotent)
 	strict := gen.NewStrictHandlerWithOptions(&handlers{s}, nil, gen.StrictGinServerOptions{

@@ -108,6 +108,44 @@ func (d *description) find(method, ginPattern string) *operation {
 	return d.operations[method+" "+ginPattern]
 }
 
+// methods returns what the description allows for a path: the operations of the pattern with the most literal segments, as
+// the router, which knows a tree per method, would also name those of /v1/keys/{key_id} for /v1/keys/verify.
+func (d *description) methods(path string) []string {
+	var out []string
+	best := -1
+	segments := strings.Split(path, "/")
+	for pattern, item := range d.doc.Paths.Map() {
+		literal := literalMatch(strings.Split(pattern, "/"), segments)
+		if literal <= best {
+			continue
+		}
+		best, out = literal, nil
+		for method := range item.Operations() {
+			out = append(out, method)
+		}
+	}
+	slices.Sort(out)
+	return out
+}
+
+// literalMatch returns how many segments are equal, or -1 when the pattern does not match.
+func literalMatch(pattern, path []string) int {
+	if len(pattern) != len(path) {
+		return -1
+	}
+	n := 0
+	for i, p := range pattern {
+		switch {
+		case strings.HasPrefix(p, "{"):
+		case p != path[i]:
+			return -1
+		default:
+			n++
+		}
+	}
+	return n
+}
+
 // ginPath writes {name} as gin does, :name.
 func ginPath(path string) string {
 	return strings.NewReplacer("{", ":", "}", "").Replace(path)

@@ -14,6 +14,7 @@ import (
 type metrics struct {
 	requests *prometheus.HistogramVec
 	verdicts *prometheus.CounterVec
+	refused  prometheus.Counter
 }
 
 func newMetrics(reg prometheus.Registerer, events *Events) *metrics {
@@ -25,11 +26,14 @@ func newMetrics(reg prometheus.Registerer, events *Events) *metrics {
 		verdicts: prometheus.NewCounterVec(prometheus.CounterOpts{
 			Name: "tollkeeper_api_verdicts_total", Help: "Answers to verify and authorize, by code.",
 		}, []string{"operation", "code"}),
+		refused: prometheus.NewCounter(prometheus.CounterOpts{
+			Name: "tollkeeper_api_credentials_refused_total", Help: "Requests with a token or session that is none.",
+		}),
 	}
 	if reg == nil {
 		return m
 	}
-	reg.MustRegister(m.requests, m.verdicts,
+	reg.MustRegister(m.requests, m.verdicts, m.refused,
 		prometheus.NewGaugeFunc(prometheus.GaugeOpts{Name: "tollkeeper_api_event_streams", Help: "Open live event streams."}, func() float64 {
 			open, _ := events.counts()
 			return float64(open)
