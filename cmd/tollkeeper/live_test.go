@@ -1,0 +1,129 @@
+package main
+
+import (
+	"bufio"
+	"compress/gzip"
+	"encoding/json"
+	"fmt"
+	"maps"
+	"net/http"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/segmentio/kafka-go"
+	"github.com/segmentio/kafka-go/compress"
+	"github.com/stretchr/testify/require"
+)
+
+// scenario writes labelled traffic with the shared generator and returns its folder.
+func scenario(t *testing.T, args ...string) string {
+	t.Helper()
+	dir := t.TempDir()
+	cmd := exec.Command(program(t, "python3"), append([]string{shared(t, "scenarios/scenario.py"), "--out", dir}, args...)...)
+	out, err := cmd.CombinedOutput()
+	require.NoError(t, err, "%s", out)
+	return dir
+}
+
+// replayIntoKafka writes a recorded log into the topic, in order, and returns the number of records.
+func replayIntoKafka(t *testing.T, broker, events string) int64 {
+	t.Helper()
+	f, err := os.Open(events)
+	require.NoError(t, err)
+	defer f.Close()
+	z, err := gzip.NewReader(f)
+	require.NoError(t, err)
+	w := &kafka.Writer{Addr: kafka.TCP(broker), Topic: "access-log", Balancer: kafka.Murmur2Balancer{}, RequiredAcks: kafka.RequireAll, BatchSize: 10_000, BatchBytes: 4 << 20, BatchTimeout: 10 * time.Millisecond, Compression: compress.Lz4}
+	defer w.Close()
+	var n int64
+	var batch []kafka.Message
+	flush := func() {
+		require.NoError(t, w.WriteMessages(t.Context(), batch...))
+		batch = batch[:0]
+	}
+	for s := bufio.NewScanner(z); s.Scan(); n++ {
+		line := slices.Clone(s.Bytes())
+		_, rest, ok := strings.Cut(string(line), `"key_id":"`)
+		require.True(t, ok)
+		key, _, _ := strings.Cut(rest, `"`)
+		if batch = append(batch, kafka.Message{Key: []byte(key), Value: line}); len(batch) == 20_000 {
+			flush()
+		}
+	}
+	flush()
+	return n
+}
+
+func TestTheLivePathDecidesAsTheBacktestDoes(t *testing.T) {
+	traffic := scenario(t, "--seed", "3", "--keys", "60", "--days", "12")
+	result := t.TempDir()
+	_, errOut, code := tollkeeper(t, "backtest", traffic, "--out", result, "--format", "tollkeeper")
+	require.Zero(t, code, errOut)
+	want := map[string]bool{} // what was found about whom
+	f, err := os.Open(filepath.Join(result, "episodes.jsonl"))
+	require.NoError(t, err)
+	defer f.Close()
+	s := bufio.NewScanner(f)
+	s.Buffer(nil, 4<<20)
+	for s.Scan() {
+		var e struct {
+			KeyID     string `json:"key_id"`
+			EpisodeID string `json:"episode_id"`
+			Decision  struct{ Reason string }
+		}
+		require.NoError(t, json.Unmarshal(s.Bytes(), &e))
+		want[e.KeyID+" "+e.EpisodeID] = true
+	}
+	require.NoError(t, s.Err())
+	require.NotEmpty(t, want)
+
+	live := serve(t, "--data", t.TempDir(), "--kafka-partitions", "1", "--format", "tollkeeper", "--mode", "observe", "--events-days", "3650")
+	live.wantTotal(replayIntoKafka(t, live.kafka, filepath.Join(traffic, "events.jsonl.gz")))
+	eventually(t, 20*time.Second, func() error {
+		got := map[string]bool{}
+		for cursor := ""; ; {
+			var page struct {
+				Items []struct {
+					KeyID   string `json:"key_id"`
+					Episode string
+				}
+				NextCursor string `json:"next_cursor"`
+			}
+			require.Equal(t, http.StatusOK, live.call("GET", "/v1/alerts?limit=200"+cursor, nil, &page))
+			for _, a := range page.Items {
+				got[a.KeyID+" "+a.Episode] = true
+			}
+			if page.NextCursor == "" {
+				break
+			}
+			cursor = "&cursor=" + page.NextCursor
+		}
+		if !maps.Equal(got, want) {
+			return fmt.Errorf("live found %d episodes, the backtest %d:\nlive     %v\nbacktest %v", len(got), len(want), slices.Sorted(maps.Keys(got)), slices.Sorted(maps.Keys(want)))
+		}
+		return nil
+	})
+}
+
+func TestScenarioBacktestAndScoreWorkEndToEnd(t *testing.T) {
+	traffic, result := scenario(t, "--seed", "1", "--keys", "40", "--days", "12"), t.TempDir()
+	out, errOut, code := tollkeeper(t, "backtest", traffic, "--out", result, "--html")
+	require.Zero(t, code, errOut)
+	require.Contains(t, out, "suspend_recall")
+	require.FileExists(t, filepath.Join(result, "report.html"))
+	score := exec.Command(program(t, "python3"), shared(t, "scenarios/score.py"), traffic, filepath.Join(result, "decisions.jsonl"), "--json")
+	raw, err := score.CombinedOutput()
+	require.NoError(t, err, "%s", raw)
+	var table struct {
+		Recall float64 `json:"suspend_recall"`
+		False  float64 `json:"false_suspends_per_1000_key_days"`
+	}
+	require.NoError(t, json.Unmarshal(raw, &table))
+	require.GreaterOrEqual(t, table.Recall, 0.9)
+	require.LessOrEqual(t, table.False, 2.1) // one in this little traffic
+}
