@@ -21,8 +21,9 @@ type PartitionAudit struct {
 	ResponseBytes        uint64
 }
 
-// Audit counts what is stored, by topic and partition, exactly. It reads the offsets of every row: seconds per hundred
-// million. Zero times select all, else the records whose plan day is in [from, to).
+// Audit counts what is stored, by topic and partition, exactly: places are counted as offset * 65536 + sub, which is exact
+// up to 2^47 records in a partition. It takes about 4 s and 2 GB of ClickHouse's memory for a hundred million rows; ask for
+// a long history by days. Zero times select all, else the records whose plan day is in [from, to).
 func (db *DB) Audit(ctx context.Context, from, to time.Time) ([]PartitionAudit, error) {
 	ctx, cancel := withTimeout(ctx, 10*time.Minute)
 	defer cancel()
@@ -34,9 +35,9 @@ func (db *DB) Audit(ctx context.Context, from, to time.Time) ([]PartitionAudit, 
 	}
 	rows, err := db.conn.Query(ctx, `SELECT topic_name, partition, toInt64(sum(n)), toInt64(sum(places)), toInt64(sum(duplicates)), min(least_offset), max(most_offset), toInt64(sum(letters)), sum(request_sum), sum(response_sum)
 FROM (
-    SELECT toString(topic) AS topic_name, partition, count() AS n, uniqExact(offset, sub, epoch) AS places, countIf(bitAnd(flags, 2) != 0) AS duplicates,
+    SELECT toString(topic) AS topic_name, partition, count() AS n, uniqExact(toUInt64(offset) * 65536 + sub) AS places, countIf(bitAnd(flags, 2) != 0) AS duplicates,
         min(offset) AS least_offset, max(offset) AS most_offset, toUInt64(0) AS letters, sum(request_bytes) AS request_sum, sum(response_bytes) AS response_sum
-    FROM events WHERE plan_day >= toDate({from:Int32}) AND plan_day < toDate({to:Int32}) GROUP BY topic_name, partition
+    FROM events WHERE plan_day >= toDate({from:Int32}) AND plan_day < toDate({to:Int32}) GROUP BY topic_name, partition, epoch
     UNION ALL
     SELECT toString(topic) AS topic_name, partition, 0, 0, 0, min(offset), max(offset), count(), 0, 0
     FROM dead_letters FINAL WHERE plan_day >= toDate({from:Int32}) AND plan_day < toDate({to:Int32}) GROUP BY topic_name, partition)
