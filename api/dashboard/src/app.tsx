@@ -3,7 +3,7 @@ import { Failure, get, remove, type Alert, type Key, type KeyStatus, type Sessio
 import { Alerts } from "./alerts";
 import { Ask, type Question } from "./ask";
 import { Feed } from "./feed";
-import { number, short } from "./format";
+import { rate, short } from "./format";
 import { Keys } from "./keys";
 import { useEvents, useNow, useResource } from "./live";
 import { Login } from "./login";
@@ -68,7 +68,7 @@ function Dashboard({ session, signOut, expired }: { session: Session; signOut: (
 
   const mayAct = session.role === "admin" || session.role === "security";
   const s = stats.data;
-  const rate = s?.requests_per_second.slice(-3);
+  const last = s?.requests_per_second.slice(-3);
   return (
     <>
       <header className="top">
@@ -80,7 +80,7 @@ function Dashboard({ session, signOut, expired }: { session: Session; signOut: (
         </div>
         <div className="traffic">
           <div>
-            <b>{rate?.length ? number(rate.reduce((sum, p) => sum + p.value, 0) / rate.length) : "–"}</b>
+            <b>{last?.length ? rate(last.reduce((sum, p) => sum + p.value, 0) / last.length) : "–"}</b>
             <span className="muted">requests/s</span>
           </div>
           <Sparkline calls={s?.requests_per_second ?? []} refused={s?.refused_per_second ?? []} />

@@ -4,6 +4,7 @@ const small = new Intl.NumberFormat("en", { maximumSignificantDigits: 3 });
 const compact = new Intl.NumberFormat("en", { notation: "compact", maximumFractionDigits: 1 });
 
 export const number = (n: number) => (Math.abs(n) >= 100 ? count.format(n) : small.format(n));
+export const rate = (n: number) => (n < 100 ? n.toFixed(1) : count.format(n));
 export const short = (n: number) => (Math.abs(n) < 10_000 ? count.format(n) : compact.format(n));
 
 export function ago(time: string, now: number): string {
