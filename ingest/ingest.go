@@ -99,7 +99,7 @@ type Config struct {
 
 	MemoryBytes         int64         // all blocks, buffers and request ids together, 512 MiB
 	FlushInterval       time.Duration // a block is inserted at the latest this long after its first row when the store keeps up, 250 ms
-	MaxBlockRows        int           // 100,000
+	MaxBlockRows        int           // 65,536
 	MaxInsertsPerSecond float64       // over all partitions of this process; the flush interval grows to hold it, 10
 	MaxInserts          int           // at the same time, over all partitions; the number of cores, at least 2
 	InsertTimeout       time.Duration // of one try, 10 s; must be under SessionTimeout
@@ -163,7 +163,7 @@ func setDefaults(c *Config) {
 	def(&c.Group, "tollkeeper")
 	def(&c.MemoryBytes, 512<<20)
 	def(&c.FlushInterval, 250*time.Millisecond)
-	def(&c.MaxBlockRows, 100_000)
+	def(&c.MaxBlockRows, 65_536)
 	def(&c.MaxInserts, max(2, runtime.GOMAXPROCS(0)))
 	def(&c.MaxInsertsPerSecond, 10)
 	def(&c.InsertTimeout, 10*time.Second)

@@ -183,10 +183,6 @@ func measureIngest(ctx context.Context, p part, d *discard) (result, error) {
 }
 
 func newIngester(p part, d *discard, observers []ingest.Observer) (*ingest.Ingester, error) {
-	keys, err := accesslog.NewHMACResolver([]byte("a pepper for benchmarks only"))
-	if err != nil {
-		return nil, err
-	}
 	enricher, err := enrich.New(enrich.Config{})
 	if err != nil {
 		return nil, err
@@ -194,10 +190,18 @@ func newIngester(p part, d *discard, observers []ingest.Observer) (*ingest.Inges
 	return ingest.New(ingest.Config{
 		Brokers: []string{p.Broker}, Topics: []string{p.Topic}, Group: fmt.Sprint("bench-", os.Getpid()), Store: d,
 		NewDecoder: func(string) (ingest.Decoder, error) {
-			return accesslog.New(p.Format, accesslog.Options{Keys: keys})
+			return accesslog.New(p.Format, accesslog.Options{Keys: knownKeys{}})
 		},
 		Enrich: enricher.Fill, Observers: observers, Logger: slog.New(slog.NewTextHandler(os.Stderr, &slog.HandlerOptions{Level: slog.LevelWarn})),
 	})
+}
+
+// knownKeys is a key store that knows the keys of the records, so that detection and quotas have their full work.
+type knownKeys struct{}
+
+func (knownKeys) Resolve(plaintext []byte) (keyID string, known bool) {
+	digits := strings.TrimPrefix(string(plaintext), "tk_live_")
+	return "key_" + digits[:min(5, len(digits))], true
 }
 
 // measureCeiling decodes the topic into batches first and then only inserts them, two at a time.
@@ -241,16 +245,17 @@ func measureCeiling(ctx context.Context, p part, d *discard) (result, error) {
 		go func() {
 			var failed error
 			for i := range work {
+				b := batches[i%len(batches)]
 				span := usage.Span{Topic: "ceiling", From: int64(i), To: int64(i) + 1, Day: int32(time.Now().Unix() / 86400), Epoch: "1"}
-				if err := db.InsertEvents(ctx, span, batches[i]); err != nil {
+				if err := db.InsertEvents(ctx, span, b); err != nil {
 					failed = err
 				}
-				rows.Add(int64(batches[i].Len()))
+				rows.Add(int64(b.Len()))
 			}
 			errs <- failed
 		}()
 	}
-	for i := range batches {
+	for i := range passes * len(batches) {
 		work <- i
 	}
 	close(work)
@@ -272,6 +277,8 @@ const (
 const (
 	ceilingRows = 100_000
 	inserters   = 2
+	// passes is how often the records go into the engine: long enough that its merges in the background are part of it.
+	passes = 4
 )
 
 // gauge reads the process's own cost.

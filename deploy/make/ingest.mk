@@ -1,0 +1,13 @@
+# Ingest's benchmarks (ingest/bench says what is measured) and its long fault run.
+
+.PHONY: bench-ingest
+bench-ingest: engine ## the way of a record from Kafka into ClickHouse: speed, allocations, memory, latency
+	@go build -tags $(TAGS) -o .cache/bench/bench ./ingest/bench && .cache/bench/bench
+
+.PHONY: bench-spine
+bench-spine: engine ## records/s from Kafka to ClickHouse with detection on, beside the raw insert ceiling
+	@go build -tags $(TAGS) -o .cache/bench/bench ./ingest/bench && .cache/bench/bench -spine
+
+.PHONY: chaos
+chaos: parts ## kill ingest, engine and brokers for half an hour and count every record
+	TOLLKEEPER_CHAOS=5 go test -tags $(TAGS) -count=1 -timeout 60m -v -run TestEveryRecordCountsOnceWhateverDies ./ingest
