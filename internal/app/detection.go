@@ -63,7 +63,7 @@ func (d *detection) Assigned(ctx context.Context, topic string, partition int32)
 	if err != nil {
 		return fmt.Errorf("history for %s/%d: %w", topic, partition, err)
 	}
-	w := &watch{engine: engine, known: map[string]struct{}{}, history: history}
+	w := &watch{engine: engine, known: map[string]struct{}{}, view: dictView{}, history: history}
 	if history {
 		if w.taught, err = d.verdicts(ctx); err != nil {
 			return fmt.Errorf("verdicts for %s/%d: %w", topic, partition, err)
@@ -122,7 +122,7 @@ func (d *detection) meet(w *watch, topic string, partition int32, b *usage.Batch
 			fresh = append(fresh, id)
 		}
 	}
-	w.view.next = len(b.KeyID.Values)
+	w.view.done(&b.KeyID)
 	if !w.history || len(fresh) == 0 {
 		return
 	}

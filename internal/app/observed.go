@@ -18,25 +18,32 @@ type observedKeys struct {
 	queue    chan []string
 
 	mu    sync.Mutex
-	views map[partitionID]*dictView
+	views map[partitionID]dictView
 }
 
-// dictView is how far a partition's dictionary of key ids was looked through.
-type dictView struct {
-	generation uint32
-	next       int
-}
+// dictView is how far a partition's dictionaries of key ids were looked through, by their generation: blocks that take
+// turns have one each.
+type dictView map[uint32]int
 
-// fresh returns the values that were added since the last call.
-func (v *dictView) fresh(d *usage.Dict) []string {
-	if v.generation != d.Generation || v.next > len(d.Values) {
-		v.generation, v.next = d.Generation, 0
+// fresh returns the values that were added since done was last called.
+func (v dictView) fresh(d *usage.Dict) []string {
+	next := v[d.Generation]
+	if next > len(d.Values) {
+		next = 0
 	}
-	return d.Values[v.next:]
+	return d.Values[next:]
+}
+
+// done notes that all values were looked at.
+func (v dictView) done(d *usage.Dict) {
+	if len(v) > 16 {
+		clear(v) // generations that are over
+	}
+	v[d.Generation] = len(d.Values)
 }
 
 func newObservedKeys(a *App) *observedKeys {
-	return &observedKeys{log: a.Log, verifier: a.Verifier, queue: make(chan []string, 64), views: map[partitionID]*dictView{}}
+	return &observedKeys{log: a.Log, verifier: a.Verifier, queue: make(chan []string, 64), views: map[partitionID]dictView{}}
 }
 
 // Assigned implements ingest.Observer.
@@ -54,7 +61,7 @@ func (o *observedKeys) Observe(topic string, partition int32, b *usage.Batch) {
 	o.mu.Lock()
 	v := o.views[partitionID{topic, partition}]
 	if v == nil {
-		v = &dictView{}
+		v = dictView{}
 		o.views[partitionID{topic, partition}] = v
 	}
 	o.mu.Unlock()
@@ -71,7 +78,7 @@ func (o *observedKeys) Observe(topic string, partition int32, b *usage.Batch) {
 			return
 		}
 	}
-	v.next = len(b.KeyID.Values)
+	v.done(&b.KeyID)
 }
 
 func (o *observedKeys) run(ctx context.Context) error {

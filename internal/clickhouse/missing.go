@@ -1,0 +1,60 @@
+package clickhouse
+
+import (
+	"context"
+	"time"
+
+	ch "github.com/ClickHouse/clickhouse-go/v2"
+)
+
+// OffsetRange is [From, To) of a partition.
+type OffsetRange struct{ From, To int64 }
+
+// MissingOffsets returns up to limit runs of offsets between the least and the greatest stored one of a partition of which
+// neither an event nor a dead letter is stored, in order. Zero times select all, else the blocks whose plan day is in
+// [from, to), and then what lies between two days is not looked at. Markers of a producer's transactions and compacted
+// records are missing in this sense, too.
+func (db *DB) MissingOffsets(ctx context.Context, topic string, partition int32, from, to time.Time, limit int) ([]OffsetRange, error) {
+	ctx, cancel := withTimeout(ctx, 10*time.Minute)
+	defer cancel()
+	day := func(t time.Time, otherwise int32) int32 {
+		if t.IsZero() {
+			return otherwise
+		}
+		return planDay(t) + 1
+	}
+	rows, err := db.conn.Query(ctx, `SELECT before + 1, offset FROM (
+    SELECT offset, lagInFrame(offset, 1, offset - 1) OVER (ORDER BY offset ROWS BETWEEN UNBOUNDED PRECEDING AND CURRENT ROW) AS before FROM (
+        SELECT DISTINCT offset FROM events
+        WHERE topic = {topic:String} AND partition = {partition:UInt32} AND plan_day >= toDate({from:Int32}) AND plan_day < toDate({to:Int32})
+        UNION DISTINCT
+        SELECT DISTINCT offset FROM dead_letters
+        WHERE topic = {topic:String} AND partition = {partition:UInt32} AND plan_day >= toDate({from:Int32}) AND plan_day < toDate({to:Int32})))
+WHERE offset > before + 1 ORDER BY offset LIMIT {limit:UInt64}`,
+		ch.Named("topic", topic), ch.Named("partition", uint32(partition)), ch.Named("from", day(from, 0)), ch.Named("to", day(to, 65535)),
+		ch.Named("limit", uint64(max(limit, 0))))
+	if err != nil {
+		return nil, wrap("look for missing offsets", err)
+	}
+	defer func() { _ = rows.Close() }()
+	var all []OffsetRange
+	for rows.Next() {
+		var r OffsetRange
+		if err := rows.Scan(&r.From, &r.To); err != nil {
+			return nil, wrap("look for missing offsets", err)
+		}
+		all = append(all, r)
+	}
+	return all, wrap("look for missing offsets", rows.Err())
+}
+
+// OffsetLanded says whether an event of the line at an offset is stored, on whatever plan day.
+func (db *DB) OffsetLanded(ctx context.Context, topic string, partition int32, offset int64, epoch string) (bool, error) {
+	ctx, cancel := withTimeout(ctx, QueryTimeout)
+	defer cancel()
+	var n uint64
+	err := db.conn.QueryRow(ctx, `SELECT count() FROM (SELECT 1 FROM events
+WHERE topic = {topic:String} AND partition = {partition:UInt32} AND offset = {offset:Int64} AND epoch = {epoch:String} LIMIT 1)`,
+		ch.Named("topic", topic), ch.Named("partition", uint32(partition)), ch.Named("offset", offset), ch.Named("epoch", epoch)).Scan(&n)
+	return n > 0, wrap("look for an offset", err)
+}
