@@ -203,7 +203,9 @@ func (b *seriesBacktest) summary() any {
 func (b *seriesBacktest) print(w io.Writer) error {
 	byCategory, names, all := b.totals()
 	tab := tabwriter.NewWriter(w, 0, 0, 2, ' ', tabwriter.AlignRight)
-	row := func(name string, t seriesTotal) { fmt.Fprintf(tab, "%s\t%d\t%d\t%d\t\n", name, t.Files, t.Rows, t.Alerts) }
+	row := func(name string, t seriesTotal) {
+		fmt.Fprintf(tab, "%s\t%d\t%d\t%d\t\n", name, t.Files, t.Rows, t.Alerts)
+	}
 	fmt.Fprintln(tab, "category\tfiles\trows\talerts\t")
 	for _, name := range names {
 		row(name, *byCategory[name])

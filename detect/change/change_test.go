@@ -60,8 +60,11 @@ type law struct {
 }
 
 var nulls = []law{
-	{"Poisson 0.2", 0.2, math.Inf(1), false}, {"Poisson 3", 3, math.Inf(1), true}, {"NegBin 5 size 0.3", 5, 0.3, false},
-	{"NegBin 20 size 1", 20, 1, true}, {"NegBin 500 size 5", 500, 5, true},
+	{"Poisson 0.2", 0.2, math.Inf(1), false},
+	{"Poisson 3", 3, math.Inf(1), true},
+	{"NegBin 5 size 0.3", 5, 0.3, false},
+	{"NegBin 20 size 1", 20, 1, true},
+	{"NegBin 500 size 5", 500, 5, true},
 }
 
 func (l law) at(i int) float64 {
