@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -147,7 +148,7 @@ func (lineDecoder) Decode(line []byte, at Origin, b *usage.Batch) error {
 	if string(line) == "panic" {
 		panic("as asked")
 	}
-	if _, err := fmt.Sscan(string(line), &id, &ms, &key); err != nil || id == "bad" {
+	if _, err := fmt.Sscan(string(line), &id, &ms, &key); err != nil || strings.HasPrefix(id, "bad") {
 		return &Reject{Reason: "bad_line", Detail: "not ID MILLIS KEY"}
 	}
 	r := usage.Record{Offset: at.Offset, TimeMillis: ms, KeyID: key, Source: at.Source, Status: 200}

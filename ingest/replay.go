@@ -1,0 +1,184 @@
+package ingest
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/segmentio/kafka-go"
+
+	"github.com/tollkeeper/tollkeeper/ingest/accesslog"
+	"github.com/tollkeeper/tollkeeper/internal/usage"
+)
+
+// ReplayResult says what became of the dead letters that were to be replayed.
+type ReplayResult struct {
+	Stored   []int64 // offsets whose records are stored now, or were already: their dead letters may be deleted
+	Rejected []int64 // still refused by the decoder
+	Gone     []int64 // the log no longer holds the line
+}
+
+// ReplayDeadLetters reads the lines of a partition's dead letters again from Kafka, decodes them with the decoder of today and
+// stores their records at the offset where they belong. It may be repeated, and broken off, at any time: a line whose
+// records are stored is not stored again. topic is as in the dead letters. Observers do not see the records: their time has
+// passed; sealed hours are reopened by them as by any late record.
+func (in *Ingester) ReplayDeadLetters(ctx context.Context, topic string, partition int32, offsets []int64) (ReplayResult, error) {
+	var res ReplayResult
+	kafkaTopic, epoch := kafkaTopic(topic)
+	offsets = slices.Compact(slices.Sorted(slices.Values(offsets)))
+	committed, metadata, err := in.kafka.committed(ctx, kafkaTopic, partition)
+	if err != nil {
+		return res, err
+	}
+	current := 1
+	if p, err := parsePlan(metadata, committed); err == nil {
+		current = p.epoch
+	}
+	if current != epoch {
+		res.Gone = offsets // of a topic that has been deleted
+		return res, nil
+	}
+	dec, err := in.cfg.NewDecoder(kafkaTopic)
+	if err != nil {
+		return res, err
+	}
+	source := in.cfg.Source(kafkaTopic)
+	var b usage.Batch
+	for _, offset := range offsets {
+		line, err := in.kafka.lineAt(ctx, kafkaTopic, partition, offset)
+		if errors.Is(err, errGone) {
+			res.Gone = append(res.Gone, offset)
+			continue
+		}
+		if err != nil {
+			return res, err
+		}
+		before := b.Len()
+		err = dec.Decode(line, Origin{Offset: offset, ReceivedMillis: in.cfg.Now().UnixMilli(), Source: source}, &b)
+		var r *accesslog.Reject
+		if errors.As(err, &r) {
+			b.Truncate(before)
+			res.Rejected = append(res.Rejected, offset)
+			continue
+		}
+		if err != nil {
+			return res, fmt.Errorf("decode offset %d of %s/%d: %w", offset, topic, partition, err)
+		}
+	}
+	if b.Len() == 0 {
+		return res, nil
+	}
+	if err := in.markReplayed(ctx, topic, partition, &b); err != nil {
+		return res, err
+	}
+	return res, in.storeReplayed(ctx, topic, partition, epoch, &b, &res)
+}
+
+// markReplayed finds records that were counted under another line, by what is stored around their time.
+func (in *Ingester) markReplayed(ctx context.Context, topic string, partition int32, b *usage.Batch) error {
+	win := newWindow(in.cfg.DedupWindow, importDedupBytes)
+	first, last := slices.Min(b.TimeMillis), slices.Max(b.TimeMillis)
+	win.advance(last, in.cfg.Now().UnixMilli())
+	win.oldest = win.epoch - windowEpochs
+	if in.cfg.DedupWindow > 0 {
+		since := time.UnixMilli(first).Add(-in.cfg.DedupWindow)
+		if err := in.cfg.Store.RecentRequestIDs(ctx, topic, partition, since, win.restore); err != nil {
+			return err
+		}
+	}
+	if in.cfg.Enrich != nil {
+		in.cfg.Enrich(b, 0)
+	}
+	win.mark(b, 0, &sourceSeeds{}, in.cfg.Now().UnixMilli())
+	return nil
+}
+
+// storeReplayed stores each line's records as a block of its own, unless they are there.
+func (in *Ingester) storeReplayed(ctx context.Context, topic string, partition int32, epoch int, b *usage.Batch, res *ReplayResult) error {
+	var one usage.Batch
+	var r usage.Record
+	for from := 0; from < b.Len(); {
+		offset := b.Offset[from]
+		to := from
+		one.Reset()
+		for to < b.Len() && b.Offset[to] == offset {
+			b.At(to, &r)
+			one.Append(&r)
+			to++
+		}
+		from = to
+		day := dayOf(in.cfg.Now())
+		span := usage.Span{Topic: topic, Partition: partition, From: offset, To: offset + 1, Day: day, Epoch: strconv.Itoa(epoch)}
+		landed := false
+		// An earlier replay, that was broken off before the dead letter was deleted, may have been yesterday's.
+		for d := day; d > day-maxReplayDays && !landed; d-- {
+			span.Day = d
+			var err error
+			if landed, err = in.cfg.Store.Landed(ctx, span); err != nil {
+				return err
+			}
+		}
+		if span.Day = day; !landed {
+			if err := in.cfg.Store.InsertEvents(ctx, span, &one); err != nil {
+				return err
+			}
+		}
+		res.Stored = append(res.Stored, offset)
+	}
+	return nil
+}
+
+// maxReplayDays is how long a dead letter is kept by default, and so how long ago its replay can have been broken off.
+const maxReplayDays = 15
+
+// kafkaTopic is the reverse of storedTopic.
+func kafkaTopic(stored string) (topic string, epoch int) {
+	if base, n, ok := strings.Cut(stored, "~"); ok {
+		if e, err := strconv.Atoi(n); err == nil && e > 1 {
+			return base, e
+		}
+	}
+	return stored, 1
+}
+
+// errGone is a line that the log does not hold any more.
+var errGone = errors.New("the log no longer holds the line")
+
+// lineAt reads one message.
+func (k *kafkaClient) lineAt(ctx context.Context, topic string, partition int32, offset int64) ([]byte, error) {
+	first, end, err := k.bounds(ctx, topic, partition)
+	if err != nil {
+		return nil, err
+	}
+	if offset < first || offset >= end {
+		return nil, errGone
+	}
+	res, err := k.client.Fetch(ctx, &kafka.FetchRequest{Topic: topic, Partition: int(partition), Offset: offset, MinBytes: 1, MaxBytes: 1, MaxWait: time.Second})
+	if err == nil {
+		err = res.Error
+	}
+	if err != nil {
+		return nil, fmt.Errorf("read offset %d of %s/%d: %w", offset, topic, partition, err)
+	}
+	for {
+		rec, err := res.Records.ReadRecord()
+		if err != nil || rec.Offset > offset {
+			return nil, errGone // compacted away
+		}
+		if rec.Offset < offset {
+			continue
+		}
+		if rec.Value == nil {
+			return nil, nil
+		}
+		line, err := kafka.ReadAll(rec.Value)
+		if err != nil {
+			return nil, fmt.Errorf("read offset %d of %s/%d: %w", offset, topic, partition, err)
+		}
+		return line, nil
+	}
+}

@@ -1,0 +1,51 @@
+package ingest
+
+import (
+	"fmt"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/tollkeeper/tollkeeper/internal/usage"
+)
+
+// mendedDecoder understands lines that start with "bad:" too.
+type mendedDecoder struct{ lineDecoder }
+
+func (d mendedDecoder) Decode(line []byte, at Origin, b *usage.Batch) error {
+	return d.lineDecoder.Decode([]byte(strings.TrimPrefix(string(line), "bad:")), at, b)
+}
+
+func TestDeadLettersAreReplayedOnce(t *testing.T) {
+	c := startCluster(t, 1, "logs")
+	s := newMemStore()
+	c.produce("logs", 0, "r1 1700000000000 k", "bad:r2 1700000000000 k", "bad nothing", "bad:r1 1700000000005 k", "r3 1700000000000 k", "bad:r4 1700000000000")
+	_, stop := run(t, c.config(s))
+	waitFor(t, "the good lines are stored", 10*time.Second, func() bool { n, _ := s.counted(); return n == 2 })
+	stop()
+	cfg := c.config(s)
+	cfg.NewDecoder = func(string) (Decoder, error) { return mendedDecoder{}, nil }
+	in, err := New(cfg)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer in.kafka.close()
+	if len(s.letters) != 4 {
+		t.Fatalf("dead letters %+v, want 4", s.letters)
+	}
+	for range 2 { // the second time, as if the letters had not been deleted yet
+		res, err := in.ReplayDeadLetters(t.Context(), "logs", 0, []int64{1, 2, 3, 5, 99})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got, want := fmt.Sprint(res), "{[1 3] [2 5] [99]}"; got != want {
+			t.Errorf("stored, rejected, gone = %s, want %s", got, want)
+		}
+	}
+	if rows, counted := s.counted(); rows != 4 || counted != 3 {
+		t.Errorf("%d rows, %d counted; want 4 and 3, r1 was counted before", rows, counted)
+	}
+	if res, err := in.ReplayDeadLetters(t.Context(), "logs~3", 0, []int64{1}); err != nil || len(res.Gone) != 1 {
+		t.Errorf("a letter of another epoch: %+v, %v", res, err)
+	}
+}
