@@ -76,12 +76,12 @@ func errorClass(status uint16) int {
 	return -1
 }
 
-// actorOf finds or makes the actor of o.
-func (k *keyState) actorOf(o *obs, fresh bool) (*actor, bool) {
+// actorOf finds or makes the actor of o, by its number.
+func (k *keyState) actorOf(o *obs, fresh bool) (at int, created bool) {
 	for i := range k.actors {
 		a := &k.actors[i]
 		if a.net == o.net && a.agent == o.agent && a.fresh == fresh {
-			return a, false
+			return i, false
 		}
 	}
 	a := actor{net: o.net, agent: o.agent, cc: o.cc, fresh: fresh, first: o.t, last: o.t}
@@ -92,7 +92,7 @@ func (k *keyState) actorOf(o *obs, fresh bool) (*actor, bool) {
 			k.actors = grown
 		}
 		k.actors = append(k.actors, a)
-		return &k.actors[len(k.actors)-1], true
+		return len(k.actors) - 1, true
 	}
 	worst := 0
 	for i := range k.actors {
@@ -101,7 +101,7 @@ func (k *keyState) actorOf(o *obs, fresh bool) (*actor, bool) {
 		}
 	}
 	k.actors[worst] = a
-	return &k.actors[worst], true
+	return worst, true
 }
 
 // again says whether the actor asked for that object before, and remembers it.

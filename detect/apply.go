@@ -24,7 +24,8 @@ func (e *Engine) apply(k *keyState, o *obs) {
 		addr.n |= establishedBit
 	}
 	fresh := !addr.established()
-	a, created := k.actorOf(o, fresh)
+	at, created := k.actorOf(o, fresh)
+	a := &k.actors[at]
 	if created {
 		e.meet(k, a, net, agent, cc)
 	}
@@ -74,20 +75,17 @@ func (e *Engine) apply(k *keyState, o *obs) {
 	}
 	e.meter(k, o)
 	k.last = max(k.last, o.t)
-	e.touch(k, a)
+	e.touch(at)
 }
 
-func (e *Engine) touch(k *keyState, a *actor) {
-	for i := range k.actors {
-		if &k.actors[i] == a {
-			for _, t := range e.touched {
-				if int(t) == i {
-					return
-				}
-			}
-			e.touched = append(e.touched, uint16(i))
+// touch notes that actor number i was active in this second.
+func (e *Engine) touch(i int) {
+	for _, t := range e.touched {
+		if int(t) == i {
+			return
 		}
 	}
+	e.touched = append(e.touched, uint16(i))
 }
 
 // meter counts the record in the running hour of its key and of the platform.

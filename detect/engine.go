@@ -2,6 +2,7 @@ package detect
 
 import (
 	"fmt"
+	"slices"
 
 	"github.com/tollkeeper/tollkeeper/detect/tail"
 	"github.com/tollkeeper/tollkeeper/internal/usage"
@@ -40,7 +41,9 @@ type Engine struct {
 	guesses   guesses
 
 	second  int64
-	buf     []obs
+	buf     []obs    // the second that is being collected
+	order   []uint64 // scratch of flush
+	rows    []obs    // scratch of flush: one key's part of the second
 	arena   []byte
 	warm    bool
 	touched []uint16
@@ -172,18 +175,28 @@ func (e *Engine) flush() {
 	if len(e.buf) == 0 {
 		return
 	}
-	sortSecond(e.buf)
-	for i := 0; i < len(e.buf); {
-		k := &e.keys[e.buf[i].key]
-		e.touched = e.touched[:0]
-		j := i
-		for ; j < len(e.buf) && e.buf[j].key == e.buf[i].key; j++ {
-			e.apply(k, &e.buf[j])
-		}
-		e.judge(k, e.buf[i:j])
-		i = j
+	// Numbers are sorted, not the records: key above, position below.
+	e.order = e.order[:0]
+	for i := range e.buf {
+		e.order = append(e.order, uint64(e.buf[i].key)<<32|uint64(i))
 	}
-	t := e.buf[len(e.buf)-1].t
+	slices.Sort(e.order)
+	t := int64(0)
+	for i := 0; i < len(e.order); {
+		number := uint32(e.order[i] >> 32)
+		e.rows = e.rows[:0]
+		for ; i < len(e.order) && uint32(e.order[i]>>32) == number; i++ {
+			e.rows = append(e.rows, e.buf[uint32(e.order[i])])
+		}
+		sortSecond(e.rows)
+		k := &e.keys[number]
+		e.touched = e.touched[:0]
+		for j := range e.rows {
+			e.apply(k, &e.rows[j])
+		}
+		e.judge(k, e.rows)
+		t = max(t, e.rows[len(e.rows)-1].t)
+	}
 	e.buf, e.arena = e.buf[:0], e.arena[:0]
 	if !e.warm {
 		e.sweep(t)

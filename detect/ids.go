@@ -126,7 +126,7 @@ func (w *walk) step(class int, null *[gapClasses]float64) {
 
 // score is log10 of the evidence: the best pace, less the price of having tried three paces and many beginnings.
 func (w *walk) score() float64 {
-	return max(0, float64(max(w.sum[0], w.sum[1], w.sum[2]))-math.Log10(3)-math.Log10(1+float64(w.n)/8))
+	return max(0, float64(max(w.sum[0], w.sum[1], w.sum[2]))-math.Log10(3)-math.Log10(1+float64(w.n)/3))
 }
 
 // Share of requests for an object that the client asked for shortly before: of customers' clients, and of those that want

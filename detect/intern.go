@@ -29,26 +29,28 @@ func (n *names) number(s string) uint32 {
 	return i
 }
 
-// column translates the numbers of one dictionary column into lasting ones, for as long as the dictionary stays the same.
+// column translates the numbers of one dictionary column into lasting ones. It remembers which string it translated, so that a
+// batch that was made anew in the same place cannot be taken for its predecessor: comparing a string with itself is comparing
+// two pointers.
 type column struct {
-	dict *usage.Dict
-	gen  uint32
-	to   []uint32 // lasting number + 1, 0 where not yet known
+	known []translation
+}
+
+type translation struct {
+	from string
+	to   uint32
+	ok   bool
 }
 
 // at returns the lasting number of row i.
 func (c *column) at(d *usage.Dict, i int, lookup func(string) uint32) uint32 {
-	if c.dict != d || c.gen != d.Generation {
-		c.dict, c.gen, c.to = d, d.Generation, c.to[:0]
-	}
 	j := d.Index[i]
-	if int(j) >= len(c.to) {
-		c.to = append(c.to, make([]uint32, len(d.Values)-len(c.to))...)
+	if int(j) >= len(c.known) {
+		c.known = append(c.known, make([]translation, len(d.Values)-len(c.known))...)
 	}
-	if v := c.to[j]; v != 0 {
-		return v - 1
+	t := &c.known[j]
+	if v := d.Values[j]; !t.ok || t.from != v {
+		*t = translation{from: v, to: lookup(v), ok: true}
 	}
-	v := lookup(d.Values[j])
-	c.to[j] = v + 1
-	return v
+	return t.to
 }
