@@ -29,7 +29,7 @@ func Logger(w io.Writer, level, format string) *slog.Logger {
 	}
 	switch format {
 	case "pretty":
-		return slog.New(tint.NewHandler(w, &tint.Options{Level: l, TimeFormat: "15:04:05.000"}))
+		return slog.New(tint.NewTextHandler(w, &tint.Options{Level: l, TimeFormat: "15:04:05.000"}))
 	case "text":
 		return slog.New(slog.NewTextHandler(w, &slog.HandlerOptions{Level: l}))
 	default:
