@@ -22,7 +22,7 @@ type PartitionAudit struct {
 }
 
 // Audit counts what is stored, by topic and partition, exactly: places are counted as offset * 65536 + sub, which is exact
-// up to 2^47 records in a partition. It takes about 4 s and 2 GB of ClickHouse's memory for a hundred million rows; ask for
+// up to 2^47 records in a partition. It takes about 4 s and a few GB of ClickHouse's memory for a hundred million rows; ask for
 // a long history by days. Zero times select all, else the records whose plan day is in [from, to).
 func (db *DB) Audit(ctx context.Context, from, to time.Time) ([]PartitionAudit, error) {
 	ctx, cancel := withTimeout(ctx, 10*time.Minute)
