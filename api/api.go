@@ -120,8 +120,12 @@ func New(cfg Config) (*Server, error) {
 // Handler returns the handler of all routes.
 func (s *Server) Handler() http.Handler { return s.engine }
 
-// Stopping makes /readyz fail, so that balancers send no more requests. Call it before closing the listener.
-func (s *Server) Stopping() { s.health.stopping.Store(true) }
+// Stopping makes /readyz fail, so that balancers send no more requests, and ends the live streams, which a graceful shutdown
+// would otherwise wait for. Call it before closing the listener.
+func (s *Server) Stopping() {
+	s.health.stopping.Store(true)
+	s.events.Close()
+}
 
 // Events returns the ring that GET /v1/events reads.
 func (s *Server) Events() *Events { return s.events }
@@ -148,7 +152,7 @@ func (s *Server) route() error {
 	strict := gen.NewStrictHandlerWithOptions(&handlers{s}, nil, gen.StrictGinServerOptions{
 		RequestErrorHandlerFunc: func(c *gin.Context, err error) {
 			// The body was checked before: what is left are numbers beyond 64 bits and times that do not exist.
-			s.fail(c, &Error{Code: CodeInvalidRequest, Fields: []gen.FieldProblem{{Pointer: "#", Message: decodeMessage(err)}}, Cause: err})
+			s.fail(c, &Error{Code: CodeInvalidRequest, Fields: []gen.FieldProblem{{Pointer: "#", Detail: decodeMessage(err)}}, Cause: err})
 		},
 		HandlerErrorFunc: func(c *gin.Context, err error) { s.fail(c, err) },
 		ResponseErrorHandlerFunc: func(c *gin.Context, err error) {

@@ -95,8 +95,8 @@ func TestLiveEvents(t *testing.T) {
 	again, _ := s.next()
 	require.Equal(t, "first", again.Text)
 
-	// The server's end is the stream's end.
-	events.Close()
+	// The server's end is the stream's end: a graceful shutdown does not wait for open dashboards.
+	f.server.Stopping()
 	for name != "end" {
 		_, name = s.next()
 	}

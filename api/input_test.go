@@ -48,7 +48,7 @@ func TestBadBodiesAreNamedByField(t *testing.T) {
 			p := a.problem(400, api.CodeInvalidRequest)
 			require.NotEmpty(t, p.Errors)
 			require.Equal(t, c.pointer, p.Errors[0].Pointer, "%s", a.body)
-			require.Contains(t, p.Errors[0].Message, c.message)
+			require.Contains(t, p.Errors[0].Detail, c.message)
 			require.NotContains(t, string(a.body), secret)
 		})
 	}

@@ -119,12 +119,12 @@ func (e *Error) Unwrap() error { return e.Cause }
 
 // Invalid is an error about one field of the body; pointer is a JSON Pointer such as /allowed_cidrs/2.
 func Invalid(pointer, message string) error {
-	return &Error{Code: CodeInvalidRequest, Fields: []gen.FieldProblem{{Pointer: "#" + pointer, Message: message}}}
+	return &Error{Code: CodeInvalidRequest, Fields: []gen.FieldProblem{{Pointer: "#" + pointer, Detail: message}}}
 }
 
 // InvalidParameter is an error about one parameter of the path, the query or the header.
 func InvalidParameter(name, message string) error {
-	return &Error{Code: CodeInvalidRequest, Fields: []gen.FieldProblem{{Parameter: name, Message: message}}}
+	return &Error{Code: CodeInvalidRequest, Fields: []gen.FieldProblem{{Parameter: name, Detail: message}}}
 }
 
 // Conflict says that the present state does not allow the change; detail says what to do instead.

@@ -49,7 +49,7 @@ func (s *Server) validate(c *gin.Context) {
 func checkParameters(op *operation, c *gin.Context) []gen.FieldProblem {
 	var problems []gen.FieldProblem
 	add := func(name, message string) {
-		problems = append(problems, gen.FieldProblem{Parameter: name, Message: message})
+		problems = append(problems, gen.FieldProblem{Parameter: name, Detail: message})
 	}
 	query := c.Request.URL.Query()
 	known := make(map[string]bool, len(op.params))
@@ -110,7 +110,7 @@ func checkValue(schema *openapi3.Schema, text string) string {
 		if len(found) == 0 {
 			return "is not valid"
 		}
-		return found[0].Message
+		return found[0].Detail
 	}
 	return ""
 }
@@ -145,7 +145,7 @@ func checkBody(op *operation, c *gin.Context) error {
 	if err := op.body.VisitJSON(value, openapi3.MultiErrors(), openapi3.EnableFormatValidation(), openapi3.VisitAsRequest()); err != nil {
 		problems := fieldProblems(err)
 		if len(problems) == 0 {
-			problems = []gen.FieldProblem{{Pointer: "#", Message: "does not match the description"}}
+			problems = []gen.FieldProblem{{Pointer: "#", Detail: "does not match the description"}}
 		}
 		return &Error{Code: CodeInvalidRequest, Fields: problems}
 	}
@@ -191,11 +191,11 @@ func fieldProblems(err error) []gen.FieldProblem {
 		path := e.JSONPointer()
 		if names := unknownFields(e); len(names) > 0 {
 			for _, name := range names {
-				out = append(out, gen.FieldProblem{Pointer: pointer(append(slices.Clone(path), name)), Message: "is not a known field"})
+				out = append(out, gen.FieldProblem{Pointer: pointer(append(slices.Clone(path), name)), Detail: "is not a known field"})
 			}
 			return
 		}
-		out = append(out, gen.FieldProblem{Pointer: pointer(path), Message: schemaMessage(e)})
+		out = append(out, gen.FieldProblem{Pointer: pointer(path), Detail: schemaMessage(e)})
 	}
 	walk(err)
 	slices.SortStableFunc(out, func(a, b gen.FieldProblem) int { return strings.Compare(a.Pointer, b.Pointer) })

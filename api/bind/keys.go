@@ -281,7 +281,7 @@ func keyError(err error) error {
 		if e.Field == "cursor" {
 			return badCursor
 		}
-		return &api.Error{Code: api.CodeInvalidRequest, Fields: []gen.FieldProblem{{Pointer: "#/" + toPointer(e.Field), Message: e.Problem}}, Cause: err}
+		return &api.Error{Code: api.CodeInvalidRequest, Fields: []gen.FieldProblem{{Pointer: "#/" + toPointer(e.Field), Detail: e.Problem}}, Cause: err}
 	}
 	return err
 }

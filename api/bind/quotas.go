@@ -255,10 +255,10 @@ func quotaError(err error, prefix string) error {
 		e := &api.Error{Code: api.CodeInvalidRequest, Cause: err}
 		for _, p := range list {
 			if prefix == "" {
-				e.Fields = append(e.Fields, gen.FieldProblem{Parameter: p.Field, Message: p.Message})
+				e.Fields = append(e.Fields, gen.FieldProblem{Parameter: p.Field, Detail: p.Message})
 				continue
 			}
-			e.Fields = append(e.Fields, gen.FieldProblem{Pointer: prefix + toPointer(p.Field), Message: p.Message})
+			e.Fields = append(e.Fields, gen.FieldProblem{Pointer: prefix + toPointer(p.Field), Detail: p.Message})
 		}
 		return e
 	}

@@ -119,7 +119,7 @@ func tokenError(err error) error {
 	case errors.Is(err, tokens.ErrInput):
 		field, problem, _ := strings.Cut(err.Error(), ": ")
 		problem = strings.TrimSuffix(problem, ": "+tokens.ErrInput.Error())
-		return &api.Error{Code: api.CodeInvalidRequest, Fields: []gen.FieldProblem{{Pointer: "#/" + field, Message: problem}}, Cause: err}
+		return &api.Error{Code: api.CodeInvalidRequest, Fields: []gen.FieldProblem{{Pointer: "#/" + field, Detail: problem}}, Cause: err}
 	}
 	return err
 }

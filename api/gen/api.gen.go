@@ -872,8 +872,8 @@ type Example struct {
 
 // FieldProblem defines model for FieldProblem.
 type FieldProblem struct {
-	// Message What is wrong.
-	Message string `json:"message"`
+	// Detail What is wrong.
+	Detail string `json:"detail"`
 
 	// Parameter Name of the path or query parameter or header.
 	Parameter string `json:"parameter,omitempty,omitzero"`

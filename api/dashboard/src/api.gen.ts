@@ -873,7 +873,7 @@ export interface components {
              * @description What is wrong.
              * @example must have at least 1 character
              */
-            message: string;
+            detail: string;
         };
         /**
          * @description State of a key.

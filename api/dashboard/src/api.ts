@@ -17,7 +17,7 @@ export class Failure extends Error {
     readonly status: number,
     readonly problem: Problem | undefined,
   ) {
-    const fields = problem?.errors?.map((e) => `${e.pointer ?? e.parameter ?? ""} ${e.message}`).join("; ");
+    const fields = problem?.errors?.map((e) => `${e.pointer ?? e.parameter ?? ""} ${e.detail}`).join("; ");
     super(fields || problem?.detail || problem?.title || "The server did not answer.");
   }
 }
