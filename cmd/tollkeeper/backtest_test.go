@@ -1,0 +1,96 @@
+package main
+
+import (
+	"bytes"
+	"encoding/json"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+)
+
+// A small scenario of the shared generator goes through backtest and the shared scorer: both must say the same.
+func TestBacktestScoresAsTheSharedScorerDoes(t *testing.T) {
+	python := program(t, "python3")
+	traffic, out := t.TempDir(), t.TempDir()
+	run := func(name string, args ...string) []byte {
+		t.Helper()
+		var stdout, stderr bytes.Buffer
+		cmd := exec.Command(name, args...)
+		cmd.Dir, cmd.Stdout, cmd.Stderr = repository(t), &stdout, &stderr
+		require.NoError(t, cmd.Run(), "%s %v\n%s", name, args, stderr.String())
+		return stdout.Bytes()
+	}
+	run(python, shared(t, "scenarios/scenario.py"), "--seed", "1", "--keys", "40", "--days", "14", "--scale", "0.5", "--out", traffic)
+
+	var result struct {
+		Records float64 `json:"records"`
+		Score   map[string]any
+	}
+	require.NoError(t, json.Unmarshal(run(binary, "backtest", traffic, "--out", out, "--html", "--json"), &result))
+	var scored map[string]any
+	require.NoError(t, json.Unmarshal(run(python, shared(t, "scenarios/score.py"), traffic, filepath.Join(out, "decisions.jsonl"), "--json"), &scored))
+
+	require.Greater(t, result.Records, 10000.0)
+	for _, name := range []string{"suspend_episodes", "suspend_recall", "flag_recall", "false_suspends", "false_flag_days", "requests_to_suspend_median"} {
+		if scored[name] == nil {
+			continue
+		}
+		require.InDelta(t, scored[name], result.Score[name], 1e-4, name)
+	}
+	require.GreaterOrEqual(t, result.Score["suspend_recall"], 0.9)
+	require.LessOrEqual(t, result.Score["false_suspends"], 1.0)
+	page, err := os.ReadFile(filepath.Join(out, "report.html"))
+	require.NoError(t, err)
+	require.Contains(t, string(page), "<svg")
+
+	observed := t.TempDir()
+	policy := filepath.Join(observed, "policy.yaml")
+	require.NoError(t, os.WriteFile(policy, []byte("version: 1\npolicies:\n- {id: trial, mode: observe}\n"), 0o600))
+	run(binary, "backtest", traffic, "--policy", policy, "--out", observed)
+	decisions, err := os.ReadFile(filepath.Join(observed, "decisions.jsonl"))
+	require.NoError(t, err)
+	require.Empty(t, string(decisions), "a policy that only observes acted")
+}
+
+func TestBacktestSaysWhatIsMissing(t *testing.T) {
+	empty := t.TempDir()
+	for name, c := range map[string]struct {
+		args []string
+		says string
+	}{
+		"no out":    {[]string{"backtest", empty}, "--out is missing"},
+		"no events": {[]string{"backtest", empty, "--out", filepath.Join(empty, "x")}, "neither events.jsonl.gz nor events.jsonl"},
+		"no file":   {[]string{"backtest", filepath.Join(empty, "none"), "--out", empty}, "cannot read"},
+		"shards":    {[]string{"backtest", empty, "--out", empty, "--shards", "0"}, "--shards is 0"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			out, err := exec.Command(binary, c.args...).CombinedOutput()
+			var exit *exec.ExitError
+			require.ErrorAs(t, err, &exit)
+			require.Equal(t, exitUsage, exit.ExitCode(), "%s", out)
+			require.Contains(t, string(out), c.says)
+			require.Equal(t, 1, strings.Count(strings.TrimSpace(string(out)), "\n")+1, "one line: %s", out)
+		})
+	}
+}
+
+// Without labels the command says what it would have done, for any format.
+func TestBacktestOfAnUnlabelledLog(t *testing.T) {
+	dir := t.TempDir()
+	log := filepath.Join(dir, "events.jsonl")
+	var b bytes.Buffer
+	for i := range 500 {
+		fmt.Fprintf(&b, `{"time":"2026-03-%02dT10:00:%02d.000Z","request_id":"r%d","key_id":"k%d","method":"GET","host":"h","path":"/v1/a/%d","status":200,"latency_ms":3,"request_bytes":10,"response_bytes":100,"client_ip":"192.0.2.%d","user_agent":"curl/8"}`+"\n",
+			1+i/60, i%60, i, i%3, i%7, i%3)
+	}
+	require.NoError(t, os.WriteFile(log, b.Bytes(), 0o600))
+	out, err := exec.Command(binary, "backtest", log, "--out", dir, "--shards", "2").CombinedOutput()
+	require.NoError(t, err, "%s", out)
+	require.Contains(t, string(out), "500 records of 3 keys")
+	require.Contains(t, string(out), "It would have suspended 0 keys' use")
+}
