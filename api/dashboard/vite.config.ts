@@ -6,5 +6,5 @@ import { defineConfig } from "vite";
 export default defineConfig({
   plugins: [react()],
   build: { outDir: "dist", sourcemap: false, assetsInlineLimit: 0, modulePreload: { polyfill: false }, target: "es2022" },
-  server: { proxy: { "/v1": { target: "http://127.0.0.1:8080", changeOrigin: true } } },
+  server: { proxy: { "/v1": { target: "http://127.0.0.1:8080", changeOrigin: false } } },
 });
