@@ -73,7 +73,9 @@ func (e *Engine) apply(k *keyState, o *obs) {
 	} else if a.netNew && !k.accused(o) {
 		e.gather(k, a, o)
 	}
-	e.meter(k, o)
+	if k.hours == nil || !k.accused(o) { // a thief's traffic is no part of the key's day
+		e.meter(k, o)
+	}
 	k.last = max(k.last, o.t)
 	e.touch(at)
 }

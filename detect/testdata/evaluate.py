@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Runs the labelled scenarios and our own families through `tollkeeper backtest` and writes detect/EVALUATION.md.
 
-    evaluate.py --binary bin/tollkeeper --cache .cache/scenarios [--seeds 1-5] [--held-out 11-13] [--families 101-103]
+    evaluate.py --binary bin/tollkeeper --cache .cache/scenarios [--seeds 1-5] [--fresh 21-23] [--families 101-103]
 
 Traffic that was generated before is taken from the cache. TOLLKEEPER_SHARED names the folder with the generator.
 """
@@ -68,8 +68,10 @@ def main():
     ap.add_argument("--binary", default=os.path.join(ROOT, "bin", "tollkeeper"))
     ap.add_argument("--cache", default=os.path.join(ROOT, ".cache", "scenarios"))
     ap.add_argument("--seeds", default="1-5")
-    ap.add_argument("--held-out", default="11-16")
+    ap.add_argument("--checked", default="11-16")
+    ap.add_argument("--fresh", default="21-23")
     ap.add_argument("--families", default="101-103")
+    ap.add_argument("--fresh-families", default="104")
     ap.add_argument("--nab", help="JSON file with the result of the series")
     a = ap.parse_args()
     os.makedirs(a.cache, exist_ok=True)
@@ -83,8 +85,10 @@ def main():
     speeds = []
     for key, title, generator, prefix, which in (
             ("public", "Public seeds", shared, "s", a.seeds),
-            ("held_out", "Held-out seeds: never looked at while the engine was made", shared, "s", a.held_out),
-            ("families", "Families of our own (`testdata/families`)", own, "f", a.families)):
+            ("checked", "Seeds that were watched while the engine was made, but not worked on case by case", shared, "s", a.checked),
+            ("fresh", "Fresh seeds: generated when the engine was finished", shared, "s", a.fresh),
+            ("families", "Families of our own (`testdata/families`); their failures were worked on", own, "f", a.families),
+            ("fresh_families", "Families of our own, fresh seed", own, "f", a.fresh_families)):
         rows = [(str(n), run(a.binary, a.cache, generator, prefix, n)) for n in seeds(which)]
         speeds += [s["records_per_second"] for _, s in rows]
         out += ["", "## " + title, ""]

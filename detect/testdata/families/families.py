@@ -3,8 +3,7 @@
 
     TOLLKEEPER_SHARED=../shared families.py --seed 7 --out DIR [as scenario.py]
 
-They exist to check that detection has learnt what customers and thieves do, and not the shared families: none of the
-constants of the engine was fitted to them one by one. `expect` means what it means in scenario.py. Where an honest reader
+They exist to check that detection has learnt what customers and thieves do, and not the shared families. `expect` means what it means in scenario.py. Where an honest reader
 of the log could not say which it is (a penetration test, a bulk synchronisation by a new client), the label is `flag`: a
 suspension is then neither right nor wrong.
 """
