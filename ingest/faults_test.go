@@ -42,6 +42,7 @@ func TestEveryRecordCountsOnceWhateverDies(t *testing.T) {
 			return // the parts may not be whole any more
 		}
 	}
+	base.verifySealed(*base.truths)
 }
 
 const session = 6 * time.Second
@@ -102,6 +103,9 @@ func brokersKilled(t *testing.T, r *rig) {
 func zombie(t *testing.T, r *rig) {
 	topic := r.topic("zombie")
 	for round := range times(1) {
+		if round > 0 {
+			topic = r.topic(fmt.Sprint("zombie", round))
+		}
 		a := r.startIngest(topic, fmt.Sprint("a", round), session)
 		want, done := r.produce(topic, 60_000, 6_000, false, false)
 		time.Sleep(2 * time.Second)

@@ -59,11 +59,16 @@ func dialBuffered(ctx context.Context, network, addr string) (net.Conn, error) {
 	return &bufferedConn{Conn: conn, r: bufio.NewReaderSize(conn, fetchBufferBytes)}, nil
 }
 
+// dialTimeout bounds one broker's answer to where a partition's leader is; the client library would ask it for ever.
+const dialTimeout = 5 * time.Second
+
 // dialPartition connects to the partition's leader, asking each broker in turn where that is.
 func (k *kafkaClient) dialPartition(ctx context.Context, topic string, partition int32) (*kafka.Conn, error) {
 	var last error
 	for _, b := range k.brokers {
-		conn, err := k.dataDia.DialLeader(ctx, "tcp", b, topic, int(partition))
+		try, cancel := context.WithTimeout(ctx, dialTimeout)
+		conn, err := k.dataDia.DialLeader(try, "tcp", b, topic, int(partition))
+		cancel()
 		if err == nil {
 			return conn, nil
 		}

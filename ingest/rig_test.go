@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
+	"maps"
 	"math/rand/v2"
 	"net"
 	"net/http"
@@ -16,6 +17,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -37,11 +39,12 @@ type rig struct {
 	engine *engineProcess
 	proxy  *faultProxy
 	db     *clickhouse.DB // the test's own way to the engine, behind no proxy
+	truths *[]*truth      // of all topics
 }
 
 func newRig(t *testing.T, brokers int) *rig {
 	t.Helper()
-	r := &rig{t: t, engine: startEngine(t)}
+	r := &rig{t: t, engine: startEngine(t), truths: &[]*truth{}}
 	r.kafka = kafkatest.Start(t, brokers)
 	r.proxy = startProxy(t, r.engine.socket)
 	direct := startProxy(t, r.engine.socket)
@@ -235,6 +238,7 @@ type truth struct {
 // again, as a gateway does that did not see the answer; with poison some lines are broken.
 func (r *rig) produce(topic string, n, perSecond int, retries, poison bool) (*truth, <-chan struct{}) {
 	tr := &truth{perKey: map[string]int64{}}
+	*r.truths = append(*r.truths, tr)
 	done := make(chan struct{})
 	w := &kafka.Writer{Addr: kafka.TCP(r.kafka.Brokers()...), Topic: topic, Balancer: &kafka.Hash{}, RequiredAcks: kafka.RequireAll,
 		Compression: kafka.Lz4, BatchSize: 2000, BatchTimeout: 5 * time.Millisecond, WriteTimeout: 5 * time.Second, ReadTimeout: 5 * time.Second, MaxAttempts: 1}
@@ -309,7 +313,10 @@ func (r *rig) verify(topic string, want *truth, within time.Duration) {
 			break
 		}
 		if time.Now().After(deadline) {
-			t.Fatalf("%s: %d of %d records are stored after %s, %v", topic, n, want.records, within, err)
+			rows, places, _ := count("SELECT count(), uniqExact(partition, offset) FROM events WHERE topic = ?")
+			t.Errorf("%s: %d of %d records are stored after %s, %v; %d rows, %d places", topic, n, want.records, within, err, rows, places)
+			r.waitCommitted(topic, 0) // names the partition that stands still
+			return
 		}
 		time.Sleep(100 * time.Millisecond)
 	}
@@ -330,7 +337,63 @@ func (r *rig) verify(topic string, want *truth, within time.Duration) {
 	if leaks, _, err := count("SELECT count(), toUInt64(0) FROM dead_letters WHERE topic = ? AND line LIKE '%canary%'"); err != nil || leaks != 0 {
 		t.Errorf("%s: %d dead letters show a key, %v", topic, leaks, err)
 	}
+	r.verifyPerKey(topic, want)
 	t.Logf("%s: %d records counted once, %d dead letters", topic, n, want.poison)
+}
+
+// verifyPerKey holds each key's count against what was produced for it.
+func (r *rig) verifyPerKey(topic string, want *truth) {
+	t := r.t
+	t.Helper()
+	rows, err := r.db.Conn().Query(t.Context(), "SELECT key_id, count() FROM events WHERE topic = ? AND bitAnd(flags, 2) = 0 GROUP BY key_id", topic)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer rows.Close()
+	got := map[string]int64{}
+	for rows.Next() {
+		var key string
+		var n uint64
+		if err := rows.Scan(&key, &n); err != nil {
+			t.Fatal(err)
+		}
+		got[key] = int64(n)
+	}
+	if !maps.Equal(got, want.perKey) {
+		t.Errorf("%s: the keys' counts are not those produced", topic)
+	}
+}
+
+// verifySealed seals every hour and holds the sealed usage of each key, over all topics of the rig, against the truth.
+func (r *rig) verifySealed(truths []*truth) {
+	t := r.t
+	t.Helper()
+	from, to := time.Now().Add(-3*time.Hour).UTC().Truncate(time.Hour), time.Now().Add(time.Hour).UTC().Truncate(time.Hour)
+	for range 2 { // sealing again changes nothing
+		if _, err := r.db.SealHours(t.Context(), from, to); err != nil {
+			t.Fatal(err)
+		}
+	}
+	want := map[string]int64{}
+	for _, tr := range truths {
+		for k, n := range tr.perKey {
+			want[k] += n
+		}
+	}
+	usage, err := r.db.UsageByKey(t.Context(), slices.Collect(maps.Keys(want)), from, to, clickhouse.Total)
+	if err != nil {
+		t.Fatal(err)
+	}
+	got := map[string]int64{}
+	for _, u := range usage {
+		got[u.KeyID] += int64(u.Requests)
+	}
+	if !maps.Equal(got, want) {
+		t.Error("sealed usage is not what was produced")
+	}
+	if diffs, err := r.db.AuditSealed(t.Context(), from, to, 10); err != nil || len(diffs) != 0 {
+		t.Errorf("audit of sealed usage: %v, %v", diffs, err)
+	}
 }
 
 // waitCommitted waits until the group has committed to the end of every partition with nothing pending.
