@@ -3,123 +3,16 @@ package ingest
 import (
 	"context"
 	"fmt"
-	"log/slog"
 	"math/rand/v2"
 	"slices"
 	"strings"
-	"sync"
 	"sync/atomic"
 	"testing"
 	"time"
 
-	"github.com/segmentio/kafka-go"
-	"github.com/twmb/franz-go/pkg/kfake"
-
 	"github.com/tollkeeper/tollkeeper/ingest/accesslog"
 	"github.com/tollkeeper/tollkeeper/internal/usage"
 )
-
-// cluster is a Kafka in the test's process, seen through the real protocol.
-type cluster struct {
-	*kfake.Cluster
-	t    *testing.T
-	addr string
-}
-
-func startCluster(t *testing.T, partitions int32, topics ...string) *cluster {
-	t.Helper()
-	c, err := kfake.NewCluster(kfake.NumBrokers(1), kfake.SeedTopics(partitions, topics...), kfake.GroupMinSessionTimeout(100*time.Millisecond))
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(c.Close)
-	return &cluster{c, t, c.ListenAddrs()[0]}
-}
-
-func (c *cluster) produce(topic string, partition int, lines ...string) {
-	c.t.Helper()
-	conn, err := kafka.DialLeader(context.Background(), "tcp", c.addr, topic, partition)
-	if err != nil {
-		c.t.Fatal(err)
-	}
-	defer conn.Close()
-	var ms []kafka.Message
-	for _, l := range lines {
-		ms = append(ms, kafka.Message{Value: []byte(l)})
-	}
-	if _, err := conn.WriteCompressedMessages(kafka.Lz4.Codec(), ms...); err != nil {
-		c.t.Fatal(err)
-	}
-}
-
-func (c *cluster) committed(group, topic string, partition int32) (int64, string) {
-	c.t.Helper()
-	k := newKafkaClient(&Config{Brokers: []string{c.addr}, Group: group})
-	defer k.close()
-	off, meta, err := k.committed(context.Background(), topic, partition)
-	if err != nil {
-		c.t.Fatal(err)
-	}
-	return off, meta
-}
-
-func (c *cluster) config(s Store) Config {
-	return Config{
-		Brokers: []string{c.addr}, Topics: []string{"logs"}, Group: "g", Store: s,
-		NewDecoder:    func(string) (Decoder, error) { return lineDecoder{}, nil },
-		FlushInterval: 30 * time.Millisecond, MaxInsertsPerSecond: 1000, FetchWait: 20 * time.Millisecond,
-		SessionTimeout: 3 * time.Second, HeartbeatInterval: 200 * time.Millisecond, InsertTimeout: 2 * time.Second,
-		Logger: slog.New(slog.NewTextHandler(testWriter{c.t}, nil)),
-	}
-}
-
-type testWriter struct{ t *testing.T }
-
-func (w testWriter) Write(p []byte) (int, error) {
-	w.t.Log(strings.TrimSpace(string(p)))
-	return len(p), nil
-}
-
-// run starts an ingester and returns how to stop it; stopping waits for its end.
-func run(t *testing.T, cfg Config) (*Ingester, func()) {
-	t.Helper()
-	in, err := New(cfg)
-	if err != nil {
-		t.Fatal(err)
-	}
-	ctx, cancel := context.WithCancel(context.Background())
-	done := make(chan struct{})
-	go func() {
-		defer close(done)
-		if err := in.Run(ctx); err != nil {
-			t.Errorf("Run() = %v", err)
-		}
-	}()
-	stop := sync.OnceFunc(func() { cancel(); <-done })
-	t.Cleanup(stop)
-	return in, stop
-}
-
-func numbered(from, to int) []string {
-	var out []string
-	for i := from; i < to; i++ {
-		out = append(out, fmt.Sprintf("r%d %d key_%d", i, 1_700_000_000_000+i, i%7))
-	}
-	return out
-}
-
-func offsetsOf(s *memStore, partition int32) []int64 {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	var out []int64
-	for _, r := range s.rows {
-		if r.partition == partition {
-			out = append(out, r.Offset)
-		}
-	}
-	slices.Sort(out)
-	return out
-}
 
 func TestEveryLineIsStoredOnceAndCommitted(t *testing.T) {
 	c := startCluster(t, 2, "logs")
@@ -458,99 +351,6 @@ func TestASlowStoreSlowsFetchingInsteadOfFillingMemory(t *testing.T) {
 	for _, b := range s.blocks {
 		if b.To-b.From > 500 {
 			t.Errorf("block of %d offsets", b.To-b.From)
-		}
-	}
-}
-
-// recorder notes what an observer is told.
-type recorder struct {
-	mu     sync.Mutex
-	events []string
-	rows   int
-	dups   int
-}
-
-func (r *recorder) Assigned(_ context.Context, topic string, p int32) error {
-	r.note(fmt.Sprintf("assigned %s/%d", topic, p))
-	return nil
-}
-func (r *recorder) Revoked(topic string, p int32) { r.note(fmt.Sprintf("revoked %s/%d", topic, p)) }
-func (r *recorder) Observe(_ string, _ int32, b *usage.Batch) {
-	r.see(b, 0, b.Len())
-}
-func (r *recorder) note(s string) {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	r.events = append(r.events, s)
-}
-func (r *recorder) see(b *usage.Batch, from, to int) {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	r.rows += to - from
-	for _, f := range b.Flags[from:to] {
-		if f&usage.FlagDuplicate != 0 {
-			r.dups++
-		}
-	}
-}
-
-type eagerRecorder struct{ recorder }
-
-func (r *eagerRecorder) ObserveRange(_ string, _ int32, b *usage.Batch, from, to int) {
-	r.see(b, from, to)
-}
-
-func TestObserversSeeEachRowOnceWithItsFlags(t *testing.T) {
-	c := startCluster(t, 1, "logs")
-	s := newMemStore()
-	plain, eager := &recorder{}, &eagerRecorder{}
-	cfg := c.config(s)
-	cfg.Observers = []Observer{plain, eager}
-	c.produce("logs", 0, append(numbered(0, 300), numbered(290, 300)...)...)
-	_, stop := run(t, cfg)
-	waitFor(t, "310 rows", 10*time.Second, func() bool { n, _ := s.counted(); return n == 310 })
-	stop()
-	for name, r := range map[string]*recorder{"plain": plain, "eager": &eager.recorder} {
-		if r.rows != 310 || r.dups != 10 || fmt.Sprint(r.events) != "[assigned logs/0 revoked logs/0]" {
-			t.Errorf("%s observer saw %d rows, %d duplicates, %v", name, r.rows, r.dups, r.events)
-		}
-	}
-}
-
-func TestARestartedInstanceDoesNotWaitForItsOwnSession(t *testing.T) {
-	c := startCluster(t, 1, "logs")
-	s := newMemStore()
-	cfg := c.config(s)
-	cfg.Instance, cfg.SessionTimeout = "node-1", 30*time.Second
-	// A member that joined and died: its connections go without a LeaveGroup.
-	dead, err := New(cfg)
-	if err != nil {
-		t.Fatal(err)
-	}
-	g, err := kafka.NewConsumerGroup(kafka.ConsumerGroupConfig{ID: "g", Brokers: cfg.Brokers, Topics: cfg.Topics, Dialer: dead.kafka.memberDia,
-		SessionTimeout: 30 * time.Second, HeartbeatInterval: time.Hour})
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer g.Close()
-	if _, err := g.Next(t.Context()); err != nil {
-		t.Fatal(err)
-	}
-	c.produce("logs", 0, numbered(0, 5)...)
-	started := time.Now()
-	_, stop := run(t, cfg)
-	waitFor(t, "five rows", 10*time.Second, func() bool { n, _ := s.counted(); return n == 5 })
-	if d := time.Since(started); d > 8*time.Second {
-		t.Errorf("took over after %s", d)
-	}
-	stop()
-}
-
-func TestNewNamesEveryProblemAtOnce(t *testing.T) {
-	_, err := New(Config{OnGap: "skip", InsertTimeout: time.Minute, MemoryBytes: 1})
-	for _, want := range []string{"kafka.brokers", "kafka.topics", "on_gap", "insert_timeout", "ingest.memory"} {
-		if err == nil || !strings.Contains(err.Error(), want) {
-			t.Errorf("error %v does not name %s", err, want)
 		}
 	}
 }

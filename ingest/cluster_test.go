@@ -1,0 +1,117 @@
+package ingest
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/segmentio/kafka-go"
+	"github.com/twmb/franz-go/pkg/kfake"
+)
+
+// cluster is a Kafka in the test's process, seen through the real protocol.
+type cluster struct {
+	*kfake.Cluster
+	t    *testing.T
+	addr string
+}
+
+func startCluster(t *testing.T, partitions int32, topics ...string) *cluster {
+	t.Helper()
+	c, err := kfake.NewCluster(kfake.NumBrokers(1), kfake.SeedTopics(partitions, topics...), kfake.GroupMinSessionTimeout(100*time.Millisecond))
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(c.Close)
+	return &cluster{c, t, c.ListenAddrs()[0]}
+}
+
+func (c *cluster) produce(topic string, partition int, lines ...string) {
+	c.t.Helper()
+	conn, err := kafka.DialLeader(context.Background(), "tcp", c.addr, topic, partition)
+	if err != nil {
+		c.t.Fatal(err)
+	}
+	defer conn.Close()
+	var ms []kafka.Message
+	for _, l := range lines {
+		ms = append(ms, kafka.Message{Value: []byte(l)})
+	}
+	if _, err := conn.WriteCompressedMessages(kafka.Lz4.Codec(), ms...); err != nil {
+		c.t.Fatal(err)
+	}
+}
+
+func (c *cluster) committed(group, topic string, partition int32) (int64, string) {
+	c.t.Helper()
+	k := newKafkaClient(&Config{Brokers: []string{c.addr}, Group: group})
+	defer k.close()
+	off, meta, err := k.committed(context.Background(), topic, partition)
+	if err != nil {
+		c.t.Fatal(err)
+	}
+	return off, meta
+}
+
+func (c *cluster) config(s Store) Config {
+	return Config{
+		Brokers: []string{c.addr}, Topics: []string{"logs"}, Group: "g", Store: s,
+		NewDecoder:    func(string) (Decoder, error) { return lineDecoder{}, nil },
+		FlushInterval: 30 * time.Millisecond, MaxInsertsPerSecond: 1000, FetchWait: 20 * time.Millisecond,
+		SessionTimeout: 3 * time.Second, HeartbeatInterval: 200 * time.Millisecond, InsertTimeout: 2 * time.Second,
+		Logger: slog.New(slog.NewTextHandler(testWriter{c.t}, nil)),
+	}
+}
+
+type testWriter struct{ t *testing.T }
+
+func (w testWriter) Write(p []byte) (int, error) {
+	w.t.Log(strings.TrimSpace(string(p)))
+	return len(p), nil
+}
+
+// run starts an ingester and returns how to stop it; stopping waits for its end.
+func run(t *testing.T, cfg Config) (*Ingester, func()) {
+	t.Helper()
+	in, err := New(cfg)
+	if err != nil {
+		t.Fatal(err)
+	}
+	ctx, cancel := context.WithCancel(context.Background())
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		if err := in.Run(ctx); err != nil {
+			t.Errorf("Run() = %v", err)
+		}
+	}()
+	stop := sync.OnceFunc(func() { cancel(); <-done })
+	t.Cleanup(stop)
+	return in, stop
+}
+
+func numbered(from, to int) []string {
+	var out []string
+	for i := from; i < to; i++ {
+		out = append(out, fmt.Sprintf("r%d %d key_%d", i, 1_700_000_000_000+i, i%7))
+	}
+	return out
+}
+
+func offsetsOf(s *memStore, partition int32) []int64 {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	var out []int64
+	for _, r := range s.rows {
+		if r.partition == partition {
+			out = append(out, r.Offset)
+		}
+	}
+	slices.Sort(out)
+	return out
+}
