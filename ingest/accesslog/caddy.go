@@ -12,6 +12,7 @@ func caddySpec() *jsonSpec {
 			{path: "request/headers/Api-Key", to: toKey},
 			{path: "request/headers/Authorization", to: toAuthorization},
 			{path: "key_id", to: toKeyID},
+			{path: "refused_key_id", to: toKeyID}, // of a call that Tollkeeper had refused
 			{path: "user_id", to: toUser},
 			{path: "uuid", to: toRequestID},
 			{path: "request_id", to: toRequestID},

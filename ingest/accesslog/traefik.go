@@ -12,6 +12,8 @@ func traefikSpec() *jsonSpec {
 			{path: "request_X-Api-Key", to: toKey},
 			{path: "request_Api-Key", to: toKey},
 			{path: "request_Authorization", to: toAuthorization},
+			{path: "request_X-Tollkeeper-Key-Id", to: toKeyID},    // forwardAuth's answer, on its way to the service
+			{path: "downstream_X-Tollkeeper-Key-Id", to: toKeyID}, // and on its way back, of a call that was refused
 			{path: "ClientUsername", to: toUser},
 			{path: "RequestMethod", to: toMethod},
 			{path: "RequestHost", to: toHost},
