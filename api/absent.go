@@ -190,3 +190,11 @@ func (absent) Stats(context.Context) (gen.Stats, error) {
 func (absent) ListDeadLetters(context.Context, string, Page) ([]gen.DeadLetter, string, error) {
 	return nil, "", errAbsent
 }
+
+func (absent) ReplayDeadLetters(context.Context, string, string) (gen.ReplayResult, error) {
+	return gen.ReplayResult{}, errAbsent
+}
+
+func (absent) AuditIngest(context.Context) (gen.IngestAudit, error) {
+	return gen.IngestAudit{}, errAbsent
+}

@@ -146,6 +146,24 @@ func (h *handlers) ListDeadLetters(ctx context.Context, q gen.ListDeadLettersReq
 	return out, nil
 }
 
+func (h *handlers) ReplayDeadLetters(ctx context.Context, q gen.ReplayDeadLettersRequestObject) (gen.ReplayDeadLettersResponseObject, error) {
+	_, std := of(ctx)
+	res, err := h.cfg.DeadLetters.ReplayDeadLetters(std, q.Body.Topic, q.Body.Reason)
+	if err != nil {
+		return nil, err
+	}
+	return gen.ReplayDeadLetters200JSONResponse(res), nil
+}
+
+func (h *handlers) GetIngestAudit(ctx context.Context, _ gen.GetIngestAuditRequestObject) (gen.GetIngestAuditResponseObject, error) {
+	_, std := of(ctx)
+	res, err := h.cfg.DeadLetters.AuditIngest(std)
+	if err != nil {
+		return nil, err
+	}
+	return gen.GetIngestAudit200JSONResponse(res), nil
+}
+
 func session(p Principal) gen.Session {
 	return gen.Session{Subject: p.Subject, Role: p.Role, AccountId: p.AccountID, ExpiresAt: p.ExpiresAt}
 }

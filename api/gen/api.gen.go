@@ -897,6 +897,21 @@ type HealthStatus string
 // Id Opaque id.
 type Id = string
 
+// IngestAudit defines model for IngestAudit.
+type IngestAudit struct {
+	At time.Time `json:"at"`
+
+	// Differences What differs, in words.
+	Differences []string `json:"differences"`
+
+	// Exact Whether nothing differs.
+	Exact bool `json:"exact"`
+
+	// Notes Facts that explain figures but are no fault.
+	Notes      []string         `json:"notes"`
+	Partitions []PartitionAudit `json:"partitions"`
+}
+
 // Key An API key, without its secret.
 type Key struct {
 	// AccountId Opaque id.
@@ -1071,6 +1086,25 @@ type MeterDirection string
 
 // MeterKind defines model for Meter.Kind.
 type MeterKind string
+
+// PartitionAudit defines model for PartitionAudit.
+type PartitionAudit struct {
+	// DeadLetters A number of things.
+	DeadLetters Count `json:"dead_letters"`
+
+	// Duplicates Events that are a gateway's own retry and do not count.
+	Duplicates int64 `json:"duplicates"`
+
+	// Events A number of things.
+	Events      Count `json:"events"`
+	FirstOffset int64 `json:"first_offset"`
+	LastOffset  int64 `json:"last_offset"`
+	Partition   int32 `json:"partition"`
+
+	// Places Different places in the log: as many as events, or some are stored twice.
+	Places int64  `json:"places"`
+	Topic  string `json:"topic"`
+}
 
 // Plan defines model for Plan.
 type Plan struct {
@@ -1261,6 +1295,30 @@ type Reason = string
 type ReasonRequest struct {
 	// Reason Why, in words; kept in the audit trail.
 	Reason Reason `json:"reason"`
+}
+
+// ReplayRequest defines model for ReplayRequest.
+type ReplayRequest struct {
+	// Reason Only letters refused for this reason.
+	Reason string `json:"reason,omitempty,omitzero"`
+
+	// Topic Only letters of this topic.
+	Topic string `json:"topic,omitempty,omitzero"`
+}
+
+// ReplayResult defines model for ReplayResult.
+type ReplayResult struct {
+	// Gone A number of things.
+	Gone Count `json:"gone"`
+
+	// Refused A number of things.
+	Refused Count `json:"refused"`
+
+	// Replayed A number of things.
+	Replayed Count `json:"replayed"`
+
+	// Tried A number of things.
+	Tried Count `json:"tried"`
 }
 
 // Role defines model for Role.
@@ -1857,6 +1915,12 @@ type ListDeadLettersParams struct {
 	Reason string `form:"reason,omitempty" json:"reason,omitempty,omitzero"`
 }
 
+// ReplayDeadLettersParams defines parameters for ReplayDeadLetters.
+type ReplayDeadLettersParams struct {
+	// IdempotencyKey Makes a repeat safe; see the introduction.
+	IdempotencyKey IdempotencyKey `json:"Idempotency-Key,omitempty,omitzero"`
+}
+
 // StreamEventsParams defines parameters for StreamEvents.
 type StreamEventsParams struct {
 	// LastEventID Number of the last event that the client has.
@@ -2061,6 +2125,9 @@ type ConfirmAlertJSONRequestBody = VerdictRequest
 // DismissAlertJSONRequestBody defines body for DismissAlert for application/json ContentType.
 type DismissAlertJSONRequestBody = DismissRequest
 
+// ReplayDeadLettersJSONRequestBody defines body for ReplayDeadLetters for application/json ContentType.
+type ReplayDeadLettersJSONRequestBody = ReplayRequest
+
 // CreateKeyJSONRequestBody defines body for CreateKey for application/json ContentType.
 type CreateKeyJSONRequestBody = KeyCreate
 
@@ -2147,9 +2214,15 @@ type ServerInterface interface {
 	// ListDeadLetters Log lines that could not be read
 	// (GET /v1/dead-letters)
 	ListDeadLetters(c *gin.Context, params ListDeadLettersParams)
+	// ReplayDeadLetters Read dead letters again
+	// (POST /v1/dead-letters/replay)
+	ReplayDeadLetters(c *gin.Context, params ReplayDeadLettersParams)
 	// StreamEvents Live events
 	// (GET /v1/events)
 	StreamEvents(c *gin.Context, params StreamEventsParams)
+	// GetIngestAudit Whether every record is counted exactly once
+	// (GET /v1/ingest/audit)
+	GetIngestAudit(c *gin.Context)
 	// ListKeys List keys
 	// (GET /v1/keys)
 	ListKeys(c *gin.Context, params ListKeysParams)
@@ -2827,6 +2900,46 @@ func (siw *ServerInterfaceWrapper) ListDeadLetters(c *gin.Context) {
 	siw.Handler.ListDeadLetters(c, params)
 }
 
+// ReplayDeadLetters operation middleware
+func (siw *ServerInterfaceWrapper) ReplayDeadLetters(c *gin.Context) {
+
+	var err error
+	_ = err
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params ReplayDeadLettersParams
+
+	headers := c.Request.Header
+
+	// ------------- Optional header parameter "Idempotency-Key" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("Idempotency-Key")]; found {
+		var IdempotencyKey IdempotencyKey
+		n := len(valueList)
+		if n != 1 {
+			siw.ErrorHandler(c, fmt.Errorf("Expected one value for Idempotency-Key, got %d", n), http.StatusBadRequest)
+			return
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "Idempotency-Key", valueList[0], &IdempotencyKey, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			siw.ErrorHandler(c, fmt.Errorf("Invalid format for parameter Idempotency-Key: %w", err), http.StatusBadRequest)
+			return
+		}
+
+		params.IdempotencyKey = IdempotencyKey
+
+	}
+
+	for _, middleware := range siw.HandlerMiddlewares {
+		middleware(c)
+		if c.IsAborted() {
+			return
+		}
+	}
+
+	siw.Handler.ReplayDeadLetters(c, params)
+}
+
 // StreamEvents operation middleware
 func (siw *ServerInterfaceWrapper) StreamEvents(c *gin.Context) {
 
@@ -2865,6 +2978,19 @@ func (siw *ServerInterfaceWrapper) StreamEvents(c *gin.Context) {
 	}
 
 	siw.Handler.StreamEvents(c, params)
+}
+
+// GetIngestAudit operation middleware
+func (siw *ServerInterfaceWrapper) GetIngestAudit(c *gin.Context) {
+
+	for _, middleware := range siw.HandlerMiddlewares {
+		middleware(c)
+		if c.IsAborted() {
+			return
+		}
+	}
+
+	siw.Handler.GetIngestAudit(c)
 }
 
 // ListKeys operation middleware
@@ -4091,6 +4217,8 @@ func RegisterHandlersWithOptions(router gin.IRouter, si ServerInterface, options
 	router.GET(options.BaseURL+"/v1/stats", wrapper.GetStats)
 	router.GET(options.BaseURL+"/v1/events", wrapper.StreamEvents)
 	router.GET(options.BaseURL+"/v1/dead-letters", wrapper.ListDeadLetters)
+	router.POST(options.BaseURL+"/v1/dead-letters/replay", wrapper.ReplayDeadLetters)
+	router.GET(options.BaseURL+"/v1/ingest/audit", wrapper.GetIngestAudit)
 	router.GET(options.BaseURL+"/livez", wrapper.GetLive)
 	router.GET(options.BaseURL+"/readyz", wrapper.GetReady)
 }
@@ -4999,6 +5127,46 @@ func (response ListDeadLettersdefaultApplicationProblemPlusJSONResponse) VisitLi
 	return err
 }
 
+type ReplayDeadLettersRequestObject struct {
+	Params ReplayDeadLettersParams
+	Body   *ReplayDeadLettersJSONRequestBody
+}
+
+type ReplayDeadLettersResponseObject interface {
+	VisitReplayDeadLettersResponse(w http.ResponseWriter) error
+}
+
+type ReplayDeadLetters200JSONResponse ReplayResult
+
+func (response ReplayDeadLetters200JSONResponse) VisitReplayDeadLettersResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ReplayDeadLettersdefaultApplicationProblemPlusJSONResponse struct {
+	Body       Problem
+	StatusCode int
+}
+
+func (response ReplayDeadLettersdefaultApplicationProblemPlusJSONResponse) VisitReplayDeadLettersResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(response.StatusCode)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
 type StreamEventsRequestObject struct {
 	Params StreamEventsParams
 }
@@ -5056,6 +5224,44 @@ type StreamEventsdefaultApplicationProblemPlusJSONResponse struct {
 }
 
 func (response StreamEventsdefaultApplicationProblemPlusJSONResponse) VisitStreamEventsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(response.StatusCode)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type GetIngestAuditRequestObject struct {
+}
+
+type GetIngestAuditResponseObject interface {
+	VisitGetIngestAuditResponse(w http.ResponseWriter) error
+}
+
+type GetIngestAudit200JSONResponse IngestAudit
+
+func (response GetIngestAudit200JSONResponse) VisitGetIngestAuditResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type GetIngestAuditdefaultApplicationProblemPlusJSONResponse struct {
+	Body       Problem
+	StatusCode int
+}
+
+func (response GetIngestAuditdefaultApplicationProblemPlusJSONResponse) VisitGetIngestAuditResponse(w http.ResponseWriter) error {
 
 	var buf bytes.Buffer
 	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
@@ -6808,9 +7014,15 @@ type StrictServerInterface interface {
 	// ListDeadLetters Log lines that could not be read
 	// (GET /v1/dead-letters)
 	ListDeadLetters(ctx context.Context, request ListDeadLettersRequestObject) (ListDeadLettersResponseObject, error)
+	// ReplayDeadLetters Read dead letters again
+	// (POST /v1/dead-letters/replay)
+	ReplayDeadLetters(ctx context.Context, request ReplayDeadLettersRequestObject) (ReplayDeadLettersResponseObject, error)
 	// StreamEvents Live events
 	// (GET /v1/events)
 	StreamEvents(ctx context.Context, request StreamEventsRequestObject) (StreamEventsResponseObject, error)
+	// GetIngestAudit Whether every record is counted exactly once
+	// (GET /v1/ingest/audit)
+	GetIngestAudit(ctx context.Context, request GetIngestAuditRequestObject) (GetIngestAuditResponseObject, error)
 	// ListKeys List keys
 	// (GET /v1/keys)
 	ListKeys(ctx context.Context, request ListKeysRequestObject) (ListKeysResponseObject, error)
@@ -7436,6 +7648,50 @@ func (sh *strictHandler) ListDeadLetters(ctx *gin.Context, params ListDeadLetter
 	}
 }
 
+// ReplayDeadLetters operation middleware
+func (sh *strictHandler) ReplayDeadLetters(ctx *gin.Context, params ReplayDeadLettersParams) {
+	var request ReplayDeadLettersRequestObject
+
+	request.Params = params
+
+	var body ReplayDeadLettersJSONRequestBody
+	var err error
+	// A request validator built on kin-openapi's openapi3filter with
+	// KeepValidatedValue leaves the value it validated on the body. Bind
+	// that value, matching member names exactly, so the handler receives
+	// what was validated instead of a second, case-insensitive decode.
+	if vb, ok := ctx.Request.Body.(interface{ ValidatedValue() any }); !ok || runtime.BindJSONValue(vb.ValidatedValue(), &body) != nil {
+		err = ctx.ShouldBindJSON(&body)
+	} else if binding.Validator != nil {
+		// ShouldBindJSON runs the struct validator after decoding; keep that.
+		err = binding.Validator.ValidateStruct(&body)
+	}
+	if err != nil {
+		sh.options.RequestErrorHandlerFunc(ctx, err)
+		return
+	}
+	request.Body = &body
+
+	handler := func(ctx *gin.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.ReplayDeadLetters(ctx, request.(ReplayDeadLettersRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "ReplayDeadLetters")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		sh.options.HandlerErrorFunc(ctx, err)
+	} else if validResponse, ok := response.(ReplayDeadLettersResponseObject); ok {
+		if err := validResponse.VisitReplayDeadLettersResponse(ctx.Writer); err != nil {
+			sh.options.ResponseErrorHandlerFunc(ctx, err)
+		}
+	} else if response != nil {
+		sh.options.ResponseErrorHandlerFunc(ctx, fmt.Errorf("unexpected response type: %T", response))
+	}
+}
+
 // StreamEvents operation middleware
 func (sh *strictHandler) StreamEvents(ctx *gin.Context, params StreamEventsParams) {
 	var request StreamEventsRequestObject
@@ -7455,6 +7711,30 @@ func (sh *strictHandler) StreamEvents(ctx *gin.Context, params StreamEventsParam
 		sh.options.HandlerErrorFunc(ctx, err)
 	} else if validResponse, ok := response.(StreamEventsResponseObject); ok {
 		if err := validResponse.VisitStreamEventsResponse(ctx.Writer); err != nil {
+			sh.options.ResponseErrorHandlerFunc(ctx, err)
+		}
+	} else if response != nil {
+		sh.options.ResponseErrorHandlerFunc(ctx, fmt.Errorf("unexpected response type: %T", response))
+	}
+}
+
+// GetIngestAudit operation middleware
+func (sh *strictHandler) GetIngestAudit(ctx *gin.Context) {
+	var request GetIngestAuditRequestObject
+
+	handler := func(ctx *gin.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.GetIngestAudit(ctx, request.(GetIngestAuditRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "GetIngestAudit")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		sh.options.HandlerErrorFunc(ctx, err)
+	} else if validResponse, ok := response.(GetIngestAuditResponseObject); ok {
+		if err := validResponse.VisitGetIngestAuditResponse(ctx.Writer); err != nil {
 			sh.options.ResponseErrorHandlerFunc(ctx, err)
 		}
 	} else if response != nil {

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"fmt"
 	"net/http"
 	"strconv"
 
@@ -30,6 +31,27 @@ func newDeadLettersCmd() *cobra.Command {
 			}
 		})
 	}
-	cmd.AddCommand(list)
+	cmd.AddCommand(list, deadLettersReplay(r))
+	return cmd
+}
+
+func deadLettersReplay(r *remote) *cobra.Command {
+	var topic, reason string
+	cmd := &cobra.Command{
+		Use: "replay", Short: "Read dead letters again from the log, and count those that can be read now", Args: cobra.NoArgs,
+		Long: "Read the original lines again with the server's present settings. It may be repeated: a line counts once.",
+	}
+	cmd.Flags().StringVar(&topic, "topic", "", "only letters of this topic")
+	cmd.Flags().StringVar(&reason, "reason", "", "only letters refused for this reason, such as bad_json")
+	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
+		var res gen.ReplayResult
+		body := gen.ReplayRequest{Topic: topic, Reason: reason}
+		if printed, err := r.call(cmd, http.MethodPost, "/v1/dead-letters/replay", body, &res); err != nil || printed {
+			return err
+		}
+		fmt.Fprintf(cmd.OutOrStdout(), "%d tried: %d are events now, %d still cannot be read, %d are no longer in the log\n",
+			res.Tried, res.Replayed, res.Refused, res.Gone)
+		return nil
+	}
 	return cmd
 }

@@ -85,7 +85,7 @@ func newRootCmd() *cobra.Command {
 		Version:       version,
 	}
 	root.AddCommand(
-		newServeCmd(), newDemoCmd(), newImportCmd(), newShipCmd(), newKeysCmd(), newAlertsCmd(), newUsageCmd(), newDeadLettersCmd(), newFormatsCmd(), newBacktestCmd(), newPolicyCmd(),
+		newServeCmd(), newDemoCmd(), newImportCmd(), newShipCmd(), newKeysCmd(), newAlertsCmd(), newUsageCmd(), newDeadLettersCmd(), newAuditCmd(), newFormatsCmd(), newBacktestCmd(), newPolicyCmd(),
 		newConfigCmd(), newVersionCmd(), newEngineCmd(),
 	)
 	return root

@@ -131,6 +131,15 @@ func TestAnEngineThatIsKilledComesBackAndNothingIsLostOrDoubled(t *testing.T) {
 	}
 	s.wantTotal(sent)
 	s.wantReady(30 * time.Second)
+	s.wantExact(dir)
+}
+
+// wantExact asks the audit.
+func (s *server) wantExact(dataDir string) {
+	s.t.Helper()
+	out, errOut, code := tollkeeper(s.t, "audit", "--data", dataDir)
+	require.Zero(s.t, code, "%s%s", out, errOut)
+	require.True(s.t, strings.HasSuffix(out, "exact\n"), out)
 }
 
 func TestAProcessThatIsKilledGoesOnWhereItWas(t *testing.T) {
@@ -149,6 +158,7 @@ func TestAProcessThatIsKilledGoesOnWhereItWas(t *testing.T) {
 	s.wantTotal(sent)
 	time.Sleep(2 * time.Second)
 	s.wantTotal(sent)
+	s.wantExact(dir)
 }
 
 func TestBadLinesBecomeDeadLettersAndHarmNoNeighbour(t *testing.T) {
@@ -179,4 +189,35 @@ func TestBadLinesBecomeDeadLettersAndHarmNoNeighbour(t *testing.T) {
 	})
 	require.NotContains(t, fmt.Sprint(page), "CANARY")
 	require.NotContains(t, s.output(), "CANARY")
+}
+
+func TestDeadLettersAreReplayedOnceTheSettingsAreRight(t *testing.T) {
+	dir, kafkaDir := t.TempDir(), t.TempDir()
+	b, err := broker.Start(t.Context(), broker.Config{Dir: kafkaDir, Addr: "127.0.0.1:0", Topics: map[string]int{"access-log": 1}})
+	require.NoError(t, err)
+	defer b.Close()
+	wrong := serve(t, "--data", dir, "--kafka", b.Addr(), "--format", "kong")
+	sent := produce(t, b.Addr(), 0, 50)
+	eventually(t, 20*time.Second, func() error {
+		var stats struct {
+			DeadLetters int64 `json:"dead_letters"`
+		}
+		wrong.call("GET", "/v1/stats", nil, &stats)
+		if stats.DeadLetters != sent {
+			return fmt.Errorf("%d dead letters, want %d", stats.DeadLetters, sent)
+		}
+		return nil
+	})
+	wrong.stop()
+	right := serve(t, "--data", dir, "--kafka", b.Addr(), "--format", "tollkeeper")
+	right.wantReady(30 * time.Second)
+	for range 2 { // the second time there is nothing left to replay
+		out, errOut, code := tollkeeper(t, "deadletters", "replay", "--data", dir)
+		require.Zero(t, code, errOut)
+		t.Log(out)
+		right.wantTotal(sent)
+	}
+	out, _, _ := tollkeeper(t, "deadletters", "list", "--data", dir)
+	require.Equal(t, 1, strings.Count(out, "\n"), out)
+	right.wantExact(dir)
 }

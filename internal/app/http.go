@@ -23,6 +23,8 @@ import (
 )
 
 func (a *App) openAPI(context.Context) error {
+	verifier := bind.NewVerifier(a.Verifier)
+	verifier.Headroom, verifier.Now = a.Counter.Tightest, a.now
 	billing := bind.NewBilling(a.Quotas, a.Keys, a.Verifier, a.now)
 	var trusted []netip.Prefix
 	for _, s := range a.cfg.TrustedProxies {
@@ -44,8 +46,8 @@ func (a *App) openAPI(context.Context) error {
 	a.API, err = api.New(api.Config{
 		Logger: a.Log, Now: a.now, Registerer: a.Registry, Metrics: promhttp.HandlerFor(a.Registry, promhttp.HandlerOpts{}),
 		Sessions: bind.NewTokens(a.Tokens), Tokens: bind.NewTokens(a.Tokens), Keys: bind.NewKeys(a.Keys), Audit: bind.NewKeys(a.Keys),
-		Verifier: bind.NewVerifier(a.Verifier), Alerts: bind.NewAlerts(a.Alerts), Accounts: billing, Usage: billing, Billing: billing,
-		Stats: figures{a}, DeadLetters: deadLetters{a.Events}, Idempotency: bind.NewIdempotency(a.SQL, a.now),
+		Verifier: verifier, Alerts: bind.NewAlerts(a.Alerts), Accounts: billing, Usage: billing, Billing: billing,
+		Stats: figures{a}, DeadLetters: deadLetters{a.Events, a}, Idempotency: bind.NewIdempotency(a.SQL, a.now),
 		Checks: []api.Check{
 			{Name: "database", Run: a.SQL.Ping},
 			{Name: "clickhouse", Run: a.Events.Ping},
@@ -147,7 +149,35 @@ func (f figures) Stats(ctx context.Context) (gen.Stats, error) {
 }
 
 // deadLetters lists them for the API; the cursor is the store's, in a form that fits into an address.
-type deadLetters struct{ db *clickhouse.DB }
+type deadLetters struct {
+	db *clickhouse.DB
+	a  *App
+}
+
+// ReplayDeadLetters implements api.DeadLetters.
+func (d deadLetters) ReplayDeadLetters(ctx context.Context, topic, reason string) (gen.ReplayResult, error) {
+	r, err := d.a.ReplayDeadLetters(ctx, clickhouse.DeadLetterFilter{Topic: topic, Reason: reason})
+	if err != nil {
+		return gen.ReplayResult{}, errors.Join(api.ErrUnavailable, err)
+	}
+	return gen.ReplayResult{Tried: r.Tried, Replayed: r.Replayed, Refused: r.Refused, Gone: r.Gone}, nil
+}
+
+// AuditIngest implements api.DeadLetters.
+func (d deadLetters) AuditIngest(ctx context.Context) (gen.IngestAudit, error) {
+	r, err := d.a.Audit(ctx, time.Time{}, time.Time{})
+	if err != nil {
+		return gen.IngestAudit{}, errors.Join(api.ErrUnavailable, err)
+	}
+	out := gen.IngestAudit{Exact: r.Exact, At: r.At, Differences: r.Differences, Notes: r.Notes, Partitions: []gen.PartitionAudit{}}
+	for _, p := range r.Partitions {
+		out.Partitions = append(out.Partitions, gen.PartitionAudit{
+			Topic: p.Topic, Partition: p.Partition, Events: p.Rows, Places: p.Places, Duplicates: p.Duplicates,
+			DeadLetters: p.DeadLetters, FirstOffset: p.MinOffset, LastOffset: p.MaxOffset,
+		})
+	}
+	return out, nil
+}
 
 // ListDeadLetters implements api.DeadLetters.
 func (d deadLetters) ListDeadLetters(ctx context.Context, reason string, p api.Page) ([]gen.DeadLetter, string, error) {

@@ -52,7 +52,7 @@ func TestKilledEngineLosesNothingAndDoublesNothing(t *testing.T) {
 					eventually(t, func(ctx context.Context) error { return db.InsertEvents(ctx, span, b) })
 				}
 				eventually(t, func(ctx context.Context) error {
-					landed, err := db.EventsLanded(ctx, span)
+					landed, err := db.Landed(ctx, span)
 					if err == nil && !landed {
 						return errors.New("an acknowledged block is not there")
 					}

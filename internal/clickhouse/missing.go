@@ -47,14 +47,3 @@ WHERE offset > before + 1 ORDER BY offset LIMIT {limit:UInt64}`,
 	}
 	return all, wrap("look for missing offsets", rows.Err())
 }
-
-// OffsetLanded says whether an event of the line at an offset is stored, on whatever plan day.
-func (db *DB) OffsetLanded(ctx context.Context, topic string, partition int32, offset int64, epoch string) (bool, error) {
-	ctx, cancel := withTimeout(ctx, QueryTimeout)
-	defer cancel()
-	var n uint64
-	err := db.conn.QueryRow(ctx, `SELECT count() FROM (SELECT 1 FROM events
-WHERE topic = {topic:String} AND partition = {partition:UInt32} AND offset = {offset:Int64} AND epoch = {epoch:String} LIMIT 1)`,
-		ch.Named("topic", topic), ch.Named("partition", uint32(partition)), ch.Named("offset", offset), ch.Named("epoch", epoch)).Scan(&n)
-	return n > 0, wrap("look for an offset", err)
-}

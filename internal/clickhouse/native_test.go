@@ -256,7 +256,7 @@ func TestTheNativeProtocolIsTheSame(t *testing.T) {
 	defer func() { _ = db.Close() }()
 	span, want := testSpan(0, 500), testBatch(500, 0)
 	for range 2 {
-		if landed, err := db.EventsLanded(t.Context(), span); err != nil {
+		if landed, err := db.Landed(t.Context(), span); err != nil {
 			t.Fatal(landed, err)
 		}
 		if err := db.InsertEvents(t.Context(), span, want); err != nil {

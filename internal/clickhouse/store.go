@@ -9,25 +9,15 @@ import (
 	"github.com/tollkeeper/tollkeeper/internal/usage"
 )
 
-// EventsLanded says whether the span's events are in the table. A block is atomic, so one row of it is all of it. A span
-// that had none but dead letters has not landed by this: writing those again does no harm.
-func (db *DB) EventsLanded(ctx context.Context, span usage.Span) (bool, error) {
+// Landed says whether the span's events are in the table. A block is atomic, so one row of it is all of it. Dead letters
+// are not asked about: they are written before the events, so they alone prove nothing, and writing them again does no harm.
+func (db *DB) Landed(ctx context.Context, span usage.Span) (bool, error) {
 	landed, err := db.landed(ctx, "events", span)
 	if err == nil && !landed {
 		db.suspects.add(span.Token("events"))
 		db.suspects.add(span.Token("dead_letters"))
 	}
 	return landed, err
-}
-
-// Landed says whether any event or dead letter of the span is stored. Dead letters are written before the events of the
-// same span, so for a span that has both ask [DB.EventsLanded].
-func (db *DB) Landed(ctx context.Context, span usage.Span) (bool, error) {
-	landed, err := db.EventsLanded(ctx, span)
-	if landed || err != nil {
-		return landed, err
-	}
-	return db.landed(ctx, "dead_letters", span)
 }
 
 func (db *DB) landed(ctx context.Context, table string, span usage.Span) (bool, error) {

@@ -44,7 +44,7 @@ func TestABlockThatIsKnownByItsTokenOnlyIsInsertedAgain(t *testing.T) {
 		t.Fatalf("ClickHouse no longer trusts the token alone (%d rows): the check for suspects may go", n)
 	}
 	for range 2 {
-		landed, err := db.EventsLanded(t.Context(), span)
+		landed, err := db.Landed(t.Context(), span)
 		if err != nil {
 			t.Fatal(err)
 		}
