@@ -760,6 +760,48 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/v1/dead-letters/replay": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Read dead letters again
+         * @description Reads the original lines again from the log with today's settings and moves those that can be read now to the
+         *     events. It may be repeated: a line counts once.
+         */
+        post: operations["ReplayDeadLetters"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/ingest/audit": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Whether every record is counted exactly once
+         * @description Compares the offsets that Kafka holds as done, the stored events and dead letters, and sealed usage. May take
+         *     seconds for each ten million records.
+         */
+        get: operations["GetIngestAudit"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/livez": {
         parameters: {
             query?: never;
@@ -1721,6 +1763,50 @@ export interface components {
              * @description Length of the whole line.
              */
             bytes: number;
+        };
+        ReplayRequest: {
+            /** @description Only letters of this topic. */
+            topic?: string;
+            /** @description Only letters refused for this reason. */
+            reason?: string;
+        };
+        ReplayResult: {
+            tried: components["schemas"]["Count"];
+            replayed: components["schemas"]["Count"];
+            refused: components["schemas"]["Count"];
+            gone: components["schemas"]["Count"];
+        };
+        IngestAudit: {
+            /** @description Whether nothing differs. */
+            exact: boolean;
+            /** Format: date-time */
+            at: string;
+            /** @description What differs, in words. */
+            differences: string[];
+            /** @description Facts that explain figures but are no fault. */
+            notes: string[];
+            partitions: components["schemas"]["PartitionAudit"][];
+        };
+        PartitionAudit: {
+            topic: string;
+            /** Format: int32 */
+            partition: number;
+            events: components["schemas"]["Count"];
+            /**
+             * Format: int64
+             * @description Different places in the log: as many as events, or some are stored twice.
+             */
+            places: number;
+            /**
+             * Format: int64
+             * @description Events that are a gateway's own retry and do not count.
+             */
+            duplicates: number;
+            dead_letters: components["schemas"]["Count"];
+            /** Format: int64 */
+            first_offset: number;
+            /** Format: int64 */
+            last_offset: number;
         };
         DeadLetterPage: {
             items: components["schemas"]["DeadLetter"][];
@@ -2998,6 +3084,55 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["DeadLetterPage"];
+                };
+            };
+            default: components["responses"]["Problem"];
+        };
+    };
+    ReplayDeadLetters: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description Makes a repeat safe; see the introduction. */
+                "Idempotency-Key"?: components["parameters"]["IdempotencyKey"];
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["ReplayRequest"];
+            };
+        };
+        responses: {
+            /** @description What became of them. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ReplayResult"];
+                };
+            };
+            default: components["responses"]["Problem"];
+        };
+    };
+    GetIngestAudit: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The comparison. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["IngestAudit"];
                 };
             };
             default: components["responses"]["Problem"];
