@@ -25,7 +25,7 @@ build: ## build bin/tollkeeper
 	@go build -trimpath -tags $(TAGS) -ldflags '$(LDFLAGS)' -o bin/tollkeeper ./cmd/tollkeeper
 
 .PHONY: parts
-parts: engine kafka ## install what the tests need
+parts: engine kafka gateways ## install what the tests need
 	@bash deploy/test/parts.sh
 
 .PHONY: test

@@ -159,16 +159,20 @@ func (a *actor) sawRoute(route uint32, isNew, rare bool) {
 
 // forgive forgets what the actor did, not who it is.
 func (a *actor) forgive() {
-	*a = actor{net: a.net, agent: a.agent, cc: a.cc, fresh: a.fresh, first: a.last, last: a.last, who: a.who, netNew: a.netNew,
-		rate: a.rate, ips: a.ips, nAddr: a.nAddr}
+	*a = actor{
+		net: a.net, agent: a.agent, cc: a.cc, fresh: a.fresh, first: a.last, last: a.last, who: a.who, netNew: a.netNew,
+		rate: a.rate, ips: a.ips, nAddr: a.nAddr,
+	}
 }
 
 func (a *actor) halve() {
 	if a.winN < windowLimit {
 		return
 	}
-	for _, v := range []*float32{&a.winN, &a.errK[0], &a.errK[1], &a.late, &a.idN, &a.idKnown, &a.idAgain, &a.moneyN, &a.moneySum,
-		&a.moneyVar, &a.sizeN, &a.sizeSum, &a.sizeVar, &a.onNew} {
+	for _, v := range []*float32{
+		&a.winN, &a.errK[0], &a.errK[1], &a.late, &a.idN, &a.idKnown, &a.idAgain, &a.moneyN, &a.moneySum,
+		&a.moneyVar, &a.sizeN, &a.sizeSum, &a.sizeVar, &a.onNew,
+	} {
 		*v /= 2
 	}
 }

@@ -17,7 +17,6 @@ type crowd struct {
 	rng    *rand.Rand
 	keys   []crowdKey
 	millis int64
-	step   int64
 }
 
 type crowdKey struct {
@@ -34,8 +33,14 @@ var crowdRoutes = []struct {
 	method, route string
 	units         bool
 }{
-	{"GET", "/v1/items/{id}", false}, {"GET", "/v1/users/{id}", false}, {"POST", "/v1/orders", false}, {"GET", "/v1/search", false},
-	{"POST", "/v1/chat/completions", true}, {"GET", "/v1/reports/{id}", false}, {"GET", "/v1/prices", false}, {"PATCH", "/v1/users/{id}", false},
+	{"GET", "/v1/items/{id}", false},
+	{"GET", "/v1/users/{id}", false},
+	{"POST", "/v1/orders", false},
+	{"GET", "/v1/search", false},
+	{"POST", "/v1/chat/completions", true},
+	{"GET", "/v1/reports/{id}", false},
+	{"GET", "/v1/prices", false},
+	{"PATCH", "/v1/users/{id}", false},
 }
 
 func newCrowd(keys int, seed uint64) *crowd {
@@ -65,8 +70,10 @@ func newCrowd(keys int, seed uint64) *crowd {
 // record makes a record of key k at the crowd's time.
 func (c *crowd) record(k *crowdKey) usage.Record {
 	route := crowdRoutes[k.routes[c.rng.IntN(len(k.routes))]]
-	r := usage.Record{TimeMillis: c.millis, KeyID: k.id, Source: "edge", Method: route.method, Route: route.route, Path: []byte(route.route), Status: 200,
-		ResponseBytes: int64(500 + c.rng.IntN(4000)), ClientIP: k.addrs[c.rng.IntN(len(k.addrs))], Agent: k.agent, Country: k.cc, ASN: k.asn}
+	r := usage.Record{
+		TimeMillis: c.millis, KeyID: k.id, Source: "edge", Method: route.method, Route: route.route, Path: []byte(route.route), Status: 200,
+		ResponseBytes: int64(500 + c.rng.IntN(4000)), ClientIP: k.addrs[c.rng.IntN(len(k.addrs))], Agent: k.agent, Country: k.cc, ASN: k.asn,
+	}
 	if i := len(route.route) - len("{id}"); route.route[i:] == "{id}" {
 		r.Path = fmt.Appendf(nil, "%s%d", route.route[:i], k.ids[min(int(c.rng.ExpFloat64()*20), len(k.ids)-1)])
 	}

@@ -41,9 +41,11 @@ func newStory(seed uint64, keys int) *story {
 // theft adds a stranger who walks through the users of a key, one a second.
 func (s *story) theft(key int, n int, asn uint32, agent string) *story {
 	for i := range n {
-		r := usage.Record{TimeMillis: s.c.millis + int64(i)*1000, KeyID: s.c.keys[key].id, Source: "edge", Method: "GET", Route: "/v1/accounts/{id}",
+		r := usage.Record{
+			TimeMillis: s.c.millis + int64(i)*1000, KeyID: s.c.keys[key].id, Source: "edge", Method: "GET", Route: "/v1/accounts/{id}",
 			Path: fmt.Appendf(nil, "/v1/accounts/%d", 500000+2*i), Status: 200, ResponseBytes: 900, ASN: asn, Country: "RO", Agent: agent,
-			ClientIP: netip.AddrFrom4([4]byte{203, 0, 113, 9})}
+			ClientIP: netip.AddrFrom4([4]byte{203, 0, 113, 9}),
+		}
 		if i%5 == 4 {
 			r.Status = 404
 		}
@@ -236,8 +238,10 @@ func TestGuessingOfKeysIsFoundByAddress(t *testing.T) {
 	e := mustEngine(t)
 	var b usage.Batch
 	for i := range 20 {
-		b.Append(&usage.Record{TimeMillis: 1_772_409_600_000 + int64(i)*900, KeyID: fmt.Sprint("unk_", i), Flags: usage.FlagUnknownKey, Status: 401,
-			ClientIP: netip.AddrFrom4([4]byte{203, 0, 113, 77}), ASN: 9009, Country: "RO"})
+		b.Append(&usage.Record{
+			TimeMillis: 1_772_409_600_000 + int64(i)*900, KeyID: fmt.Sprint("unk_", i), Flags: usage.FlagUnknownKey, Status: 401,
+			ClientIP: netip.AddrFrom4([4]byte{203, 0, 113, 77}), ASN: 9009, Country: "RO",
+		})
 	}
 	e.Observe(&b, 0, b.Len())
 	ds := e.Drain()

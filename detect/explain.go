@@ -155,9 +155,11 @@ func (e *Engine) actorEvidence(k *keyState, a *actor, f *finding) (out []Evidenc
 		out = append(out, ev)
 	}
 	if f.overlap <= -1 {
-		out = append(out, Evidence{Family: FamilyNovelty, Detector: "shared_objects", PValue: 1, WindowSeconds: window,
+		out = append(out, Evidence{
+			Family: FamilyNovelty, Detector: "shared_objects", PValue: 1, WindowSeconds: window,
 			Observed: float64(a.idKnown / a.idN), Expected: float64(k.knownIDs),
-			Sentence: fmt.Sprintf("It asks for objects that the customer's own clients use (%.0f%% of its ids): that speaks for the customer.", 100*a.idKnown/a.idN)})
+			Sentence: fmt.Sprintf("It asks for objects that the customer's own clients use (%.0f%% of its ids): that speaks for the customer.", 100*a.idKnown/a.idN),
+		})
 	}
 	return out
 }
@@ -228,20 +230,26 @@ func (e *Engine) describeMoney(k *keyState, a *actor) Evidence {
 		return ev
 	case each >= size:
 		x := math.Exp(float64(a.moneySum / a.moneyN))
-		return Evidence{Detector: "units_per_request", Observed: x, Expected: 1, Low: 0.2, High: 5,
-			Sentence: fmt.Sprintf("Its requests take %.0f times the units that are usual on these routes.", x)}
+		return Evidence{
+			Detector: "units_per_request", Observed: x, Expected: 1, Low: 0.2, High: 5,
+			Sentence: fmt.Sprintf("Its requests take %.0f times the units that are usual on these routes.", x),
+		}
 	default:
 		x := math.Exp(float64(a.sizeSum / a.sizeN))
-		return Evidence{Detector: "bytes_per_request", Observed: x, Expected: 1, Low: 0.2, High: 5,
-			Sentence: fmt.Sprintf("Its answers are %.0f times as large as is usual on these routes.", x)}
+		return Evidence{
+			Detector: "bytes_per_request", Observed: x, Expected: 1, Low: 0.2, High: 5,
+			Sentence: fmt.Sprintf("Its answers are %.0f times as large as is usual on these routes.", x),
+		}
 	}
 }
 
 func (e *Engine) poolEvidence(k *keyState, p *pool, f *finding) (out []Evidence) {
 	window := max(1, (p.last-p.start)/1000)
 	add := func(fam Family, detector string, observed, expected, high float64, sentence string) {
-		out = append(out, Evidence{Family: fam, Detector: detector, Sentence: sentence, Observed: observed, Expected: expected, High: high,
-			WindowSeconds: window, PValue: probability(f.by[fam])})
+		out = append(out, Evidence{
+			Family: fam, Detector: detector, Sentence: sentence, Observed: observed, Expected: expected, High: high,
+			WindowSeconds: window, PValue: probability(f.by[fam]),
+		})
 	}
 	rate := k.newRate(kindNet)
 	add(FamilyNovelty, "new_networks", float64(p.nNets), rate, 2, fmt.Sprintf("The key is used from %d networks where it was never used in %s.", p.nNets, k.since(p.start)))
@@ -258,22 +266,30 @@ var meterNames = [meters]string{"requests", "bytes", "units"}
 func (e *Engine) spikeEvidence(k *keyState, s *spike) (out []Evidence) {
 	h := k.hours
 	cur, rec := float64(h.cur[s.meter]), float64(h.record[s.meter])
-	out = append(out, Evidence{Family: FamilyVolume, Detector: "hour_" + meterNames[s.meter], Observed: cur, Expected: e.tails.Quantile(&h.tails[s.meter], 0.5),
+	out = append(out, Evidence{
+		Family: FamilyVolume, Detector: "hour_" + meterNames[s.meter], Observed: cur, Expected: e.tails.Quantile(&h.tails[s.meter], 0.5),
 		Low: 0, High: e.tails.Quantile(&h.tails[s.meter], 0.01), WindowSeconds: 3600, PValue: probability(s.volume),
-		Sentence: fmt.Sprintf("%.0f %s in this hour are %.0f times the busiest hour that the key had before.", cur, meterNames[s.meter], cur/rec)})
+		Sentence: fmt.Sprintf("%.0f %s in this hour are %.0f times the busiest hour that the key had before.", cur, meterNames[s.meter], cur/rec),
+	})
 	if s.oneSided > 0.05 {
-		out = append(out, Evidence{Family: FamilyRoutes, Detector: "one_sided", Observed: s.share, Expected: s.usual, High: min(1, 2*s.usual), WindowSeconds: 3600, PValue: probability(s.oneSided),
-			Sentence: fmt.Sprintf("%.0f%% of them are %s, otherwise %.0f%%.", 100*s.share, e.routes[h.route].name, 100*s.usual)})
+		out = append(out, Evidence{
+			Family: FamilyRoutes, Detector: "one_sided", Observed: s.share, Expected: s.usual, High: min(1, 2*s.usual), WindowSeconds: 3600, PValue: probability(s.oneSided),
+			Sentence: fmt.Sprintf("%.0f%% of them are %s, otherwise %.0f%%.", 100*s.share, e.routes[h.route].name, 100*s.usual),
+		})
 	}
 	if s.throttled > 0.3 {
 		share := float64(h.late / h.cur[meterRequests])
-		out = append(out, Evidence{Family: FamilyErrors, Detector: "throttled", Observed: share, Expected: usualLate.mean(), High: usualLate.high(), WindowSeconds: 3600, PValue: probability(s.throttled),
-			Sentence: fmt.Sprintf("%.0f%% of them are answered 429, and it goes on.", 100*share)})
+		out = append(out, Evidence{
+			Family: FamilyErrors, Detector: "throttled", Observed: share, Expected: usualLate.mean(), High: usualLate.high(), WindowSeconds: 3600, PValue: probability(s.throttled),
+			Sentence: fmt.Sprintf("%.0f%% of them are answered 429, and it goes on.", 100*share),
+		})
 	}
 	if s.offHours > 0.3 {
-		out = append(out, Evidence{Family: FamilyRhythm, Detector: "off_hours", Observed: float64(h.cur[meterRequests]), Expected: float64(h.day[h.slot(h.hour)]), High: float64(h.record[meterRequests]),
+		out = append(out, Evidence{
+			Family: FamilyRhythm, Detector: "off_hours", Observed: float64(h.cur[meterRequests]), Expected: float64(h.day[h.slot(h.hour)]), High: float64(h.record[meterRequests]),
 			WindowSeconds: 3600, PValue: probability(s.offHours),
-			Sentence: fmt.Sprintf("At this hour the key usually makes %.0f requests.", h.day[h.slot(h.hour)])})
+			Sentence: fmt.Sprintf("At this hour the key usually makes %.0f requests.", h.day[h.slot(h.hour)]),
+		})
 	}
 	return out
 }

@@ -69,8 +69,10 @@ func (e *Engine) guess(b *usage.Batch, i int) {
 		TimeMillis: t, Action: ActionFlag, Wanted: ActionFlag, Reason: sentence, Score: guessEvidence, PValue: probability(guessEvidence),
 		EpisodeID: fmt.Sprintf("ep_%016x", mix(uint64(addr)<<20^uint64(g.start))), Phase: PhaseOpened, PolicyID: "guessing",
 		Actor: Actor{ASN: b.ASN[i], Country: countryName(cc), Agent: b.Agent.At(i), Addresses: []string{ip.String()}, Separable: true, Requests: int64(g.n), SinceMs: g.start},
-		Evidence: []Evidence{{Family: FamilyGuessing, Detector: "unknown_keys", Sentence: sentence, Observed: float64(g.distinct()), Expected: 1, High: 3,
-			WindowSeconds: max(1, (t-g.start)/1000), PValue: probability(guessEvidence)}},
+		Evidence: []Evidence{{
+			Family: FamilyGuessing, Detector: "unknown_keys", Sentence: sentence, Observed: float64(g.distinct()), Expected: 1, High: 3,
+			WindowSeconds: max(1, (t-g.start)/1000), PValue: probability(guessEvidence),
+		}},
 	})
 }
 

@@ -49,8 +49,6 @@ func hashBytes(b []byte, h uint64) uint64 {
 	return mix(h)
 }
 
-var v4Prefix = [12]byte{10: 0xff, 11: 0xff}
-
 // addressOf hashes an address, and its network: the ASN, or without one its /24 (IPv4) or /48 (IPv6).
 func addressOf(ip [16]byte, asn uint32) (addr, net uint32) {
 	high, low := binary.BigEndian.Uint64(ip[:8]), binary.BigEndian.Uint64(ip[8:])

@@ -147,8 +147,10 @@ func (p *Policies) complete() {
 		}
 	}
 	if n := len(p.List); n == 0 || !p.List[n-1].Scope.all() {
-		rest := Policy{ID: "default", Mode: ModeEnforce, Suspend: ActionSuspend, Required: Required{DefaultRequiredFlag, DefaultRequiredSuspend},
-			MinHistory: MinHistory{Requests: 20}, TTL: Duration{24 * time.Hour}}
+		rest := Policy{
+			ID: "default", Mode: ModeEnforce, Suspend: ActionSuspend, Required: Required{DefaultRequiredFlag, DefaultRequiredSuspend},
+			MinHistory: MinHistory{Requests: 20}, TTL: Duration{24 * time.Hour},
+		}
 		p.List = append(p.List, rest)
 	}
 }

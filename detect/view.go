@@ -56,8 +56,10 @@ func (e *Engine) View(keyID string) (v KeyView, ok bool) {
 		v.Routes = append(v.Routes, e.routes[k.routes[i].id].name)
 	}
 	if h := k.hours; h != nil {
-		v.Hour = HourView{Requests: float64(h.cur[meterRequests]), Usual: float64(h.day[h.slot(h.hour)]), Record: float64(h.record[meterRequests]), Day: h.day,
-			Median: e.tails.Quantile(&h.tails[meterRequests], 0.5), High: e.tails.Quantile(&h.tails[meterRequests], 0.01)}
+		v.Hour = HourView{
+			Requests: float64(h.cur[meterRequests]), Usual: float64(h.day[h.slot(h.hour)]), Record: float64(h.record[meterRequests]), Day: h.day,
+			Median: e.tails.Quantile(&h.tails[meterRequests], 0.5), High: e.tails.Quantile(&h.tails[meterRequests], 0.01),
+		}
 	}
 	for i := range k.actors {
 		a := &k.actors[i]
@@ -85,6 +87,8 @@ type Stats struct {
 
 // Stats counts what the engine holds.
 func (e *Engine) Stats() Stats {
-	return Stats{Keys: len(e.keys), Routes: len(e.routes) - 2, Agents: len(e.agents.list) - 2, Running: len(e.running), Incident: e.all.incident(),
-		Suspended: e.spent.last(30 * 24)}
+	return Stats{
+		Keys: len(e.keys), Routes: len(e.routes) - 2, Agents: len(e.agents.list) - 2, Running: len(e.running), Incident: e.all.incident(),
+		Suspended: e.spent.last(30 * 24),
+	}
 }

@@ -40,8 +40,10 @@ func (b *block) reset(from int64) {
 // observer that caches by number and generation never takes one block's numbers for the other's.
 func (b *block) distinguish() {
 	const half = 1 << 31
-	for _, d := range []*usage.Dict{&b.batch.KeyID, &b.batch.Source, &b.batch.Method, &b.batch.Host, &b.batch.Route,
-		&b.batch.UserAgent, &b.batch.Agent, &b.batch.Country, &b.batch.UnitName} {
+	for _, d := range []*usage.Dict{
+		&b.batch.KeyID, &b.batch.Source, &b.batch.Method, &b.batch.Host, &b.batch.Route,
+		&b.batch.UserAgent, &b.batch.Agent, &b.batch.Country, &b.batch.UnitName,
+	} {
 		d.Generation = half
 	}
 }

@@ -28,7 +28,7 @@ func (w *worker) fetch(ctx context.Context) error {
 	var conn *kafka.Conn
 	defer func() {
 		if conn != nil {
-			conn.Close()
+			_ = conn.Close()
 		}
 	}()
 	if err := w.open(ctx); err != nil {
@@ -71,7 +71,7 @@ func (w *worker) fetch(ctx context.Context) error {
 		case ctx.Err() == nil && !errors.Is(err, errSlow):
 			w.fetchFailed(ctx, err, &b)
 		}
-		conn.Close()
+		_ = conn.Close()
 		conn = nil
 	}
 	return context.Cause(ctx)
@@ -83,7 +83,7 @@ func (w *worker) connect(ctx context.Context) (*kafka.Conn, error) {
 		return nil, err
 	}
 	if _, err := conn.Seek(w.next, kafka.SeekAbsolute|kafka.SeekDontCheck); err != nil {
-		conn.Close()
+		_ = conn.Close()
 		return nil, err
 	}
 	return conn, nil
@@ -101,7 +101,7 @@ var errSlow = errors.New("the inserter was busy")
 
 // fetchOnce does one fetch request.
 func (w *worker) fetchOnce(ctx context.Context, conn *kafka.Conn, buf []byte) error {
-	conn.SetReadDeadline(time.Now().Add(w.in.cfg.FetchWait + 2*handOffPatience))
+	_ = conn.SetReadDeadline(time.Now().Add(w.in.cfg.FetchWait + 2*handOffPatience))
 	if _, err := conn.Seek(w.next, kafka.SeekAbsolute|kafka.SeekDontCheck); err != nil {
 		return err
 	}
@@ -144,8 +144,10 @@ func readRecord(batch *kafka.Batch, buf []byte) (n int, err error) {
 
 // skipEmptied moves behind record batches without records, which it asks the slower but thorough request for.
 func (w *worker) skipEmptied(ctx context.Context) {
-	res, err := w.in.kafka.client.Fetch(ctx, &kafka.FetchRequest{Topic: w.topic, Partition: int(w.partition), Offset: w.next,
-		MinBytes: 1, MaxBytes: fetchMaxBytes, MaxWait: w.in.cfg.FetchWait})
+	res, err := w.in.kafka.client.Fetch(ctx, &kafka.FetchRequest{
+		Topic: w.topic, Partition: int(w.partition), Offset: w.next,
+		MinBytes: 1, MaxBytes: fetchMaxBytes, MaxWait: w.in.cfg.FetchWait,
+	})
 	if err != nil || res.Error != nil {
 		return
 	}

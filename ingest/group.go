@@ -95,7 +95,7 @@ func (in *Ingester) leave(group *kafka.ConsumerGroup, running *sync.WaitGroup) {
 	running.Wait()
 	closed := make(chan struct{})
 	go func() {
-		group.Close()
+		_ = group.Close()
 		close(closed)
 	}()
 	select {

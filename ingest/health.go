@@ -153,8 +153,10 @@ func (s *partitionStatus) sawEnd(end int64, now time.Time) {
 func (s *partitionStatus) snapshot(now time.Time) PartitionHealth {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	p := PartitionHealth{Topic: s.topic, Partition: s.part, Stored: s.stored, End: s.end, Lag: s.end - s.stored,
-		Idle: now.Sub(s.progress), Waiting: cmp.Or(s.storing, s.fetching), Stopped: s.stopped}
+	p := PartitionHealth{
+		Topic: s.topic, Partition: s.part, Stored: s.stored, End: s.end, Lag: s.end - s.stored,
+		Idle: now.Sub(s.progress), Waiting: cmp.Or(s.storing, s.fetching), Stopped: s.stopped,
+	}
 	if len(s.seen) > 0 {
 		p.LagAge = now.Sub(s.seen[0].at)
 	}

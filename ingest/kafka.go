@@ -80,7 +80,8 @@ func (k *kafkaClient) dialPartition(ctx context.Context, topic string, partition
 // bounds returns the first offset that the log still holds and the next one to be written.
 func (k *kafkaClient) bounds(ctx context.Context, topic string, partition int32) (first, end int64, err error) {
 	res, err := k.client.ListOffsets(ctx, &kafka.ListOffsetsRequest{Topics: map[string][]kafka.OffsetRequest{
-		topic: {kafka.FirstOffsetOf(int(partition)), kafka.LastOffsetOf(int(partition))}}})
+		topic: {kafka.FirstOffsetOf(int(partition)), kafka.LastOffsetOf(int(partition))},
+	}})
 	if err != nil {
 		return 0, 0, fmt.Errorf("offsets of %s/%d: %w", topic, partition, err)
 	}
@@ -125,8 +126,10 @@ type generation struct {
 var errFenced = errors.New("the partition has another owner now")
 
 func (k *kafkaClient) commit(ctx context.Context, g generation, topic string, partition int32, offset int64, metadata string) error {
-	res, err := k.client.OffsetCommit(ctx, &kafka.OffsetCommitRequest{GroupID: k.group, GenerationID: g.id, MemberID: g.member,
-		Topics: map[string][]kafka.OffsetCommit{topic: {{Partition: int(partition), Offset: offset, Metadata: metadata}}}})
+	res, err := k.client.OffsetCommit(ctx, &kafka.OffsetCommitRequest{
+		GroupID: k.group, GenerationID: g.id, MemberID: g.member,
+		Topics: map[string][]kafka.OffsetCommit{topic: {{Partition: int(partition), Offset: offset, Metadata: metadata}}},
+	})
 	if err != nil {
 		return fmt.Errorf("commit %s/%d: %w", topic, partition, err)
 	}
@@ -179,9 +182,8 @@ func (k *kafkaClient) evictPredecessor(ctx context.Context) (int, error) {
 // connSet tracks the group member's connections. kafka-go waits for a join up to the rebalance time-out and cannot be
 // interrupted; cutting its connection does.
 type connSet struct {
-	mu     sync.Mutex
-	conns  map[net.Conn]struct{}
-	closed bool
+	mu    sync.Mutex
+	conns map[net.Conn]struct{}
 }
 
 func (s *connSet) dial(ctx context.Context, network, addr string) (net.Conn, error) {

@@ -29,8 +29,10 @@ func newMetrics(reg prometheus.Registerer) *metrics {
 		deadLetters: prometheus.NewCounterVec(prometheus.CounterOpts{Namespace: "tollkeeper", Subsystem: "ingest", Name: "dead_letters_total", Help: "Lines refused, by reason."}, []string{"reason"}),
 		retries:     prometheus.NewCounterVec(prometheus.CounterOpts{Namespace: "tollkeeper", Subsystem: "ingest", Name: "retries_total", Help: "Attempts that failed and were repeated, by operation."}, []string{"operation"}),
 		blockRows:   prometheus.NewHistogram(prometheus.HistogramOpts{Namespace: "tollkeeper", Subsystem: "ingest", Name: "block_rows", Help: "Rows of a stored block.", Buckets: prometheus.ExponentialBuckets(1, 4, 10)}),
-		insertSeconds: prometheus.NewHistogram(prometheus.HistogramOpts{Namespace: "tollkeeper", Subsystem: "ingest", Name: "insert_seconds",
-			Help: "Time to store a block, retries included.", Buckets: prometheus.ExponentialBuckets(.002, 2, 14)}),
+		insertSeconds: prometheus.NewHistogram(prometheus.HistogramOpts{
+			Namespace: "tollkeeper", Subsystem: "ingest", Name: "insert_seconds",
+			Help: "Time to store a block, retries included.", Buckets: prometheus.ExponentialBuckets(.002, 2, 14),
+		}),
 		assigned:   prometheus.NewGauge(prometheus.GaugeOpts{Namespace: "tollkeeper", Subsystem: "ingest", Name: "assigned_partitions", Help: "Partitions that this process owns."}),
 		lag:        gauges("lag", "Offsets written to the log but not stored yet."),
 		lagAge:     gauges("lag_age_seconds", "How long the oldest of them has been known to wait."),

@@ -29,11 +29,13 @@ func (r *recorder) Revoked(topic string, p int32) { r.note(fmt.Sprintf("revoked 
 func (r *recorder) Observe(_ string, _ int32, b *usage.Batch) {
 	r.see(b, 0, b.Len())
 }
+
 func (r *recorder) note(s string) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	r.events = append(r.events, s)
 }
+
 func (r *recorder) see(b *usage.Batch, from, to int) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -78,8 +80,10 @@ func TestARestartedInstanceDoesNotWaitForItsOwnSession(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	g, err := kafka.NewConsumerGroup(kafka.ConsumerGroupConfig{ID: "g", Brokers: cfg.Brokers, Topics: cfg.Topics, Dialer: dead.kafka.memberDia,
-		SessionTimeout: 30 * time.Second, HeartbeatInterval: time.Hour})
+	g, err := kafka.NewConsumerGroup(kafka.ConsumerGroupConfig{
+		ID: "g", Brokers: cfg.Brokers, Topics: cfg.Topics, Dialer: dead.kafka.memberDia,
+		SessionTimeout: 30 * time.Second, HeartbeatInterval: time.Hour,
+	})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -81,14 +81,16 @@ func NewRekeyer(cfg RekeyConfig) (*Rekeyer, error) {
 		return nil, err
 	}
 	in.unplaced = true
-	t.writer = &kafka.Writer{Addr: kafka.TCP(cfg.Brokers...), Topic: cfg.Target, Balancer: &kafka.Hash{}, RequiredAcks: kafka.RequireAll,
-		Compression: kafka.Lz4, BatchSize: 10_000, BatchBytes: 900_000, BatchTimeout: time.Millisecond, MaxAttempts: 1, Transport: in.kafka.transport}
+	t.writer = &kafka.Writer{
+		Addr: kafka.TCP(cfg.Brokers...), Topic: cfg.Target, Balancer: &kafka.Hash{}, RequiredAcks: kafka.RequireAll,
+		Compression: kafka.Lz4, BatchSize: 10_000, BatchBytes: 900_000, BatchTimeout: time.Millisecond, MaxAttempts: 1, Transport: in.kafka.transport,
+	}
 	return &Rekeyer{Ingester: in, target: t}, nil
 }
 
 // Run is as [Ingester.Run].
 func (r *Rekeyer) Run(ctx context.Context) error {
-	defer r.target.writer.Close()
+	defer func() { _ = r.target.writer.Close() }()
 	return r.Ingester.Run(ctx)
 }
 

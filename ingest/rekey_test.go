@@ -47,8 +47,10 @@ func TestRekeyedRecordsCountOnceAndMeetByKey(t *testing.T) {
 		c.produce("raw", p, rawLines(p*400, p*400+400)...)
 	}
 	c.produce("raw", 1, `{"broken":"sk_live_canary`)
-	cfg := RekeyConfig{Brokers: []string{c.addr}, Topics: []string{"raw"}, Target: "keyed", Store: s, NewDecoder: formatDecoder("nginx"),
-		SessionTimeout: 3 * time.Second, InsertTimeout: time.Second, Source: func(string) string { return "edge" }, Logger: c.config(s).Logger}
+	cfg := RekeyConfig{
+		Brokers: []string{c.addr}, Topics: []string{"raw"}, Target: "keyed", Store: s, NewDecoder: formatDecoder("nginx"),
+		SessionTimeout: 3 * time.Second, InsertTimeout: time.Second, Source: func(string) string { return "edge" }, Logger: c.config(s).Logger,
+	}
 	behind := c.config(s)
 	behind.Topics, behind.NewDecoder = []string{"keyed"}, formatDecoder("tollkeeper")
 	_, stopIngest := run(t, behind)

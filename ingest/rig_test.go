@@ -19,7 +19,6 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
-	"sync"
 	"sync/atomic"
 	"syscall"
 	"testing"
@@ -132,10 +131,12 @@ func startProxy(t *testing.T, socket string) *faultProxy {
 		return (&net.Dialer{}).DialContext(ctx, "unix", socket)
 	}, MaxIdleConnsPerHost: 32}
 	target := &url.URL{Scheme: "http", Host: "engine"}
-	rp := &httputil.ReverseProxy{Transport: tr, FlushInterval: -1, Rewrite: func(r *httputil.ProxyRequest) { r.SetURL(target) },
+	rp := &httputil.ReverseProxy{
+		Transport: tr, FlushInterval: -1, Rewrite: func(r *httputil.ProxyRequest) { r.SetURL(target) },
 		ErrorLog: nil, ErrorHandler: func(w http.ResponseWriter, _ *http.Request, err error) {
 			http.Error(w, err.Error(), http.StatusBadGateway)
-		}}
+		},
+	}
 	srv := &http.Server{Handler: http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		kind := faultNone
 		if p.inject.Load() && strings.Contains(r.URL.Query().Get("query"), "INSERT INTO events") {
@@ -226,7 +227,6 @@ func (p *process) end(s syscall.Signal) {
 
 // truth is what was produced.
 type truth struct {
-	mu      sync.Mutex
 	records int64
 	bytes   int64
 	poison  int64
@@ -240,8 +240,10 @@ func (r *rig) produce(topic string, n, perSecond int, retries, poison bool) (*tr
 	tr := &truth{perKey: map[string]int64{}}
 	*r.truths = append(*r.truths, tr)
 	done := make(chan struct{})
-	w := &kafka.Writer{Addr: kafka.TCP(r.kafka.Brokers()...), Topic: topic, Balancer: &kafka.Hash{}, RequiredAcks: kafka.RequireAll,
-		Compression: kafka.Lz4, BatchSize: 2000, BatchTimeout: 5 * time.Millisecond, WriteTimeout: 5 * time.Second, ReadTimeout: 5 * time.Second, MaxAttempts: 1}
+	w := &kafka.Writer{
+		Addr: kafka.TCP(r.kafka.Brokers()...), Topic: topic, Balancer: &kafka.Hash{}, RequiredAcks: kafka.RequireAll,
+		Compression: kafka.Lz4, BatchSize: 2000, BatchTimeout: 5 * time.Millisecond, WriteTimeout: 5 * time.Second, ReadTimeout: 5 * time.Second, MaxAttempts: 1,
+	}
 	ctx := r.t.Context()
 	go func() {
 		defer close(done)
@@ -266,7 +268,7 @@ func (r *rig) produce(topic string, n, perSecond int, retries, poison bool) (*tr
 			}
 			for attempt := 0; ; attempt++ {
 				err := w.WriteMessages(ctx, ms...)
-				if err == nil && !(retries && i%(chunk*3) == 0 && attempt == 0) {
+				if err == nil && (!retries || i%(chunk*3) != 0 || attempt != 0) {
 					break
 				}
 				if ctx.Err() != nil {
@@ -309,7 +311,7 @@ func (r *rig) verify(topic string, want *truth, within time.Duration) {
 	var n, sum uint64
 	var err error
 	for {
-		if n, sum, err = count(counted); err == nil && n >= uint64(want.records) {
+		if n, _, err = count(counted); err == nil && n >= uint64(want.records) {
 			break
 		}
 		if time.Now().After(deadline) {

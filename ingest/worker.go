@@ -46,15 +46,19 @@ type worker struct {
 }
 
 func newWorker(in *Ingester, g generation, topic string, partition int32, assigned int) *worker {
-	w := &worker{in: in, gen: g, topic: topic, partition: partition, label: strconv.Itoa(int(partition)),
-		free: make(chan *block, 2), full: make(chan *block)}
+	w := &worker{
+		in: in, gen: g, topic: topic, partition: partition, label: strconv.Itoa(int(partition)),
+		free: make(chan *block, 2), full: make(chan *block),
+	}
 	w.log = in.log.With("topic", topic, "partition", partition, "generation", g.id)
 	// Two blocks of columns and one encoded on its way, for each partition, after what request ids may take.
 	share := float64(in.cfg.MemoryBytes) * (1 - in.cfg.DedupShare) / float64(assigned)
 	w.maxBytes = max(int64(share/3), 1<<20)
 	w.flush = max(in.cfg.FlushInterval, time.Duration(float64(assigned)/in.cfg.MaxInsertsPerSecond*float64(time.Second)))
-	w.pipe = pipeline{source: in.cfg.Source(topic), enrich: in.cfg.Enrich, metrics: in.metrics, now: in.cfg.Now,
-		window: newWindow(in.cfg.DedupWindow, int64(float64(in.cfg.MemoryBytes)*in.cfg.DedupShare)/int64(assigned))}
+	w.pipe = pipeline{
+		source: in.cfg.Source(topic), enrich: in.cfg.Enrich, metrics: in.metrics, now: in.cfg.Now,
+		window: newWindow(in.cfg.DedupWindow, int64(float64(in.cfg.MemoryBytes)*in.cfg.DedupShare)/int64(assigned)),
+	}
 	for _, o := range in.cfg.Observers {
 		if e, ok := o.(RangeObserver); ok {
 			w.eager = append(w.eager, e)

@@ -185,11 +185,6 @@ func (s *Service) PublishPlan(ctx context.Context, id string, version int, actor
 	return p, s.RefreshLimits(ctx)
 }
 
-// Publish is [Service.PublishPlan] for a caller that names no actor: the trail then says "api".
-func (s *Service) Publish(ctx context.Context, id string, version int) (Plan, error) {
-	return s.PublishPlan(ctx, id, version, "api")
-}
-
 // ArchivePlan closes a plan to new subscriptions; those on it stay.
 func (s *Service) ArchivePlan(ctx context.Context, id, actor string) (Plan, error) {
 	return s.store.archive(ctx, id, actor)

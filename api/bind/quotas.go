@@ -122,8 +122,8 @@ func (b Billing) CreatePlanVersion(ctx context.Context, by api.Change, id string
 }
 
 // PublishPlanVersion implements api.Billing.
-func (b Billing) PublishPlanVersion(ctx context.Context, _ api.Change, id string, version int32) (gen.Plan, error) {
-	p, err := b.service.Publish(ctx, id, int(version))
+func (b Billing) PublishPlanVersion(ctx context.Context, by api.Change, id string, version int32) (gen.Plan, error) {
+	p, err := b.service.PublishPlan(ctx, id, int(version), by.Actor)
 	if err != nil {
 		return gen.Plan{}, quotaError(err, "")
 	}

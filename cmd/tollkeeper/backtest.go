@@ -227,8 +227,10 @@ func (b *backtest) write() error {
 		return err
 	}
 	defer f.Close()
-	r := replay.Report{Source: b.source, Records: b.records, Keys: b.traffic.Keys, First: b.traffic.First, Last: b.traffic.Last,
-		Episodes: episodes, Hours: b.hours, Views: b.views, Tradeoffs: b.tradeoffs(episodes), Labels: b.labels}
+	r := replay.Report{
+		Source: b.source, Records: b.records, Keys: b.traffic.Keys, First: b.traffic.First, Last: b.traffic.Last,
+		Episodes: episodes, Hours: b.hours, Views: b.views, Tradeoffs: b.tradeoffs(episodes), Labels: b.labels,
+	}
 	if b.labelled {
 		s := replay.Rate(b.labels, b.traffic, b.decisions)
 		r.Score = &s
@@ -286,8 +288,10 @@ type backtestResult struct {
 }
 
 func (b *backtest) result() backtestResult {
-	r := backtestResult{Records: b.records, BadLines: b.badLines, Keys: b.traffic.Keys, Seconds: b.took.Seconds(),
-		RecordsPerSec: float64(b.records) / max(b.took.Seconds(), 1e-9)}
+	r := backtestResult{
+		Records: b.records, BadLines: b.badLines, Keys: b.traffic.Keys, Seconds: b.took.Seconds(),
+		RecordsPerSec: float64(b.records) / max(b.took.Seconds(), 1e-9),
+	}
 	for i := range b.decisions {
 		if stop, ok := replay.Counts(&b.decisions[i]); ok {
 			if stop {

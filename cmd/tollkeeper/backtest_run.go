@@ -118,7 +118,7 @@ func (b *backtest) unpack(ctx context.Context, r io.Reader, out chan<- chunk) er
 		if err != nil {
 			return fmt.Errorf("%s: %w", b.events, err)
 		}
-		defer z.Close()
+		defer func() { _ = z.Close() }()
 		r = z
 	}
 	var rest []byte

@@ -162,7 +162,7 @@ func (b *seriesBacktest) score(name string) (series.Summary, error) {
 	if err != nil {
 		return sum, fmt.Errorf("write results: %w", err)
 	}
-	defer os.Remove(out.Name()) // fails once it is renamed
+	defer func() { _ = os.Remove(out.Name()) }() // fails once it is renamed
 	defer out.Close()
 	buffered := bufio.NewWriter(out)
 	if sum, err = series.ScoreCSV(bufio.NewReader(in), buffered, series.Defaults()); err != nil {

@@ -34,8 +34,10 @@ func TestRateFollowsTheRules(t *testing.T) {
 		decision("c", 1500, detect.ActionSuspend, "e3", 7), decision("d", 1500, detect.ActionSuspend, "e4", 7),
 		decision("d", 1600, detect.ActionFlag, "e5", 7), decision("a", 4000, detect.ActionFlag, "e6", 3), progress,
 	})
-	want := Score{KeyDays: 100, SuspendEpisodes: 2, SuspendRecall: 0.5, FlagRecall: 1, FalseSuspends: 1, FalseSuspendRate: 10, FalseFlagDays: 2, FalseFlagRate: 20,
-		SecondsMedian: 30, SecondsP90: 30, RequestsMedian: 3}
+	want := Score{
+		KeyDays: 100, SuspendEpisodes: 2, SuspendRecall: 0.5, FlagRecall: 1, FalseSuspends: 1, FalseSuspendRate: 10, FalseFlagDays: 2, FalseFlagRate: 20,
+		SecondsMedian: 30, SecondsP90: 30, RequestsMedian: 3,
+	}
 	families := s.Families
 	s.Families = nil
 	if got, wanted := render(&s), render(&want); got != wanted {
@@ -86,8 +88,10 @@ func TestTheReportIsSelfContainedAndEscapes(t *testing.T) {
 	for i := range 20000 {
 		h.Add("<key>", at(i))
 	}
-	r := Report{Source: "<log>", Records: 5, Keys: 1, First: at(0), Last: at(20000), Episodes: Episodes([]detect.Decision{d}, nil), Hours: h,
-		Views: map[string]detect.KeyView{"<key>": {Hour: detect.HourView{High: 50}}}, Labels: []Label{{KeyID: "<key>", Family: "<f>", Expect: ExpectFlag, Start: start, End: start.Add(time.Hour)}}}
+	r := Report{
+		Source: "<log>", Records: 5, Keys: 1, First: at(0), Last: at(20000), Episodes: Episodes([]detect.Decision{d}, nil), Hours: h,
+		Views: map[string]detect.KeyView{"<key>": {Hour: detect.HourView{High: 50}}}, Labels: []Label{{KeyID: "<key>", Family: "<f>", Expect: ExpectFlag, Start: start, End: start.Add(time.Hour)}},
+	}
 	var b bytes.Buffer
 	if err := r.WriteHTML(&b); err != nil {
 		t.Fatal(err)

@@ -189,7 +189,8 @@ func benchSpine(b *run, records []record) error {
 	fmt.Printf("%-44s %12.0f\n\n", "Kafka to ClickHouse, detection on", end.perSecond())
 	return last(map[string]float64{
 		"records_per_second": round(end.perSecond(), 0), "insert_ceiling_per_second": round(ceiling.perSecond(), 0),
-		"end_to_end_over_ceiling": round(end.perSecond()/ceiling.perSecond(), 3)})
+		"end_to_end_over_ceiling": round(end.perSecond()/ceiling.perSecond(), 3),
+	})
 }
 
 func benchAll(b *run, records []record, formats []string) error {
@@ -238,7 +239,8 @@ func benchAll(b *run, records []record, formats []string) error {
 	return last(map[string]float64{
 		"pipeline_rows_per_cpu_second": round(lowest, 0), "end_to_end_over_ceiling": round(end.perSecond()/ceiling.perSecond(), 3),
 		"allocs_per_record": round(end.Allocs, 4), "peak_mib": round(end.PeakMiB, 0),
-		"visible_p99_ms": round(latency.VisibleP99, 0), "decision_p99_ms": round(latency.DecisionP99, 0)})
+		"visible_p99_ms": round(latency.VisibleP99, 0), "decision_p99_ms": round(latency.DecisionP99, 0),
+	})
 }
 
 func last(figures map[string]float64) error {

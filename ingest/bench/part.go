@@ -103,6 +103,7 @@ func (d *discard) Landed(context.Context, usage.Span) (bool, error) { return fal
 func (d *discard) LastOffset(context.Context, string, int32) (int64, bool, error) {
 	return 0, false, nil
 }
+
 func (d *discard) RecentRequestIDs(context.Context, string, int32, time.Time, func(int64, string, []byte)) error {
 	return nil
 }

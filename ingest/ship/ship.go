@@ -137,8 +137,10 @@ func New(cfg Config) (*Shipper, error) {
 		cfg.Registerer.MustRegister(s.metrics.lines, s.metrics.rejected, s.metrics.truncated, s.metrics.retries)
 	}
 	s.tr = &kafka.Transport{ClientID: "tollkeeper-ship", TLS: cfg.TLS, SASL: cfg.SASL, DialTimeout: 5 * time.Second, IdleTimeout: 30 * time.Second, MetadataTTL: 5 * time.Second}
-	s.writer = &kafka.Writer{Addr: kafka.TCP(cfg.Brokers...), Topic: cfg.Topic, Balancer: &kafka.Hash{}, RequiredAcks: kafka.RequireAll, Compression: kafka.Lz4,
-		BatchSize: cfg.BatchLines, BatchBytes: 4 << 20, BatchTimeout: time.Millisecond, MaxAttempts: 1, WriteTimeout: 10 * time.Second, ReadTimeout: 10 * time.Second, Transport: s.tr}
+	s.writer = &kafka.Writer{
+		Addr: kafka.TCP(cfg.Brokers...), Topic: cfg.Topic, Balancer: &kafka.Hash{}, RequiredAcks: kafka.RequireAll, Compression: kafka.Lz4,
+		BatchSize: cfg.BatchLines, BatchBytes: 4 << 20, BatchTimeout: time.Millisecond, MaxAttempts: 1, WriteTimeout: 10 * time.Second, ReadTimeout: 10 * time.Second, Transport: s.tr,
+	}
 	return s, nil
 }
 
@@ -162,7 +164,7 @@ func (s *Shipper) Status() Status {
 // is a state file that cannot be read or written.
 func (s *Shipper) Run(ctx context.Context) error {
 	defer s.tr.CloseIdleConnections()
-	defer s.writer.Close()
+	defer func() { _ = s.writer.Close() }()
 	t, err := openTail(&s.cfg, s.log, s.metrics.truncated)
 	if err != nil {
 		return err

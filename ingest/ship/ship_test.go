@@ -44,8 +44,10 @@ func newShelf(t *testing.T, format string) *shelf {
 }
 
 func (s *shelf) config() Config {
-	return Config{File: s.file, Brokers: []string{s.addr}, Topic: "logs", Source: "edge-1", Poll: 5 * time.Millisecond, Drain: 200 * time.Millisecond,
-		NewDecoder: func() (accesslog.Decoder, error) { return s.decoder(s.format) }, Logger: slog.New(slog.NewTextHandler(testWriter{s.t}, nil))}
+	return Config{
+		File: s.file, Brokers: []string{s.addr}, Topic: "logs", Source: "edge-1", Poll: 5 * time.Millisecond, Drain: 200 * time.Millisecond,
+		NewDecoder: func() (accesslog.Decoder, error) { return s.decoder(s.format) }, Logger: slog.New(slog.NewTextHandler(testWriter{s.t}, nil)),
+	}
 }
 
 func (s *shelf) decoder(format string) (accesslog.Decoder, error) {

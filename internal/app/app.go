@@ -173,8 +173,29 @@ func (a *App) openStores(ctx context.Context) error {
 	if !a.tool {
 		a.run("token feed", a.Tokens.Run)
 		a.run("alert feed", a.Alerts.Run)
+		a.run("idle alerts", a.closeIdleAlerts)
 	}
 	return nil
+}
+
+// alertIdle is how long an alert stays open that nobody looks at and nothing adds to.
+const alertIdle = 14 * 24 * time.Hour
+
+func (a *App) closeIdleAlerts(ctx context.Context) error {
+	tick := time.NewTicker(time.Hour)
+	defer tick.Stop()
+	for {
+		if n, err := a.Alerts.CloseIdle(ctx, alertIdle, 1000); err != nil && ctx.Err() == nil {
+			a.Log.Warn("idle alerts could not be closed", "err", err)
+		} else if n > 0 {
+			a.Log.Info("idle alerts closed", "alerts", n, "idle", alertIdle)
+		}
+		select {
+		case <-ctx.Done():
+			return nil
+		case <-tick.C:
+		}
+	}
 }
 
 func (a *App) verifierConfig() keys.VerifierConfig {

@@ -78,7 +78,7 @@ func Start(ctx context.Context, cfg Config) (*Broker, error) {
 	b := &Broker{addr: cluster.ListenAddrs()[0], cluster: cluster, lock: lock, stop: make(chan struct{}), done: make(chan struct{})}
 	go b.applyRetention(cfg.RetentionAge > 0 || cfg.RetentionBytes > 0)
 	if err := EnsureTopics(ctx, []string{b.addr}, cfg.Topics); err != nil {
-		b.Close()
+		_ = b.Close()
 		return nil, err
 	}
 	cfg.Logger.Info("embedded broker is up", "addr", b.addr, "dir", cfg.Dir)

@@ -39,8 +39,10 @@ func TestMessagesAndOffsetsOutliveARestart(t *testing.T) {
 	conn.Close()
 	tr := &kafka.Transport{}
 	client := &kafka.Client{Addr: kafka.TCP(b.Addr()), Transport: tr}
-	if _, err := client.OffsetCommit(t.Context(), &kafka.OffsetCommitRequest{GroupID: "g", GenerationID: -1,
-		Topics: map[string][]kafka.OffsetCommit{"logs": {{Partition: 1, Offset: 2, Metadata: "plan"}}}}); err != nil {
+	if _, err := client.OffsetCommit(t.Context(), &kafka.OffsetCommitRequest{
+		GroupID: "g", GenerationID: -1,
+		Topics: map[string][]kafka.OffsetCommit{"logs": {{Partition: 1, Offset: 2, Metadata: "plan"}}},
+	}); err != nil {
 		t.Fatal(err)
 	}
 	tr.CloseIdleConnections()

@@ -117,8 +117,10 @@ func (c *Cluster) Brokers() []string {
 }
 
 func (n *Node) java(args ...string) *exec.Cmd {
-	cmd := exec.Command("java", append([]string{"-Xmx400m", "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1",
-		"-Dorg.slf4j.simpleLogger.defaultLogLevel=warn", "-cp", filepath.Join(n.libs, "*")}, args...)...)
+	cmd := exec.Command("java", append([]string{
+		"-Xmx400m", "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1",
+		"-Dorg.slf4j.simpleLogger.defaultLogLevel=warn", "-cp", filepath.Join(n.libs, "*"),
+	}, args...)...)
 	cmd.Dir = n.dir
 	// A test binary that dies takes its brokers with it.
 	cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
@@ -217,7 +219,8 @@ func (c *Cluster) CreateTopic(t testing.TB, topic string, partitions int) {
 	deadline := time.Now().Add(60 * time.Second)
 	for {
 		res, err := client.CreateTopics(context.Background(), &kafka.CreateTopicsRequest{Topics: []kafka.TopicConfig{
-			{Topic: topic, NumPartitions: partitions, ReplicationFactor: min(len(c.Nodes), 3)}}})
+			{Topic: topic, NumPartitions: partitions, ReplicationFactor: min(len(c.Nodes), 3)},
+		}})
 		if err == nil {
 			err = res.Errors[topic]
 		}
