@@ -88,12 +88,12 @@ func (s *Server) end(c *gin.Context, r *request) {
 		"method", c.Request.Method, "route", route, "status", status, "took", took, "bytes", c.Writer.Size(),
 		"request_id", r.id, "client", r.client.String(), "actor", r.who.Subject,
 	}
-	if id := c.Param("key_id"); id != "" {
+	if id := c.Param("key_id"); strings.HasPrefix(id, "key_") { // anything else may be a key, put there by mistake
 		args = append(args, "key_id", id)
 	}
 	if r.failure != nil {
 		args = append(args, "code", string(r.failure.Code))
-		if r.failure.Cause != nil {
+		if r.failure.Cause != nil && status >= 500 { // the cause of a caller's error may quote what the caller sent
 			args = append(args, "err", r.failure.Cause)
 		}
 	}

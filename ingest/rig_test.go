@@ -240,13 +240,15 @@ func (r *rig) produce(topic string, n, perSecond int, retries, poison bool) (*tr
 	tr := &truth{perKey: map[string]int64{}}
 	*r.truths = append(*r.truths, tr)
 	done := make(chan struct{})
+	transport := &kafka.Transport{} // not the shared one, whose connections nobody closes
 	w := &kafka.Writer{
-		Addr: kafka.TCP(r.kafka.Brokers()...), Topic: topic, Balancer: &kafka.Hash{}, RequiredAcks: kafka.RequireAll,
+		Transport: transport, Addr: kafka.TCP(r.kafka.Brokers()...), Topic: topic, Balancer: &kafka.Hash{}, RequiredAcks: kafka.RequireAll,
 		Compression: kafka.Lz4, BatchSize: 2000, BatchTimeout: 5 * time.Millisecond, WriteTimeout: 5 * time.Second, ReadTimeout: 5 * time.Second, MaxAttempts: 1,
 	}
 	ctx := r.t.Context()
 	go func() {
 		defer close(done)
+		defer transport.CloseIdleConnections()
 		defer w.Close()
 		rng := rand.New(rand.NewPCG(1, 2))
 		started := time.Now()

@@ -103,7 +103,8 @@ func (a *App) openIngest(context.Context) error {
 		},
 		Enrich: a.Enricher.Fill, Observers: []ingest.Observer{a.detection, a.Counter, a.observed},
 		MemoryBytes: int64(a.cfg.IngestMemory) << 20, DedupWindow: dedupWindow(a.cfg.DedupWindow), OnGap: a.cfg.OnGap, Replay: a.cfg.Replay,
-		Logger: a.Log, Registerer: a.Registry, Now: a.now,
+		Logger: a.Log, Now: a.now,
+		Registerer: prometheus.WrapRegistererWith(prometheus.Labels{"stage": "ingest"}, a.Registry), // re-keying has its own
 	})
 	if err != nil {
 		return err
