@@ -76,9 +76,30 @@ func (s usageSource) EachKey(ctx context.Context, from, to time.Time, each func(
 	return s.db.EachKeyUsage(ctx, from, to, func(u clickhouse.KeyUsage) error { return each(toKeyUsage(&u)) })
 }
 
-// SealedThrough implements meter.Source.
+// SealedThrough implements meter.Source: the time before which every hour is over for the grace time and has its seal, if it
+// had any calls. The last sealed hour alone would say nothing of an older one that late records reopened, and a month whose
+// last hour was quiet would stay open.
 func (s usageSource) SealedThrough(ctx context.Context) (time.Time, error) {
-	return s.db.SealedThrough(ctx)
+	due := s.a.sealDue()
+	unsealed, err := s.db.UnsealedHours(ctx, due, 1)
+	if err != nil {
+		return time.Time{}, err
+	}
+	late, err := s.db.LateHours(ctx, s.a.lateSince())
+	if err != nil {
+		return time.Time{}, err
+	}
+	return earliest(due, append(unsealed, late...)), nil
+}
+
+// earliest is the first of all these times.
+func earliest(t time.Time, others []time.Time) time.Time {
+	for _, o := range others {
+		if o.Before(t) {
+			t = o
+		}
+	}
+	return t
 }
 
 func toKeyUsage(u *clickhouse.KeyUsage) meter.KeyUsage {
