@@ -15,6 +15,7 @@ import (
 
 	"github.com/tollkeeper/tollkeeper/detect"
 	"github.com/tollkeeper/tollkeeper/detect/replay"
+	"github.com/tollkeeper/tollkeeper/internal/app"
 )
 
 // newBacktestCmd replays recorded traffic through the detectors, in event time.
@@ -133,7 +134,7 @@ func (b *backtest) prepare(policy, countryFile, networkFile string) error {
 	if err := b.readLabels(filepath.Join(dir, "labels.json")); err != nil {
 		return err
 	}
-	b.countries, b.networks = addressFiles(countryFile, networkFile)
+	b.countries, b.networks = app.AddressFiles(countryFile, networkFile)
 	if err := os.MkdirAll(b.out, 0o755); err != nil {
 		return fmt.Errorf("--out: %w", err)
 	}
@@ -327,18 +328,6 @@ func (b *backtest) print(w io.Writer) {
 	}
 	replay.PrintTradeoffs(w, b.tradeoffs(episodes), b.labelled)
 	fmt.Fprintf(w, "\nResults are in %s.\n", b.out)
-}
-
-// addressFiles are the operator's address data, or what came with the engine.
-func addressFiles(countryFile, networkFile string) (countries, networks []string) {
-	countries, networks = bundledAddressData()
-	if countryFile != "" {
-		countries = []string{countryFile}
-	}
-	if networkFile != "" {
-		networks = []string{networkFile}
-	}
-	return countries, networks
 }
 
 // isGzip goes by the name, as everywhere in the program.

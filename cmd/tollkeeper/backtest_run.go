@@ -7,7 +7,6 @@ import (
 	"fmt"
 	"io"
 	"os"
-	"path/filepath"
 	"slices"
 	"sync"
 	"sync/atomic"
@@ -274,23 +273,4 @@ func (b *backtest) finish(engines []*detect.Engine) {
 	for _, times := range b.traffic.Times {
 		slices.Sort(times)
 	}
-}
-
-// bundledAddressData finds the address data that 'make engine' fetched: beside the program, or above the working folder.
-func bundledAddressData() (countries, networks []string) {
-	var roots []string
-	if exe, err := os.Executable(); err == nil {
-		roots = append(roots, filepath.Dir(exe), filepath.Dir(filepath.Dir(exe)))
-	}
-	if dir, err := os.Getwd(); err == nil {
-		for ; dir != filepath.Dir(dir); dir = filepath.Dir(dir) {
-			roots = append(roots, dir)
-		}
-	}
-	for _, root := range roots {
-		if c, n := enrich.DefaultFiles(filepath.Join(root, ".cache", "engine", "node_modules")); len(n) > 0 {
-			return c, n
-		}
-	}
-	return nil, nil
 }

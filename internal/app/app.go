@@ -218,16 +218,7 @@ func (a *App) verifierConfig() keys.VerifierConfig {
 
 // openEnricher takes the operator's address data, or what came with the engine. Without any, networks stay unknown.
 func (a *App) openEnricher() error {
-	countries, networks := []string{}, []string{}
-	if dir, ok := addressData(); ok {
-		countries, networks = enrich.DefaultFiles(dir)
-	}
-	if a.cfg.CountryFile != "" {
-		countries = []string{a.cfg.CountryFile}
-	}
-	if a.cfg.NetworkFile != "" {
-		networks = []string{a.cfg.NetworkFile}
-	}
+	countries, networks := AddressFiles(a.cfg.CountryFile, a.cfg.NetworkFile)
 	if len(countries)+len(networks) == 0 {
 		a.Log.Warn("no address data: countries and networks stay unknown; run 'make engine' or set country-file and network-file")
 	}

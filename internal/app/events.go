@@ -7,6 +7,7 @@ import (
 	"path/filepath"
 	"time"
 
+	"github.com/tollkeeper/tollkeeper/ingest/enrich"
 	"github.com/tollkeeper/tollkeeper/internal/clickhouse"
 	"github.com/tollkeeper/tollkeeper/keys"
 	"github.com/tollkeeper/tollkeeper/quotas/meter"
@@ -23,6 +24,20 @@ func (a *App) openEvents(ctx context.Context) error {
 	}
 	a.cleanups.add("ClickHouse", func(context.Context) error { return a.Events.Close() })
 	return nil
+}
+
+// AddressFiles are the operator's address data, as far as they are named, and what came with the engine.
+func AddressFiles(countryFile, networkFile string) (countries, networks []string) {
+	if dir, ok := addressData(); ok {
+		countries, networks = enrich.DefaultFiles(dir)
+	}
+	if countryFile != "" {
+		countries = []string{countryFile}
+	}
+	if networkFile != "" {
+		networks = []string{networkFile}
+	}
+	return countries, networks
 }
 
 // addressData finds the address data that was fetched with the engine.
