@@ -27,12 +27,6 @@ type PartitionAudit struct {
 func (db *DB) Audit(ctx context.Context, from, to time.Time) ([]PartitionAudit, error) {
 	ctx, cancel := withTimeout(ctx, 10*time.Minute)
 	defer cancel()
-	day := func(t time.Time, otherwise int32) int32 {
-		if t.IsZero() {
-			return otherwise
-		}
-		return planDay(t) + 1
-	}
 	rows, err := db.conn.Query(ctx, `SELECT topic_name, partition, toInt64(sum(n)), toInt64(sum(places)), toInt64(sum(duplicates)), min(least_offset), max(most_offset), toInt64(sum(letters)), sum(request_sum), sum(response_sum)
 FROM (
     SELECT toString(topic) AS topic_name, partition, count() AS n, uniqExact(toUInt64(offset) * 65536 + sub) AS places, countIf(bitAnd(flags, 2) != 0) AS duplicates,
@@ -41,7 +35,7 @@ FROM (
     UNION ALL
     SELECT toString(topic) AS topic_name, partition, 0, 0, 0, min(offset), max(offset), count(), 0, 0
     FROM dead_letters FINAL WHERE plan_day >= toDate({from:Int32}) AND plan_day < toDate({to:Int32}) GROUP BY topic_name, partition)
-GROUP BY topic_name, partition ORDER BY topic_name, partition`, ch.Named("from", day(from, 0)), ch.Named("to", day(to, 65535)))
+GROUP BY topic_name, partition ORDER BY topic_name, partition`, ch.Named("from", dayOf(from, 0)), ch.Named("to", dayOf(to, 65535)))
 	if err != nil {
 		return nil, wrap("audit what is stored", err)
 	}

@@ -17,12 +17,6 @@ type OffsetRange struct{ From, To int64 }
 func (db *DB) MissingOffsets(ctx context.Context, topic string, partition int32, from, to time.Time, limit int) ([]OffsetRange, error) {
 	ctx, cancel := withTimeout(ctx, 10*time.Minute)
 	defer cancel()
-	day := func(t time.Time, otherwise int32) int32 {
-		if t.IsZero() {
-			return otherwise
-		}
-		return planDay(t) + 1
-	}
 	rows, err := db.conn.Query(ctx, `SELECT before + 1, offset FROM (
     SELECT offset, lagInFrame(offset, 1, offset - 1) OVER (ORDER BY offset ROWS BETWEEN UNBOUNDED PRECEDING AND CURRENT ROW) AS before FROM (
         SELECT DISTINCT offset FROM events
@@ -31,7 +25,7 @@ func (db *DB) MissingOffsets(ctx context.Context, topic string, partition int32,
         SELECT DISTINCT offset FROM dead_letters
         WHERE topic = {topic:String} AND partition = {partition:UInt32} AND plan_day >= toDate({from:Int32}) AND plan_day < toDate({to:Int32})))
 WHERE offset > before + 1 ORDER BY offset LIMIT {limit:UInt64}`,
-		ch.Named("topic", topic), ch.Named("partition", uint32(partition)), ch.Named("from", day(from, 0)), ch.Named("to", day(to, 65535)),
+		ch.Named("topic", topic), ch.Named("partition", uint32(partition)), ch.Named("from", dayOf(from, 0)), ch.Named("to", dayOf(to, 65535)),
 		ch.Named("limit", uint64(max(limit, 0))))
 	if err != nil {
 		return nil, wrap("look for missing offsets", err)

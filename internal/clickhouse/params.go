@@ -21,3 +21,11 @@ func millis(t time.Time) int64 { return min(max(t.UnixMilli(), 0), lastSecond*10
 // planDay is the first day on which records made since t can have been planned: a record is planned after it was made,
 // give or take a clock, for which there is a day.
 func planDay(t time.Time) int32 { return int32(min(max(t.Unix()/86400-1, 0), lastDay)) }
+
+// dayOf is the day of t, or another where t is zero and so selects all.
+func dayOf(t time.Time, otherwise int32) int32 {
+	if t.IsZero() {
+		return otherwise
+	}
+	return planDay(t) + 1
+}
