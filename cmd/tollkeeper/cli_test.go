@@ -56,7 +56,7 @@ func TestASecondProcessOnTheSameDataFolderIsRefused(t *testing.T) {
 	serve(t, "--data", dir)
 	_, errOut, code := tollkeeper(t, "serve", "--data", dir, "--listen", "127.0.0.1:0", "--kafka-listen", "127.0.0.1:0")
 	require.Equal(t, 2, code)
-	require.Contains(t, errOut, dir+" is used by another tollkeeper process")
+	require.Contains(t, errOut, dir+" is in use by another process (pid ")
 }
 
 var statusInCombined = regexp.MustCompile(`" (\d{3}) `)

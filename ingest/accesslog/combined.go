@@ -1,11 +1,6 @@
 package accesslog
 
-import (
-	"bytes"
-
-	"github.com/tollkeeper/tollkeeper/ingest/accesslog/jsonscan"
-	"github.com/tollkeeper/tollkeeper/internal/usage"
-)
+import "bytes"
 
 // combinedDecoder reads the combined log format of nginx and Apache:
 //
@@ -16,36 +11,15 @@ import (
 // microseconds, and the common format without referer and user agent is taken too.
 type combinedDecoder struct {
 	*core
-	name   string
 	apache bool
-	call   call
-	wrapper
 }
 
 func newCombined(c *core) (Decoder, error) {
-	w, err := newWrapper()
-	return &combinedDecoder{core: c, name: "combined", wrapper: w}, err
+	return newTextDecoder(c, "combined", (&combinedDecoder{core: c}).parse)
 }
 
 func newApache(c *core) (Decoder, error) {
-	w, err := newWrapper()
-	return &combinedDecoder{core: c, name: "apache", apache: true, wrapper: w}, err
-}
-
-func (d *combinedDecoder) Name() string { return d.name }
-
-func (d *combinedDecoder) Decode(line []byte, at Origin, b *usage.Batch) error {
-	line, err := checkLine(line)
-	if err != nil {
-		return err
-	}
-	d.begin(at)
-	line = d.unwrap(line)
-	d.call = call{}
-	if err := d.parse(line, &d.call); err != nil {
-		return err
-	}
-	return d.finish(&d.call, at, b, 0)
+	return newTextDecoder(c, "apache", (&combinedDecoder{core: c, apache: true}).parse)
 }
 
 func (d *combinedDecoder) parse(line []byte, r *call) error {
@@ -216,35 +190,4 @@ func (c *core) quoted(b []byte) (text, rest []byte, state quotedState) {
 		return text, nil, quotedCut
 	}
 	return text, bytes.TrimLeft(b[i+1:], " "), quotedWhole
-}
-
-// wrapper unwraps text lines that a log shipper put into JSON.
-type wrapper struct {
-	scan  *jsonscan.Scanner
-	slots [2]jsonscan.Value
-	inner []byte
-}
-
-func newWrapper() (wrapper, error) {
-	t, err := jsonscan.Compile([][]string{{"message"}, {"log"}})
-	if err != nil {
-		return wrapper{}, err
-	}
-	return wrapper{scan: t.NewScanner()}, nil
-}
-
-func (w *wrapper) unwrap(line []byte) []byte {
-	if line[0] != '{' || w.scan.Scan(line, w.slots[:]) != nil {
-		return line
-	}
-	for _, v := range w.slots {
-		if v.Kind != jsonscan.String {
-			continue
-		}
-		w.inner = jsonscan.Unquote(w.inner[:0], v.In(line))
-		if text := bytes.TrimSpace(w.inner); len(text) > 0 {
-			return text
-		}
-	}
-	return line
 }

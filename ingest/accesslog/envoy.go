@@ -1,10 +1,6 @@
 package accesslog
 
-import (
-	"bytes"
-
-	"github.com/tollkeeper/tollkeeper/internal/usage"
-)
+import "bytes"
 
 // envoySpec is Envoy's and Istio's JSON access log: Istio's names of fields, and for the key those of an operator's own.
 func envoySpec() *jsonSpec {
@@ -43,34 +39,13 @@ func envoySpec() *jsonSpec {
 // envoyText reads Envoy's default access log, and Istio's, which has more in the middle:
 //
 //	[time] "method path protocol" status flags bytes_in bytes_out duration upstream_time "xff" "agent" "request id" "authority" "upstream"
-type envoyText struct {
-	*core
-	call call
-	wrapper
-}
+type envoyText struct{ *core }
 
 func newEnvoyText(c *core) (Decoder, error) {
-	w, err := newWrapper()
-	return &envoyText{core: c, wrapper: w}, err
+	return newTextDecoder(c, "envoy-text", envoyText{c}.parse)
 }
 
-func (d *envoyText) Name() string { return "envoy-text" }
-
-func (d *envoyText) Decode(line []byte, at Origin, b *usage.Batch) error {
-	line, err := checkLine(line)
-	if err != nil {
-		return err
-	}
-	d.begin(at)
-	line = d.unwrap(line)
-	d.call = call{}
-	if err := d.parse(line, &d.call); err != nil {
-		return err
-	}
-	return d.finish(&d.call, at, b, 0)
-}
-
-func (d *envoyText) parse(line []byte, r *call) error {
+func (d envoyText) parse(line []byte, r *call) error {
 	shut := bytes.IndexByte(line, ']')
 	if line[0] != '[' || shut < 0 {
 		return reject(ReasonBadLine, "the line does not start with a [time]")
@@ -174,7 +149,7 @@ func untilQuote(b []byte) (text, rest []byte, ok bool) {
 }
 
 // request reads "GET /path HTTP/1.1"; Envoy writes "- - -" where there was none.
-func (d *envoyText) request(v []byte, r *call) {
+func (d envoyText) request(v []byte, r *call) {
 	requestLine(v, r)
 	if dash(r.method) {
 		r.method = nil

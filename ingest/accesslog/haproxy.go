@@ -1,10 +1,6 @@
 package accesslog
 
-import (
-	"bytes"
-
-	"github.com/tollkeeper/tollkeeper/internal/usage"
-)
+import "bytes"
 
 // haproxyText reads HAProxy's httplog, with a syslog header or without:
 //
@@ -13,34 +9,13 @@ import (
 // The time is HAProxy's local one and carries no zone: it is read as UTC. Captured request headers are recognised by what
 // they look like: the first that looks like a key is the key, an address list is X-Forwarded-For, a product/version is the
 // user agent. A time of -1 means that the phase was never reached.
-type haproxyText struct {
-	*core
-	call call
-	wrapper
-}
+type haproxyText struct{ *core }
 
 func newHAProxy(c *core) (Decoder, error) {
-	w, err := newWrapper()
-	return &haproxyText{core: c, wrapper: w}, err
+	return newTextDecoder(c, "haproxy", haproxyText{c}.parse)
 }
 
-func (d *haproxyText) Name() string { return "haproxy" }
-
-func (d *haproxyText) Decode(line []byte, at Origin, b *usage.Batch) error {
-	line, err := checkLine(line)
-	if err != nil {
-		return err
-	}
-	d.begin(at)
-	line = d.unwrap(line)
-	d.call = call{}
-	if err := d.parse(line, &d.call); err != nil {
-		return err
-	}
-	return d.finish(&d.call, at, b, 0)
-}
-
-func (d *haproxyText) parse(line []byte, r *call) error {
+func (d haproxyText) parse(line []byte, r *call) error {
 	open := timeBracket(line)
 	if open < 0 {
 		return reject(ReasonBadLine, "no [time] behind an address")
@@ -112,7 +87,7 @@ func (d *haproxyText) parse(line []byte, r *call) error {
 	return nil
 }
 
-func (d *haproxyText) captured(list []byte, r *call) {
+func (d haproxyText) captured(list []byte, r *call) {
 	for len(list) > 0 {
 		v := list
 		if bar := bytes.IndexByte(list, '|'); bar >= 0 {
@@ -145,7 +120,7 @@ func (d *haproxyText) captured(list []byte, r *call) {
 }
 
 // unhash resolves HAProxy's escapes: #22 is a quote.
-func (d *haproxyText) unhash(v []byte) []byte {
+func (d haproxyText) unhash(v []byte) []byte {
 	if bytes.IndexByte(v, '#') < 0 {
 		return v
 	}

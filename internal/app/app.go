@@ -26,6 +26,7 @@ import (
 	"github.com/tollkeeper/tollkeeper/internal/alerts"
 	"github.com/tollkeeper/tollkeeper/internal/clickhouse"
 	"github.com/tollkeeper/tollkeeper/internal/config"
+	"github.com/tollkeeper/tollkeeper/internal/folderlock"
 	"github.com/tollkeeper/tollkeeper/internal/sqlstore"
 	"github.com/tollkeeper/tollkeeper/keys"
 	"github.com/tollkeeper/tollkeeper/keys/tokens"
@@ -108,8 +109,8 @@ func Start(ctx context.Context, o Options) (_ *App, err error) {
 	return a, nil
 }
 
-func (a *App) openFolder(context.Context) error {
-	unlock, err := lockFolder(a.cfg.Data)
+func (a *App) openFolder(ctx context.Context) error {
+	unlock, err := folderlock.Acquire(ctx, a.cfg.Data, "lock", 0)
 	if err != nil {
 		return err
 	}

@@ -4,10 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"os"
-	"path/filepath"
 	"sync"
-	"syscall"
 	"time"
 )
 
@@ -44,20 +41,4 @@ func (c *cleanups) run(ctx context.Context, ended func(name string, took time.Du
 		ended(steps[i].name, time.Since(start))
 	}
 	return errors.Join(errs...)
-}
-
-// lockFolder makes the data folder and keeps every other process out of it until the returned function is called.
-func lockFolder(dir string) (unlock func(), err error) {
-	if err := os.MkdirAll(dir, 0o700); err != nil {
-		return nil, fmt.Errorf("data folder %s cannot be made: %w; name another one with --data", dir, errors.Unwrap(err))
-	}
-	f, err := os.OpenFile(filepath.Join(dir, "lock"), os.O_CREATE|os.O_RDWR, 0o600)
-	if err != nil {
-		return nil, fmt.Errorf("data folder %s cannot be written: %w; give this user the right to, or name another one with --data", dir, errors.Unwrap(err))
-	}
-	if err := syscall.Flock(int(f.Fd()), syscall.LOCK_EX|syscall.LOCK_NB); err != nil {
-		f.Close()
-		return nil, fmt.Errorf("data folder %s is used by another tollkeeper process; stop that one, or name another folder with --data", dir)
-	}
-	return func() { f.Close() }, nil
 }

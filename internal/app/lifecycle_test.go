@@ -3,8 +3,6 @@ package app
 import (
 	"context"
 	"errors"
-	"os"
-	"path/filepath"
 	"testing"
 	"time"
 
@@ -28,24 +26,4 @@ func TestCleanupsRunOnceInReverseOrderAndReportByName(t *testing.T) {
 	require.EqualError(t, err, "stop ingest: still busy")
 	require.NoError(t, c.run(context.Background(), func(string, time.Duration) {}))
 	require.Len(t, order, 3)
-}
-
-func TestADataFolderHasOneUser(t *testing.T) {
-	dir := filepath.Join(t.TempDir(), "data")
-	unlock, err := lockFolder(dir)
-	require.NoError(t, err)
-	_, err = lockFolder(dir)
-	require.ErrorContains(t, err, dir+" is used by another tollkeeper process")
-	unlock()
-	again, err := lockFolder(dir)
-	require.NoError(t, err)
-	again()
-}
-
-func TestADataFolderThatIsAFileIsNamed(t *testing.T) {
-	file := filepath.Join(t.TempDir(), "file")
-	require.NoError(t, os.WriteFile(file, nil, 0o600))
-	_, err := lockFolder(file)
-	require.ErrorContains(t, err, file)
-	require.ErrorContains(t, err, "--data")
 }

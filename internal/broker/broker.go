@@ -12,11 +12,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io/fs"
 	"log/slog"
 	"net"
-	"os"
-	"path/filepath"
 	"strconv"
 	"strings"
 	"sync"
@@ -24,6 +21,8 @@ import (
 	"time"
 
 	"github.com/twmb/franz-go/pkg/kfake"
+
+	"github.com/tollkeeper/tollkeeper/internal/folderlock"
 )
 
 // DefaultAddr is where gateways expect a Kafka on the same machine.
@@ -45,7 +44,7 @@ type Config struct {
 type Broker struct {
 	addr    string
 	cluster *kfake.Cluster
-	lock    *os.File
+	unlock  func()
 	close   sync.Once
 	stop    chan struct{}
 	done    chan struct{}
@@ -66,16 +65,19 @@ func Start(ctx context.Context, cfg Config) (*Broker, error) {
 	if err := checkFree(ctx, cfg.Addr); err != nil {
 		return nil, err
 	}
-	lock, err := lockDir(cfg.Dir)
+	if cfg.Dir == "" {
+		return nil, errors.New("embedded Kafka needs a data folder; set data to one")
+	}
+	unlock, err := folderlock.Acquire(ctx, cfg.Dir, ".lock", 0)
 	if err != nil {
-		return nil, err
+		return nil, fmt.Errorf("embedded Kafka: %w", err)
 	}
 	cluster, err := newCluster(cfg, host, port)
 	if err != nil {
-		lock.Close()
+		unlock()
 		return nil, explain(cfg, err)
 	}
-	b := &Broker{addr: cluster.ListenAddrs()[0], cluster: cluster, lock: lock, stop: make(chan struct{}), done: make(chan struct{})}
+	b := &Broker{addr: cluster.ListenAddrs()[0], cluster: cluster, unlock: unlock, stop: make(chan struct{}), done: make(chan struct{})}
 	go b.applyRetention(cfg.RetentionAge > 0 || cfg.RetentionBytes > 0)
 	if err := EnsureTopics(ctx, []string{b.addr}, cfg.Topics); err != nil {
 		_ = b.Close()
@@ -121,7 +123,7 @@ func (b *Broker) Close() error {
 		close(b.stop)
 		<-b.done
 		b.cluster.Close()
-		b.lock.Close()
+		b.unlock()
 	})
 	return nil
 }
@@ -179,27 +181,6 @@ func explain(cfg Config, err error) error {
 	default:
 		return fmt.Errorf("start embedded Kafka on %s with data folder %s: %w", cfg.Addr, cfg.Dir, err)
 	}
-}
-
-func lockDir(dir string) (*os.File, error) {
-	if dir == "" {
-		return nil, errors.New("embedded Kafka needs a data folder; set data to one")
-	}
-	if err := os.MkdirAll(dir, 0o700); err != nil {
-		return nil, fmt.Errorf("data folder of embedded Kafka cannot be made; set data to a folder that can be written: %w", err)
-	}
-	f, err := os.OpenFile(filepath.Join(dir, ".lock"), os.O_CREATE|os.O_RDWR, 0o600)
-	if err != nil {
-		if errors.Is(err, fs.ErrPermission) {
-			return nil, fmt.Errorf("data folder of embedded Kafka cannot be written; set data to another folder: %w", err)
-		}
-		return nil, fmt.Errorf("lock the data folder of embedded Kafka: %w", err)
-	}
-	if err := syscall.Flock(int(f.Fd()), syscall.LOCK_EX|syscall.LOCK_NB); err != nil {
-		f.Close()
-		return nil, fmt.Errorf("data folder %s is in use by another process; stop that one or set data to another folder: %w", dir, err)
-	}
-	return f, nil
 }
 
 // clusterLogger hands the broker's warnings to the program's log; its info lines are one per request.

@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/tollkeeper/tollkeeper/internal/clickhouse/libchdb"
+	"github.com/tollkeeper/tollkeeper/internal/folderlock"
 )
 
 // EngineConfig is what the engine's process is started with.
@@ -47,10 +48,7 @@ func ServeEngine(ctx context.Context, cfg EngineConfig) error {
 	if cfg.Parent == nil {
 		cfg.Parent = os.Stdin
 	}
-	if err := os.MkdirAll(cfg.DataDir, 0o700); err != nil {
-		return fmt.Errorf("the engine's data folder: %w", err)
-	}
-	unlock, err := lockFolder(ctx, cfg.DataDir, "engine.lock", engineLockWait)
+	unlock, err := folderlock.Acquire(ctx, cfg.DataDir, "engine.lock", engineLockWait)
 	if err != nil {
 		return err
 	}

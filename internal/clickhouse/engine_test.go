@@ -16,6 +16,7 @@ import (
 
 	"github.com/prometheus/client_golang/prometheus/testutil"
 
+	"github.com/tollkeeper/tollkeeper/internal/folderlock"
 	"github.com/tollkeeper/tollkeeper/internal/usage"
 )
 
@@ -136,7 +137,7 @@ func TestSecondOpenerOfTheDataFolderIsToldWhoHasIt(t *testing.T) {
 		t.Fatal(err)
 	}
 	_, err = Open(t.Context(), testConfig(t, dir))
-	var locked *LockedError
+	var locked *folderlock.InUseError
 	if !errors.As(err, &locked) || locked.Folder != dir || locked.PID != os.Getpid() || !strings.Contains(err.Error(), dir) {
 		t.Errorf("error %v, want one that names %s and pid %d", err, dir, os.Getpid())
 	}

@@ -61,7 +61,7 @@ type DB struct {
 }
 
 // Open connects to ClickHouse, starting the embedded engine when cfg has no DSN, and brings the tables up to date. It
-// returns a [*LibraryError] when the engine is not installed and a [*LockedError] when its folder is in use.
+// returns a [*LibraryError] when the engine is not installed and a [*folderlock.InUseError] when its folder is in use.
 func Open(ctx context.Context, cfg Config) (_ *DB, err error) {
 	if cfg.Logger == nil {
 		cfg.Logger = slog.New(slog.DiscardHandler)

@@ -18,6 +18,8 @@ import (
 	"sync/atomic"
 	"syscall"
 	"time"
+
+	"github.com/tollkeeper/tollkeeper/internal/folderlock"
 )
 
 // Bounds of the supervisor.
@@ -55,13 +57,10 @@ func startSupervisor(ctx context.Context, cfg Config, m *metrics) (_ *supervisor
 	if err != nil {
 		return nil, err
 	}
-	if err := os.MkdirAll(cfg.DataDir, 0o700); err != nil {
-		return nil, fmt.Errorf("the data folder: %w", err)
-	}
 	if cfg.DataDir, err = filepath.Abs(cfg.DataDir); err != nil {
 		return nil, fmt.Errorf("the data folder: %w", err)
 	}
-	unlock, err := lockFolder(ctx, cfg.DataDir, "lock", 0)
+	unlock, err := folderlock.Acquire(ctx, cfg.DataDir, "lock", 0)
 	if err != nil {
 		return nil, err
 	}

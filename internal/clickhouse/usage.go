@@ -125,21 +125,6 @@ ORDER BY hour`, time.Time{}, before)
 	return hours[:min(len(hours), max(limit, 0))], err
 }
 
-// SealedThrough returns the end of the last sealed hour, the zero time when nothing is sealed.
-func (db *DB) SealedThrough(ctx context.Context) (time.Time, error) {
-	ctx, cancel := withTimeout(ctx, QueryTimeout)
-	defer cancel()
-	var n uint64
-	var last time.Time
-	if err := db.conn.QueryRow(ctx, "SELECT count(), max(hour) FROM usage_seals").Scan(&n, &last); err != nil {
-		return time.Time{}, wrap("look for the last sealed hour", err)
-	}
-	if n == 0 {
-		return time.Time{}, nil
-	}
-	return last.UTC().Add(time.Hour), nil
-}
-
 func (db *DB) hours(ctx context.Context, doing, sql string, from, to time.Time) ([]time.Time, error) {
 	ctx, cancel := withTimeout(ctx, QueryTimeout)
 	defer cancel()

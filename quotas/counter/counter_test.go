@@ -2,121 +2,14 @@ package counter
 
 import (
 	"context"
-	"errors"
 	"fmt"
-	"log/slog"
-	"sync"
 	"testing"
 	"time"
-
-	"github.com/prometheus/client_golang/prometheus"
-	"go.uber.org/goleak"
 
 	"github.com/tollkeeper/tollkeeper/internal/usage"
 	"github.com/tollkeeper/tollkeeper/quotas/meter"
 	"github.com/tollkeeper/tollkeeper/quotas/period"
 )
-
-func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
-
-// ledger is what has landed: the plainest possible source.
-type ledger struct {
-	mu      sync.Mutex
-	records []usage.Record
-	err     error
-	loads   int
-}
-
-func (l *ledger) land(records ...usage.Record) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	l.records = append(l.records, records...)
-}
-
-func (l *ledger) EachKey(_ context.Context, from, to time.Time, each func(meter.KeyUsage) error) error {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	l.loads++
-	if l.err != nil {
-		return l.err
-	}
-	sums := make(map[string]*meter.Amounts)
-	for i := range l.records {
-		if r := &l.records[i]; !r.Time().Before(from) && r.Time().Before(to) && r.Flags&usage.FlagDuplicate == 0 {
-			if sums[r.KeyID] == nil {
-				sums[r.KeyID] = &meter.Amounts{}
-			}
-			sums[r.KeyID].Add(amountsOf(r))
-		}
-	}
-	for id, a := range sums {
-		if err := each(meter.KeyUsage{KeyID: id, Bucket: from, Amounts: *a}); err != nil {
-			return err
-		}
-	}
-	return nil
-}
-
-func amountsOf(r *usage.Record) meter.Amounts {
-	a := meter.Amounts{Requests: 1, RequestBytes: r.RequestBytes, ResponseBytes: r.ResponseBytes, Units: map[string]int64{}}
-	if meter.IsError(r.Status) {
-		a.Errors = 1
-	}
-	for _, u := range r.Units {
-		a.Units[u.Name] += u.Value
-	}
-	return a
-}
-
-// world is a counter with its surroundings.
-type world struct {
-	*Counter
-	ledger   *ledger
-	now      time.Time
-	accounts map[string]string
-}
-
-func newWorld(now string) *world {
-	when, err := time.Parse(time.RFC3339, now)
-	if err != nil {
-		panic(err)
-	}
-	w := &world{ledger: &ledger{}, now: when, accounts: map[string]string{}}
-	w.Counter = New(Config{
-		Source: w.ledger, AccountOf: func(id string) string { return w.accounts[id] }, Now: func() time.Time { return w.now },
-		Logger: slog.New(slog.DiscardHandler), Registerer: prometheus.NewRegistry(),
-	})
-	return w
-}
-
-func batch(records ...usage.Record) *usage.Batch {
-	var b usage.Batch
-	for i := range records {
-		b.Append(&records[i])
-	}
-	return &b
-}
-
-func call(key, at string) usage.Record {
-	t, err := time.Parse(time.RFC3339, at)
-	if err != nil {
-		panic(err)
-	}
-	return usage.Record{KeyID: key, TimeMillis: t.UnixMilli(), Status: 200, RequestBytes: 10, ResponseBytes: 100}
-}
-
-var requests = meter.Meter{ID: "requests", Kind: meter.Requests}
-
-func monthly(id string, scope Scope, most int64) Limit {
-	return Limit{ID: id, Scope: scope, Meter: requests, Period: period.Month, Max: most, Hard: true}
-}
-
-func (w *world) wantUsed(t *testing.T, scope Scope, id, limitID string, want int64) {
-	t.Helper()
-	if got, ok := w.Used(scope, id, limitID); got != want || !ok {
-		t.Errorf("%s %s has used %d of %s (limit found: %v), want %d", scope, id, got, limitID, ok, want)
-	}
-}
 
 func TestAHardLimitRefusesUntilThePeriodEnds(t *testing.T) {
 	w := newWorld("2026-11-24T12:00:00Z")
@@ -290,68 +183,6 @@ func TestRecordsCountInThePeriodOfTheirOwnTime(t *testing.T) {
 	}
 }
 
-func TestAssignmentGoesOnFromTheLedger(t *testing.T) {
-	w := newWorld("2026-11-24T12:00:00Z")
-	w.accounts["key_1"], w.accounts["key_2"] = "acc_1", "acc_1"
-	w.SetLimits([]Limit{monthly("calls", ScopeKey, 100), monthly("sum", ScopeAccount, 100)}, nil)
-	w.ledger.land(call("key_1", "2026-11-02T00:00:00Z"), call("key_1", "2026-10-31T00:00:00Z"), call("key_2", "2026-11-03T00:00:00Z"))
-	if err := w.Assigned(context.Background(), "log", 0); err != nil {
-		t.Fatal(err)
-	}
-	w.wantUsed(t, ScopeKey, "key_1", "calls", 1)
-	w.wantUsed(t, ScopeAccount, "acc_1", "sum", 2)
-
-	seen := call("key_1", "2026-11-24T11:00:00Z")
-	w.Observe("log", 0, batch(seen)) // observed, and not yet landed
-	w.ledger.land(call("key_2", "2026-11-24T11:00:00Z"))
-	if err := w.Reload(context.Background()); err != nil {
-		t.Fatal(err)
-	}
-	w.wantUsed(t, ScopeKey, "key_1", "calls", 2) // not thrown back by the ledger, which lags
-	w.wantUsed(t, ScopeKey, "key_2", "calls", 2) // another process counted it
-	w.wantUsed(t, ScopeAccount, "acc_1", "sum", 4)
-
-	// The partition goes to another process, which counts one more, and comes back.
-	w.Revoked("log", 0)
-	w.ledger.land(seen, call("key_1", "2026-11-24T11:30:00Z"))
-	if err := w.Assigned(context.Background(), "log", 0); err != nil {
-		t.Fatal(err)
-	}
-	w.wantUsed(t, ScopeKey, "key_1", "calls", 3)
-	w.wantUsed(t, ScopeAccount, "acc_1", "sum", 5)
-
-	w.ledger.err = errors.New("the engine is away")
-	if err := w.Assigned(context.Background(), "log", 1); !errors.Is(err, w.ledger.err) {
-		t.Errorf("error %v", err)
-	}
-}
-
-func TestAKeyTakesItsUseToItsNewAccount(t *testing.T) {
-	w := newWorld("2026-11-24T12:00:00Z")
-	w.SetLimits([]Limit{monthly("sum", ScopeAccount, 100)}, nil)
-	before := call("key_1", "2026-11-05T11:00:00Z")
-	w.ledger.land(before) // by an earlier process, when the key had no account
-	if err := w.Assigned(context.Background(), "log", 0); err != nil {
-		t.Fatal(err)
-	}
-	first, next := call("key_1", "2026-11-24T11:00:00Z"), call("key_1", "2026-11-24T11:00:01Z")
-	w.Observe("log", 0, batch(first))
-	w.accounts["key_1"] = "acc_1" // given to an account after its first call
-	w.Observe("log", 0, batch(next))
-	w.wantUsed(t, ScopeAccount, "acc_1", "sum", 2)
-	w.ledger.land(first, next)
-	if err := w.Reload(context.Background()); err != nil {
-		t.Fatal(err)
-	}
-	w.wantUsed(t, ScopeAccount, "acc_1", "sum", 3)
-	w.accounts["key_1"] = "acc_2"
-	if err := w.Reload(context.Background()); err != nil {
-		t.Fatal(err)
-	}
-	w.wantUsed(t, ScopeAccount, "acc_1", "sum", 0)
-	w.wantUsed(t, ScopeAccount, "acc_2", "sum", 3)
-}
-
 func TestThresholdsAreToldOnce(t *testing.T) {
 	w := newWorld("2026-11-24T12:00:00Z")
 	w.accounts["key_1"] = "acc_1"
@@ -378,56 +209,5 @@ func TestThresholdsAreToldOnce(t *testing.T) {
 	w.Observe("log", 1, batch(many...))
 	if c := <-w.Crossings(); c.Percent != 80 || c.Period.From.Format(time.DateOnly) != "2026-12-01" || len(w.Crossings()) > 0 {
 		t.Errorf("a jump past two thresholds in a new month: %+v and %d more; want 80 alone", c, len(w.Crossings()))
-	}
-}
-
-func TestMemoryIsBounded(t *testing.T) {
-	w := newWorld("2026-11-24T12:00:00Z")
-	w.cfg.MaxKeys = 2
-	w.SetLimits([]Limit{monthly("calls", ScopeKey, 1)}, nil)
-	for i := range 5 {
-		key := fmt.Sprint("key_", i)
-		w.accounts[key] = "acc_1"
-		r := call(key, "2026-11-24T11:00:00Z")
-		r.Units = []usage.Unit{{Name: fmt.Sprint("unit_", i), Value: 1}}
-		w.Observe("log", 0, batch(r))
-	}
-	if w.keys.len() != 2 || w.untracked.Load() != 3 {
-		t.Errorf("%d keys kept and %d turned away, want 2 and 3", w.keys.len(), w.untracked.Load())
-	}
-	for i := range 2 * maxUnits {
-		w.units.id(fmt.Sprint("more_", i), freeUnits)
-	}
-	if n := len(w.units.ids); n != freeUnits {
-		t.Errorf("%d unit names kept, want %d", n, freeUnits)
-	}
-	w.Revoked("log", 0)
-	w.now = w.now.AddDate(0, 2, 0)
-	if err := w.Reload(context.Background()); err != nil {
-		t.Fatal(err)
-	}
-	if n := w.keys.len(); n != 0 {
-		t.Errorf("%d keys kept that were last used two months ago", n)
-	}
-}
-
-func TestReloadsAskedForTogetherShareOne(t *testing.T) {
-	w := newWorld("2026-11-24T12:00:00Z")
-	w.reload.Lock()
-	var wg sync.WaitGroup
-	for range 8 {
-		wg.Go(func() {
-			if err := w.Reload(context.Background()); err != nil {
-				t.Error(err)
-			}
-		})
-	}
-	for w.requested.Load() != 8 {
-		time.Sleep(time.Millisecond)
-	}
-	w.reload.Unlock()
-	wg.Wait()
-	if w.ledger.loads != 2 { // the month and the day
-		t.Errorf("%d loads for 8 reloads, want 2", w.ledger.loads)
 	}
 }
