@@ -91,11 +91,11 @@ func (absent) ReinstateKey(context.Context, Change, string) (gen.Key, error) {
 	return gen.Key{}, errAbsent
 }
 
-func (absent) QuarantineKey(context.Context, Change, string, gen.QuarantineKind, string, time.Time) (gen.Key, error) {
+func (absent) QuarantineKey(context.Context, Change, string, Denied, time.Time) (gen.Key, error) {
 	return gen.Key{}, errAbsent
 }
 
-func (absent) ReleaseQuarantine(context.Context, Change, string, gen.QuarantineKind, string) (gen.Key, error) {
+func (absent) ReleaseQuarantine(context.Context, Change, string, Denied) (gen.Key, error) {
 	return gen.Key{}, errAbsent
 }
 

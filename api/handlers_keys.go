@@ -155,7 +155,7 @@ func (h *handlers) QuarantineKey(ctx context.Context, q gen.QuarantineKeyRequest
 	if err != nil {
 		return nil, err
 	}
-	key, err := h.cfg.Keys.QuarantineKey(std, by, q.KeyId, q.Body.Kind, q.Body.Value, q.Body.Until)
+	key, err := h.cfg.Keys.QuarantineKey(std, by, q.KeyId, Denied{Kind: q.Body.Kind, Value: q.Body.Value, Agent: q.Body.Agent}, q.Body.Until)
 	if err != nil {
 		return nil, err
 	}
@@ -167,7 +167,7 @@ func (h *handlers) ReleaseQuarantine(ctx context.Context, q gen.ReleaseQuarantin
 		return nil, Invalid("/kind", "must come together with value")
 	}
 	r, std := of(ctx)
-	key, err := h.cfg.Keys.ReleaseQuarantine(std, r.change(q.Body.Reason), q.KeyId, q.Body.Kind, q.Body.Value)
+	key, err := h.cfg.Keys.ReleaseQuarantine(std, r.change(q.Body.Reason), q.KeyId, Denied{Kind: q.Body.Kind, Value: q.Body.Value, Agent: q.Body.Agent})
 	if err != nil {
 		return nil, err
 	}

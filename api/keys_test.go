@@ -50,6 +50,18 @@ func TestLifeOfAKey(t *testing.T) {
 	require.True(t, verify().Valid)
 
 	var rotated gen.KeySecret
+	narrow := map[string]any{"reason": "thief", "kind": "cidr", "value": "203.0.113.9/32", "agent": "curl"}
+	f.as("security", "POST", "/v1/keys/"+key.Id+"/quarantine", narrow).status(200).into(&key)
+	require.Equal(t, "curl", key.Quarantines[0].Agent)
+	require.Equal(t, gen.VerifyCodeQUARANTINED, verify().Code, "it does not say that it is not curl")
+	delete(narrow, "agent")
+	f.as("security", "POST", "/v1/keys/"+key.Id+"/quarantine-release", narrow).status(200).into(&key)
+	require.Len(t, key.Quarantines, 1, "that is another one")
+	narrow["agent"] = "CURL"
+	var free gen.Key
+	f.as("security", "POST", "/v1/keys/"+key.Id+"/quarantine-release", narrow).status(200).into(&free)
+	require.Empty(t, free.Quarantines)
+
 	f.as("platform", "POST", "/v1/keys/"+key.Id+"/rotate", map[string]any{"grace_seconds": 60}).status(201).into(&rotated)
 	require.NotEqual(t, secret, rotated.Secret)
 	require.Equal(t, key.Id, rotated.Key.RotatedFrom)

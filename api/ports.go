@@ -54,9 +54,16 @@ type KeySwitch interface {
 	RevokeKey(ctx context.Context, by Change, id string) (gen.Key, error)
 	// ReinstateKey undoes suspension, throttle and quarantines: those that by.AlertID led to, or all when it is "".
 	ReinstateKey(ctx context.Context, by Change, id string) (gen.Key, error)
-	QuarantineKey(ctx context.Context, by Change, id string, kind gen.QuarantineKind, value string, until time.Time) (gen.Key, error)
-	// ReleaseQuarantine lifts one quarantine, or all of the key when kind is "".
-	ReleaseQuarantine(ctx context.Context, by Change, id string, kind gen.QuarantineKind, value string) (gen.Key, error)
+	QuarantineKey(ctx context.Context, by Change, id string, d Denied, until time.Time) (gen.Key, error)
+	// ReleaseQuarantine lifts one quarantine, or all of the key when d is zero.
+	ReleaseQuarantine(ctx context.Context, by Change, id string, d Denied) (gen.Key, error)
+}
+
+// Denied names the clients that a quarantine refuses; Agent narrows a network down to one client family.
+type Denied struct {
+	Kind  gen.QuarantineKind
+	Value string
+	Agent string
 }
 
 // Keys is the key store.

@@ -114,9 +114,11 @@ type Actor struct {
 	Addresses []string `json:"addresses"`
 	// Separable says that the key's own clients can be told from this actor by network or agent, so that a quarantine
 	// would leave them alone.
-	Separable bool  `json:"separable"`
-	Requests  int64 `json:"requests"`
-	SinceMs   int64 `json:"since_millis"`
+	Separable bool `json:"separable"`
+	// NewNetwork says that the network is none of the customer's, so that it can be refused whatever client it names.
+	NewNetwork bool  `json:"new_network"`
+	Requests   int64 `json:"requests"`
+	SinceMs    int64 `json:"since_millis"`
 }
 
 // Phase says how a decision continues an episode.

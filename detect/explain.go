@@ -23,6 +23,8 @@ func (e *Engine) decision(k *keyState, p *Policy, ep *episode, v *verdict, phase
 	switch v.kind {
 	case episodeActor:
 		d.Actor = e.actorView(k, v.actor, e.separable(k, ep))
+		n := k.nets.find(ep.net)
+		d.Actor.NewNetwork = n < 0 || !k.nets[n].established()
 		d.Evidence = e.actorEvidence(k, v.actor, v.f)
 		d.Examples = e.exampleViews(v.actor.examples)
 	case episodePool:

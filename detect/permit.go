@@ -50,6 +50,9 @@ func (e *Engine) permit(k *keyState, p *Policy, ep *episode, t int64) (Action, s
 		}
 	}
 	if most, ok := p.Families[ep.cause]; ok {
+		if most == ActionQuarantine && !e.separable(k, ep) {
+			most = ActionThrottle // the customer would be refused, too, and that is more than is allowed
+		}
 		hold(most, fmt.Sprintf("policy %s allows findings of family %v no more than %v", p.ID, ep.cause, most))
 	}
 	if p.Protected != ProtectedNone {

@@ -60,7 +60,7 @@ type limits struct {
 type denial struct {
 	kind   DenyKind
 	asn    uint32
-	agent  string // lower case
+	agent  string // lower case; of a network only clients of this family, "" is all
 	cidr   netip.Prefix
 	until  int64
 	reason string
@@ -93,7 +93,7 @@ func newMemKey(k *Key) *memKey {
 func denials(list []Denied) []denial {
 	var out []denial
 	for _, d := range list {
-		x := denial{kind: d.Kind, reason: d.Reason}
+		x := denial{kind: d.Kind, reason: d.Reason, agent: strings.ToLower(d.Agent)}
 		if !d.Until.IsZero() {
 			x.until = d.Until.UnixMilli()
 		}

@@ -255,6 +255,13 @@ func (d *Denied) check(now time.Time) error {
 	default:
 		return &InputError{"kind", fmt.Sprintf("%q is none of asn, agent, cidr", d.Kind)}
 	}
+	d.Agent = strings.TrimSpace(d.Agent)
+	if err := checkText("agent", d.Agent, MaxNameBytes); err != nil {
+		return err
+	}
+	if d.Kind == DenyAgent && d.Agent != "" {
+		return &InputError{"agent", "narrows a network down; with kind agent the client is the value"}
+	}
 	d.Until = d.Until.UTC().Truncate(time.Millisecond)
 	if !d.Until.IsZero() && !d.Until.After(now) {
 		return &InputError{"until", "must be in the future"}

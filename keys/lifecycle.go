@@ -229,7 +229,7 @@ func (s *Store) Quarantine(ctx context.Context, id string, actors []Denied, by B
 				return nil, err
 			}
 			d.At, d.Actor, d.Reason, d.AlertID = now, by.Actor, by.Reason, by.AlertID
-			at := slices.IndexFunc(list, func(o Denied) bool { return o.Kind == d.Kind && o.Value == d.Value })
+			at := slices.IndexFunc(list, func(o Denied) bool { return o.same(&d) })
 			switch {
 			case at < 0:
 				list, altered = append(list, d), true
@@ -248,19 +248,19 @@ func (s *Store) Quarantine(ctx context.Context, id string, actors []Denied, by B
 	})
 }
 
-// LiftQuarantine lets one actor use the key again.
-func (s *Store) LiftQuarantine(ctx context.Context, id string, kind DenyKind, value string, by By) (k Key, changed bool, err error) {
-	d := Denied{Kind: kind, Value: value}
+// LiftQuarantine lets one actor use the key again: the one with this kind, value and agent.
+func (s *Store) LiftQuarantine(ctx context.Context, id string, d Denied, by By) (k Key, changed bool, err error) {
+	d.Until = time.Time{}
 	if err := d.check(s.now()); err != nil {
 		return Key{}, false, err
 	}
 	return s.change(ctx, id, "key.lift_quarantine", by, func(k *Key, _ time.Time) (json.RawMessage, error) {
-		kept := slices.DeleteFunc(slices.Clone(k.Quarantine), func(o Denied) bool { return o.Kind == d.Kind && o.Value == d.Value })
+		kept := slices.DeleteFunc(slices.Clone(k.Quarantine), func(o Denied) bool { return o.same(&d) })
 		if len(kept) == len(k.Quarantine) {
 			return nil, errUnchanged
 		}
 		k.Quarantine = kept
-		return details("kind", string(d.Kind), "value", d.Value), nil
+		return details("kind", string(d.Kind), "value", d.Value, "agent", d.Agent), nil
 	})
 }
 

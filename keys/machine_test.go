@@ -223,7 +223,7 @@ func (x *machine) check(t *rapid.T) {
 	counts := map[keys.Status]int{}
 	for _, m := range x.keys {
 		want := m.code(now)
-		for _, r := range []keys.Request{{Key: m.secret}, {KeyID: m.id}} {
+		for _, r := range []keys.Request{{Key: m.secret, ASN: 64999}, {KeyID: m.id, ASN: 64999}} {
 			got := x.v.Verify(r)
 			if got.Code != want || got.Valid != (want == keys.CodeValid) {
 				t.Fatalf("key %s is %+v, want %s", m.id, got, want)

@@ -2,6 +2,7 @@ package keys
 
 import (
 	"net/netip"
+	"strings"
 	"time"
 )
 
@@ -79,15 +80,22 @@ const (
 	DenyCIDR  DenyKind = "cidr"  // Value: a network or an address
 )
 
-// Denied is one actor who may not use a key that others may go on using: the thief's network rather than the customer's key.
+// Denied is one actor who may not use a key that others may go on using: the thief rather than the customer's key. An actor in a
+// network may be narrowed down to one client family, so that the customer's own calls from the same network pass.
 type Denied struct {
 	Kind    DenyKind  `json:"kind"`
 	Value   string    `json:"value"`
-	Until   time.Time `json:"until,omitzero"` // zero: until it is lifted
+	Agent   string    `json:"agent,omitempty"` // with asn and cidr: only clients of this family; "" is all of the network
+	Until   time.Time `json:"until,omitzero"`  // zero: until it is lifted
 	Reason  string    `json:"reason,omitempty"`
 	AlertID string    `json:"alert_id,omitempty"`
 	Actor   string    `json:"actor,omitempty"`
 	At      time.Time `json:"at"`
+}
+
+// same says that both name the same actor.
+func (d *Denied) same(o *Denied) bool {
+	return d.Kind == o.Kind && d.Value == o.Value && strings.EqualFold(d.Agent, o.Agent)
 }
 
 // By says who makes a change, why, and on what condition.

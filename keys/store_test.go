@@ -279,7 +279,7 @@ func TestQuarantineDeniesSomeActorsAndDismissingOneAlertLeavesTheOthers(t *testi
 		if got, did, err := s.Reinstate(ctx, k.ID, one); err != nil || !did || len(got.Quarantine) != 1 || got.Quarantine[0].Value != "192.0.2.9/32" {
 			t.Fatalf("dismissing the first alert left %+v, %v, %v", got.Quarantine, did, err)
 		}
-		if got, did, err := s.LiftQuarantine(ctx, k.ID, keys.DenyCIDR, "192.0.2.9", ada); err != nil || !did || len(got.Quarantine) != 0 {
+		if got, did, err := s.LiftQuarantine(ctx, k.ID, keys.Denied{Kind: keys.DenyCIDR, Value: "192.0.2.9"}, ada); err != nil || !did || len(got.Quarantine) != 0 {
 			t.Fatalf("lifted: %+v, %v, %v", got.Quarantine, did, err)
 		}
 		for i := range keys.MaxQuarantine {
@@ -290,7 +290,7 @@ func TestQuarantineDeniesSomeActorsAndDismissingOneAlertLeavesTheOthers(t *testi
 		}
 		c.Advance(time.Hour)
 		deny(two, keys.Denied{Kind: keys.DenyAgent, Value: "curl"}, true)
-		for _, d := range []keys.Denied{{Kind: keys.DenyASN, Value: "x"}, {Kind: keys.DenyCIDR, Value: "x"}, {Kind: keys.DenyAgent, Value: " "}, {Kind: "planet", Value: "x"}} {
+		for _, d := range []keys.Denied{{Kind: keys.DenyASN, Value: "x"}, {Kind: keys.DenyCIDR, Value: "x"}, {Kind: keys.DenyAgent, Value: " "}, {Kind: "planet", Value: "x"}, {Kind: keys.DenyAgent, Value: "curl", Agent: "curl"}} {
 			if _, _, err := s.Quarantine(ctx, k.ID, []keys.Denied{d}, one); !errors.Is(err, keys.ErrInput) {
 				t.Errorf("%+v: %v", d, err)
 			}

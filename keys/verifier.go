@@ -33,6 +33,8 @@ type VerifierConfig struct {
 	Quota    QuotaCheck    // nil: no quotas
 	// ASN looks up the network of an address, for quarantines; nil: only Request.ASN counts.
 	ASN func(netip.Addr) uint32
+	// Agent tells the client family of a user agent, for quarantines; nil: a user agent is of the family that it mentions.
+	Agent func(userAgent string) string
 	// MaxObserved bounds how many records [Verifier.Observe] makes in all; 0: DefaultMaxObserved.
 	MaxObserved int64
 	Registerer  prometheus.Registerer // nil: no metrics are exported

@@ -35,8 +35,9 @@ func Codes() []Code {
 	}
 }
 
-// Request is what is to be verified. Zero fields are unknown: a key that is bound to networks is then refused, and a
-// quarantine that goes by an unknown property does not apply.
+// Request is what is to be verified. Zero fields are unknown: a key that is bound to networks is then refused, and so is a
+// key with a quarantine that goes by what is unknown, since whoever asks could be the actor. A gateway that does not say who
+// calls thus suspends the key where one that does refuses the thief alone.
 type Request struct {
 	Key            string
 	KeyID          string // instead of Key, for gateways that checked the secret themselves and know the key by its id
@@ -164,20 +165,40 @@ func (v *Verifier) judgeLimits(l *limits, r *Request, millis int64) (Code, strin
 	return "", ""
 }
 
+// denies reports whether the caller is the denied actor, or, for want of knowledge, could be.
 func (v *Verifier) denies(d *denial, r *Request, ip netip.Addr) bool {
 	switch d.kind {
 	case DenyASN:
 		asn := r.ASN
-		if asn == 0 && v.cfg.ASN != nil && ip.IsValid() {
+		if asn == 0 {
+			if v.cfg.ASN == nil || !ip.IsValid() {
+				return v.isAgent(d, r)
+			}
 			asn = v.cfg.ASN(ip)
 		}
-		return asn == d.asn
+		return asn == d.asn && v.isAgent(d, r)
 	case DenyAgent:
+		if r.Agent == "" && r.UserAgent == "" {
+			return true
+		}
 		return strings.EqualFold(r.Agent, d.agent) || containsFold(r.UserAgent, d.agent)
 	case DenyCIDR:
-		return d.cidr.Contains(ip)
+		return (!ip.IsValid() || d.cidr.Contains(ip)) && v.isAgent(d, r)
 	}
 	return false
+}
+
+// isAgent reports whether the caller is of the family that a denial of a network is narrowed down to, or could be.
+func (v *Verifier) isAgent(d *denial, r *Request) bool {
+	switch {
+	case d.agent == "" || r.Agent == "" && r.UserAgent == "":
+		return true
+	case r.Agent != "":
+		return strings.EqualFold(r.Agent, d.agent)
+	case v.cfg.Agent != nil:
+		return strings.EqualFold(v.cfg.Agent(r.UserAgent), d.agent)
+	}
+	return containsFold(r.UserAgent, d.agent)
 }
 
 // containsFold reports whether s holds lower, which is in lower case, in any case of ASCII letters. It does not allocate.

@@ -101,10 +101,12 @@ func TestVerdicts(t *testing.T) {
 		{"over quota", keys.Request{Key: overKey}, keys.CodeQuota, "used up"},
 		{"the customer", keys.Request{Key: deniedKey, ClientIP: ip("203.0.113.1"), UserAgent: "acme/1.0"}, keys.CodeValid, ""},
 		{"the thief's network, looked up", keys.Request{Key: deniedKey, ClientIP: ip("203.0.113.66")}, keys.CodeQuarantined, "not the customer"},
-		{"the thief's network, given", keys.Request{Key: deniedKey, ASN: 64500}, keys.CodeQuarantined, ""},
-		{"the thief's client", keys.Request{Key: deniedKey, UserAgent: "Mozilla python-requests/2.31"}, keys.CodeQuarantined, ""},
-		{"the thief's client by family", keys.Request{Key: deniedKey, Agent: "python-requests"}, keys.CodeQuarantined, ""},
-		{"the thief's address", keys.Request{Key: deniedKey, ClientIP: ip("198.51.100.3")}, keys.CodeQuarantined, ""},
+		{"the thief's network, given", keys.Request{Key: deniedKey, ASN: 64500, UserAgent: "acme/1.0"}, keys.CodeQuarantined, ""},
+		{"the thief's client", keys.Request{Key: deniedKey, ClientIP: ip("203.0.113.1"), UserAgent: "Mozilla python-requests/2.31"}, keys.CodeQuarantined, ""},
+		{"the thief's client by family", keys.Request{Key: deniedKey, ClientIP: ip("203.0.113.1"), Agent: "python-requests"}, keys.CodeQuarantined, ""},
+		{"the thief's address", keys.Request{Key: deniedKey, ClientIP: ip("198.51.100.3"), UserAgent: "acme/1.0"}, keys.CodeQuarantined, ""},
+		{"whoever does not say who it is", keys.Request{Key: deniedKey, ClientIP: ip("203.0.113.1")}, keys.CodeQuarantined, ""},
+		{"whoever does not say where it is", keys.Request{Key: deniedKey, UserAgent: "acme/1.0"}, keys.CodeQuarantined, ""},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
 			got := v.Verify(tc.r)
@@ -124,7 +126,7 @@ func TestVerdicts(t *testing.T) {
 	if got := v.Verify(keys.Request{Key: suspendedKey}); !got.Valid {
 		t.Errorf("when the suspension has ended: %+v", got)
 	}
-	if got := v.Verify(keys.Request{Key: deniedKey, ClientIP: ip("198.51.100.3")}); !got.Valid {
+	if got := v.Verify(keys.Request{Key: deniedKey, ClientIP: ip("198.51.100.3"), UserAgent: "acme/1.0"}); !got.Valid {
 		t.Errorf("when the quarantine has ended: %+v", got)
 	}
 	if n := testutil.CollectAndCount(registry, "tollkeeper_key_verifications_total"); n != len(keys.Codes()) {

@@ -133,17 +133,17 @@ func (b Keys) ReinstateKey(ctx context.Context, by api.Change, id string) (gen.K
 }
 
 // QuarantineKey implements api.KeySwitch.
-func (b Keys) QuarantineKey(ctx context.Context, by api.Change, id string, kind gen.QuarantineKind, value string, until time.Time) (gen.Key, error) {
+func (b Keys) QuarantineKey(ctx context.Context, by api.Change, id string, d api.Denied, until time.Time) (gen.Key, error) {
 	k, _, err := b.store.Quarantine(ctx, id, []keys.Denied{{
-		Kind: keys.DenyKind(kind), Value: value, Until: until, Reason: by.Reason, AlertID: by.AlertID, Actor: by.Actor,
+		Kind: keys.DenyKind(d.Kind), Value: d.Value, Agent: d.Agent, Until: until, Reason: by.Reason, AlertID: by.AlertID, Actor: by.Actor,
 	}}, toBy(by))
 	return toKey(&k), keyError(err)
 }
 
 // ReleaseQuarantine implements api.KeySwitch.
-func (b Keys) ReleaseQuarantine(ctx context.Context, by api.Change, id string, kind gen.QuarantineKind, value string) (gen.Key, error) {
-	if kind != "" {
-		k, _, err := b.store.LiftQuarantine(ctx, id, keys.DenyKind(kind), value, toBy(by))
+func (b Keys) ReleaseQuarantine(ctx context.Context, by api.Change, id string, d api.Denied) (gen.Key, error) {
+	if d.Kind != "" {
+		k, _, err := b.store.LiftQuarantine(ctx, id, keys.Denied{Kind: keys.DenyKind(d.Kind), Value: d.Value, Agent: d.Agent}, toBy(by))
 		return toKey(&k), keyError(err)
 	}
 	k, err := b.store.Get(ctx, id)
@@ -151,7 +151,7 @@ func (b Keys) ReleaseQuarantine(ctx context.Context, by api.Change, id string, k
 		return gen.Key{}, keyError(err)
 	}
 	for _, d := range k.Quarantine {
-		if k, _, err = b.store.LiftQuarantine(ctx, id, d.Kind, d.Value, toBy(by)); err != nil {
+		if k, _, err = b.store.LiftQuarantine(ctx, id, d, toBy(by)); err != nil {
 			return gen.Key{}, keyError(err)
 		}
 	}
@@ -233,7 +233,7 @@ func toKey(k *keys.Key) gen.Key {
 	}
 	for _, d := range k.Quarantine {
 		out.Quarantines = append(out.Quarantines, gen.Quarantine{
-			Kind: gen.QuarantineKind(d.Kind), Value: d.Value, Reason: d.Reason, Actor: d.Actor, AlertId: d.AlertID, At: d.At, Until: d.Until,
+			Kind: gen.QuarantineKind(d.Kind), Value: d.Value, Agent: d.Agent, Reason: d.Reason, Actor: d.Actor, AlertId: d.AlertID, At: d.At, Until: d.Until,
 		})
 	}
 	return out

@@ -1176,7 +1176,10 @@ type Problem struct {
 
 // Quarantine Clients of a key that are refused while the key itself stays good.
 type Quarantine struct {
-	Actor   string    `json:"actor,omitempty,omitzero"`
+	Actor string `json:"actor,omitempty,omitzero"`
+
+	// Agent With `asn` and `cidr`: only clients of this family; all without.
+	Agent   string    `json:"agent,omitempty,omitzero"`
 	AlertId string    `json:"alert_id,omitempty,omitzero"`
 	At      time.Time `json:"at"`
 
@@ -1192,6 +1195,9 @@ type QuarantineKind string
 
 // QuarantineReleaseRequest defines model for QuarantineReleaseRequest.
 type QuarantineReleaseRequest struct {
+	// Agent The agent that it was narrowed down to.
+	Agent string `json:"agent,omitempty,omitzero"`
+
 	// Kind By what a quarantine recognises a client: network operator, agent family, or address range.
 	Kind QuarantineKind `json:"kind,omitempty,omitzero"`
 
@@ -1204,6 +1210,9 @@ type QuarantineReleaseRequest struct {
 
 // QuarantineRequest defines model for QuarantineRequest.
 type QuarantineRequest struct {
+	// Agent With `asn` and `cidr`: refuse only clients of this family.
+	Agent string `json:"agent,omitempty,omitzero"`
+
 	// Kind By what a quarantine recognises a client: network operator, agent family, or address range.
 	Kind QuarantineKind `json:"kind"`
 

@@ -30,6 +30,7 @@ events { worker_connections 256; }
 http {
     client_body_temp_path %[1]s/a; proxy_temp_path %[1]s/b; fastcgi_temp_path %[1]s/c; uwsgi_temp_path %[1]s/d; scgi_temp_path %[1]s/e;
     include %[1]s/tollkeeper.conf;
+    set_real_ip_from 127.0.0.1; real_ip_header X-Test-Client; # clients of a test say where they are
     server {
         listen %[2]s;
         access_log %[3]s tollkeeper;

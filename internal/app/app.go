@@ -209,7 +209,8 @@ func (a *App) verifierConfig() keys.VerifierConfig {
 			ok, reason, _ := a.Counter.Check(id)
 			return ok, reason
 		},
-		ASN: func(ip netip.Addr) uint32 { _, asn := a.Enricher.Lookup(ip); return asn },
+		ASN:   func(ip netip.Addr) uint32 { _, asn := a.Enricher.Lookup(ip); return asn },
+		Agent: enrich.Family,
 	}
 	if a.Registry != nil {
 		c.Registerer = a.Registry

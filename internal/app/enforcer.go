@@ -7,7 +7,6 @@ import (
 	"log/slog"
 	"math"
 	"slices"
-	"strconv"
 	"time"
 
 	"github.com/cenkalti/backoff/v5"
@@ -126,7 +125,7 @@ func (e *enforcer) carryOut(ctx context.Context, d detect.Decision) error {
 	}
 	e.decided.WithLabelValues(action.String()).Inc()
 	if held != "" && d.Wanted > action {
-		if raised.Opened {
+		if !raised.Duplicate && d.Phase <= detect.PhaseEscalated {
 			_, err = e.alerts.RecordAction(ctx, id, alerts.Flag, fmt.Sprintf("would have been %s: %s", past(d.Wanted), held), nil, alerts.By{Actor: detectorActor})
 		}
 		return err
@@ -141,15 +140,23 @@ func (e *enforcer) act(ctx context.Context, d detect.Decision, action detect.Act
 	if d.TTLMillis > 0 {
 		until = e.now().Add(time.Duration(d.TTLMillis) * time.Millisecond).UTC()
 	}
+	what, why := "", ""
 	var changed bool
 	var err error
+	if action == detect.ActionQuarantine {
+		if action, why, err = e.quarantineOrSuspend(ctx, &d); err != nil {
+			return err
+		}
+	}
 	switch action {
 	case detect.ActionSuspend:
 		_, changed, err = e.keys.Suspend(ctx, d.KeyID, until, by)
 	case detect.ActionThrottle:
 		_, changed, err = e.keys.Throttle(ctx, d.KeyID, e.throttle, until, by)
 	case detect.ActionQuarantine:
-		_, changed, err = e.keys.Quarantine(ctx, d.KeyID, e.denials(d, until, alertID), by)
+		denied := e.denials(&d, until, alertID)
+		what = " for " + describe(denied[0])
+		_, changed, err = e.keys.Quarantine(ctx, d.KeyID, denied, by)
 	default:
 		return nil
 	}
@@ -157,9 +164,12 @@ func (e *enforcer) act(ctx context.Context, d detect.Decision, action detect.Act
 		return err
 	}
 	e.delay.Observe(e.now().Sub(at).Seconds())
-	what := past(action)
+	what = past(action) + what
 	if !until.IsZero() {
 		what += " until " + until.Format(time.RFC3339)
+	}
+	if why != "" {
+		what += " instead of quarantined: " + why
 	}
 	name := map[detect.Action]alerts.Action{detect.ActionSuspend: alerts.Suspend, detect.ActionThrottle: alerts.Throttle, detect.ActionQuarantine: alerts.Quarantine}[action]
 	if _, err := e.alerts.RecordAction(ctx, alertID, name, what, nil, alerts.By{Actor: detectorActor, Reason: d.Reason}); err != nil {
@@ -167,17 +177,6 @@ func (e *enforcer) act(ctx context.Context, d detect.Decision, action detect.Act
 	}
 	e.publish("key."+past(action), d, alertID, account, fmt.Sprintf("%s %s: %s", d.KeyID, what, d.Reason))
 	return nil
-}
-
-func (e *enforcer) denials(d detect.Decision, until time.Time, alertID string) []keys.Denied {
-	kind, value := keys.DenyASN, strconv.FormatUint(uint64(d.Actor.ASN), 10)
-	switch {
-	case d.Actor.ASN == 0 && d.Actor.Network != "":
-		kind, value = keys.DenyCIDR, d.Actor.Network
-	case d.Actor.ASN == 0:
-		kind, value = keys.DenyAgent, d.Actor.Agent
-	}
-	return []keys.Denied{{Kind: kind, Value: value, Until: until, Reason: d.Reason, AlertID: alertID, Actor: detectorActor, At: e.now().UTC()}}
 }
 
 func past(a detect.Action) string {

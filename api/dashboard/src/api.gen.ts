@@ -177,7 +177,7 @@ export interface paths {
         put?: never;
         /**
          * Refuse some clients of a key
-         * @description The thief's network rather than the customer's key. Needs gateways that tell verify the client's address.
+         * @description The thief rather than the customer's key: a network, and with `agent` only one client family in it. Needs gateways that tell verify the client's address and user agent; where they do not, everybody who could be the client is refused.
          */
         post: operations["QuarantineKey"];
         delete?: never;
@@ -939,6 +939,11 @@ export interface components {
             kind: components["schemas"]["QuarantineKind"];
             /** @example 198.51.100.0/24 */
             value: string;
+            /**
+             * @description With `asn` and `cidr`: only clients of this family; all without.
+             * @example python-requests
+             */
+            agent?: string;
             reason?: string;
             actor?: string;
             alert_id?: string;
@@ -1090,11 +1095,18 @@ export interface components {
             kind?: components["schemas"]["QuarantineKind"];
             /** @description Which one, with `kind`; all of them without. */
             value?: string;
+            /** @description The agent that it was narrowed down to. */
+            agent?: string;
         };
         QuarantineRequest: {
             kind: components["schemas"]["QuarantineKind"];
             /** @example 198.51.100.0/24 */
             value: string;
+            /**
+             * @description With `asn` and `cidr`: refuse only clients of this family.
+             * @example python-requests
+             */
+            agent?: string;
             reason: components["schemas"]["Reason"];
             /** Format: date-time */
             until?: string;
