@@ -51,12 +51,6 @@ type Store interface {
 	RecordGap(ctx context.Context, g usage.Gap) error
 }
 
-// pinger is what a Store may add: after a failure it is asked until it answers before a block is sent again, so that
-// megabytes are not thrown at a server that is down, and so that a connection is there that the block can take.
-type pinger interface {
-	Ping(ctx context.Context) error
-}
-
 // Observer sees every decoded record on its partition's goroutine, in offset order, before it is inserted. Assigned is
 // called when the partition's blocks of earlier owners are settled, so that state may be rebuilt from the store. Rows
 // may be seen again by a later owner when this one dies between observing and inserting.

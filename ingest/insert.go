@@ -98,13 +98,7 @@ func (w *worker) storeBlock(ctx context.Context, b *block) error {
 			}
 			// The running insert may outlive ctx, but not the time-out: at a rebalance the group waits for it.
 			try, cancel := context.WithTimeout(context.WithoutCancel(ctx), w.in.cfg.InsertTimeout)
-			var err error
-			if p, ok := w.in.cfg.Store.(pinger); ok && wait.d > 0 {
-				err = p.Ping(try)
-			}
-			if err == nil {
-				err = op(try)
-			}
+			err := op(try)
 			cancel()
 			<-w.in.inserts
 			if err == nil {

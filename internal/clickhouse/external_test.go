@@ -7,7 +7,9 @@ import (
 	"net"
 	"strings"
 	"sync"
+	"syscall"
 	"testing"
+	"time"
 
 	"github.com/tollkeeper/tollkeeper/internal/usage"
 )
@@ -153,4 +155,31 @@ func TestOnlyWhatMayMendItselfIsRetryable(t *testing.T) {
 			t.Errorf("IsRetryable(%v) = %v", c.err, got)
 		}
 	}
+}
+
+func TestABlockIsStoredAfterTheServersRestartWithoutAnyOtherCall(t *testing.T) {
+	engine := openTest(t)
+	addr, _ := tcpFront(t, engine)
+	db, err := Open(t.Context(), Config{DSN: "http://default@" + addr + "/" + embeddedDatabase + "?compress=none", DeadLettersTTLDays: 14})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = db.Close() }()
+	for round := range int64(2) {
+		first := engine.EnginePID()
+		if err := syscall.Kill(first, syscall.SIGKILL); err != nil {
+			t.Fatal(err)
+		}
+		// Every connection is gone, so the block is what opens the next.
+		eventually(t, func(ctx context.Context) error {
+			return db.InsertEvents(ctx, testSpan(round*100, round*100+100), testBatch(100, round*100))
+		})
+	}
+	eventually(t, func(ctx context.Context) error {
+		rows, err := db.Audit(ctx, time.Time{}, time.Time{})
+		if err == nil && (len(rows) != 1 || rows[0].Rows != 200 || rows[0].Places != 200) {
+			t.Errorf("stored: %+v", rows)
+		}
+		return err
+	})
 }

@@ -63,12 +63,11 @@ func (db *DB) insertBlock(ctx context.Context, i insertion, e *encoder, block []
 	err := db.send(ctx, i.table, i.span, i.rows, len(block), func(ctx context.Context) error {
 		settings := insertSettings(i.token, db.cfg)
 		if !db.local {
-			settings["decompress"] = 1
-			framed, err := e.frames(block)
+			packed, err := e.frames(block)
 			if err != nil {
 				return err
 			}
-			block = framed
+			block, ctx = packed, framed(ctx)
 		}
 		ctx = ch.Context(ctx, ch.WithSettings(settings))
 		return db.conn.InsertFormat(ctx, "Native", insertStatement(i.table, i.columns), bytes.NewReader(block))

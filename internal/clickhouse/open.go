@@ -80,6 +80,7 @@ func Open(ctx context.Context, cfg Config) (_ *DB, err error) {
 		if db.options, err = ParseDSN(cfg.DSN); err != nil {
 			return nil, err
 		}
+		packInserts(db.options)
 	}
 	if db.metrics, err = newMetrics(cfg.Registerer); err != nil {
 		return nil, fmt.Errorf("register ClickHouse metrics: %w", err)
