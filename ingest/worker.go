@@ -207,7 +207,7 @@ func (w *worker) takeoverCommitted(ctx context.Context, committed int64, metadat
 	if committed > end {
 		return w.recreated(ctx, first, end)
 	}
-	if err := w.checkRewound(ctx, foreign); err != nil {
+	if err := w.checkRewound(ctx, foreign, first); err != nil {
 		return err
 	}
 	return w.settle(ctx)
@@ -231,7 +231,7 @@ func (w *worker) recreated(ctx context.Context, first, end int64) error {
 
 // checkRewound compares the committed position with what is stored. Records behind the plan mean that somebody moved the
 // group's offsets back; storing them again would count them twice.
-func (w *worker) checkRewound(ctx context.Context, foreign bool) error {
+func (w *worker) checkRewound(ctx context.Context, foreign bool, first int64) error {
 	if w.in.unplaced {
 		return nil
 	}
@@ -244,6 +244,10 @@ func (w *worker) checkRewound(ctx context.Context, foreign bool) error {
 	if err != nil {
 		return err
 	}
+	unread := first // where reading would go on if nobody had moved the offset
+	if found {
+		unread = last + 1
+	}
 	switch {
 	case found && last >= w.plan.end(w.done):
 		msg := fmt.Sprintf("the group's offset of %s/%d was moved back to %d, but records up to %d are stored", w.topic, w.partition, w.done, last)
@@ -252,9 +256,9 @@ func (w *worker) checkRewound(ctx context.Context, foreign bool) error {
 		}
 		w.log.Warn("going on behind what is stored", "reason", msg)
 		w.done, w.plan.pending, w.plan.lastRow = last+1, nil, last
-	case foreign && found && w.done > last+1:
-		w.log.Warn("the group's offset was moved forward by hand; the records between are not read", "from", last+1, "to", w.done)
-		gap := usage.Gap{Topic: w.stored(), Partition: w.partition, From: last + 1, To: w.done, Reason: "offset_moved_forward", TimeMillis: w.in.cfg.Now().UnixMilli()}
+	case foreign && w.done > unread:
+		w.log.Warn("the group's offset was moved forward by hand; the records between are not read", "from", unread, "to", w.done)
+		gap := usage.Gap{Topic: w.stored(), Partition: w.partition, From: unread, To: w.done, Reason: "offset_moved_forward", TimeMillis: w.in.cfg.Now().UnixMilli()}
 		return w.retry(ctx, "record_gap", func(ctx context.Context) error { return w.in.cfg.Store.RecordGap(ctx, gap) })
 	case !foreign && w.plan.lastRow >= 0 && (!found || last < w.plan.lastRow):
 		// Rows older than their time to live are dropped, so this alone is no reason to stop; audit tells more.

@@ -177,33 +177,7 @@ func (a *App) lateSince() time.Time { return a.now().UTC().AddDate(0, 0, min(-1,
 
 // SealDue seals every hour that is due, in order, and those that late records reopened.
 func (a *App) SealDue(ctx context.Context) error {
-	hours, err := a.Events.UnsealedHours(ctx, a.sealDue(), 24*366)
-	if err != nil {
-		return err
-	}
-	late, err := a.Events.LateHours(ctx, a.lateSince())
-	if err != nil {
-		return err
-	}
-	for _, run := range runs(append(hours, late...)) {
-		if _, err := a.Events.SealHours(ctx, run[0], run[1]); err != nil {
-			return fmt.Errorf("seal %s: %w", run[0].Format(time.RFC3339), err)
-		}
-	}
-	return nil
-}
-
-// runs joins neighbouring hours into spans [from, to) of at most a day.
-func runs(hours []time.Time) [][2]time.Time {
-	var out [][2]time.Time
-	for _, h := range hours {
-		if n := len(out); n > 0 && out[n-1][1].Equal(h) && h.Sub(out[n-1][0]) < 24*time.Hour {
-			out[n-1][1] = h.Add(time.Hour)
-			continue
-		}
-		out = append(out, [2]time.Time{h, h.Add(time.Hour)})
-	}
-	return out
+	return a.Events.SealDue(ctx, a.sealDue(), a.lateSince())
 }
 
 // Import pushes log files straight into ClickHouse. Detection does not see them: old records are for backtest.

@@ -16,6 +16,7 @@ type PartitionAudit struct {
 	Duplicates int64 // events that are a gateway's own retry and do not count
 	// MinOffset and MaxOffset are those of events and dead letters; DeadLetters counts the latter.
 	MinOffset, MaxOffset int64
+	FirstDay             int32 // the earliest day on which any of it was planned, in days since 1970
 	DeadLetters          int64
 	RequestBytes         uint64 // of all rows, as are the two below
 	ResponseBytes        uint64
@@ -27,13 +28,13 @@ type PartitionAudit struct {
 func (db *DB) Audit(ctx context.Context, from, to time.Time) ([]PartitionAudit, error) {
 	ctx, cancel := withTimeout(ctx, 10*time.Minute)
 	defer cancel()
-	rows, err := db.conn.Query(ctx, `SELECT topic_name, partition, toInt64(sum(n)), toInt64(sum(places)), toInt64(sum(duplicates)), min(least_offset), max(most_offset), toInt64(sum(letters)), sum(request_sum), sum(response_sum)
+	rows, err := db.conn.Query(ctx, `SELECT topic_name, partition, toInt64(sum(n)), toInt64(sum(places)), toInt64(sum(duplicates)), min(least_offset), max(most_offset), toInt64(sum(letters)), sum(request_sum), sum(response_sum), toInt32(min(first_day))
 FROM (
     SELECT toString(topic) AS topic_name, partition, count() AS n, uniqExact(toUInt64(offset) * 65536 + sub) AS places, countIf(bitAnd(flags, 2) != 0) AS duplicates,
-        min(offset) AS least_offset, max(offset) AS most_offset, toUInt64(0) AS letters, sum(request_bytes) AS request_sum, sum(response_bytes) AS response_sum
+        min(offset) AS least_offset, max(offset) AS most_offset, toUInt64(0) AS letters, sum(request_bytes) AS request_sum, sum(response_bytes) AS response_sum, toUInt16(min(plan_day)) AS first_day
     FROM events WHERE plan_day >= toDate({from:Int32}) AND plan_day < toDate({to:Int32}) GROUP BY topic_name, partition, epoch
     UNION ALL
-    SELECT toString(topic) AS topic_name, partition, 0, 0, 0, min(offset), max(offset), count(), 0, 0
+    SELECT toString(topic) AS topic_name, partition, 0, 0, 0, min(offset), max(offset), count(), 0, 0, toUInt16(min(plan_day))
     FROM dead_letters FINAL WHERE plan_day >= toDate({from:Int32}) AND plan_day < toDate({to:Int32}) GROUP BY topic_name, partition)
 GROUP BY topic_name, partition ORDER BY topic_name, partition`, ch.Named("from", dayOf(from, 0)), ch.Named("to", dayOf(to, 65535)))
 	if err != nil {
@@ -44,56 +45,13 @@ GROUP BY topic_name, partition ORDER BY topic_name, partition`, ch.Named("from",
 	for rows.Next() {
 		var a PartitionAudit
 		var partition uint32
-		if err := rows.Scan(&a.Topic, &partition, &a.Rows, &a.Places, &a.Duplicates, &a.MinOffset, &a.MaxOffset, &a.DeadLetters, &a.RequestBytes, &a.ResponseBytes); err != nil {
+		if err := rows.Scan(&a.Topic, &partition, &a.Rows, &a.Places, &a.Duplicates, &a.MinOffset, &a.MaxOffset, &a.DeadLetters, &a.RequestBytes, &a.ResponseBytes, &a.FirstDay); err != nil {
 			return nil, wrap("audit what is stored", err)
 		}
 		a.Partition = int32(partition)
 		all = append(all, a)
 	}
 	return all, wrap("audit what is stored", rows.Err())
-}
-
-// SealedDifference is an hour of a key whose seal is not what its events say.
-type SealedDifference struct {
-	Hour                   time.Time
-	KeyID                  string
-	SealedRequests, Events uint64
-}
-
-// AuditSealed compares the sealed hours in [from, to) with their events and returns up to limit differences, in order.
-func (db *DB) AuditSealed(ctx context.Context, from, to time.Time, limit int) ([]SealedDifference, error) {
-	ctx, cancel := withTimeout(ctx, 10*time.Minute)
-	defer cancel()
-	rows, err := db.conn.Query(ctx, `WITH sealed AS (
-    SELECT hour FROM usage_seals FINAL WHERE hour >= toDateTime({from:Int64}, 'UTC') AND hour < toDateTime({to:Int64}, 'UTC'))
-SELECT hour, key_id, sum(sealed_requests), sum(event_requests)
-FROM (
-    SELECT hour, key_id, requests AS sealed_requests, toUInt64(0) AS event_requests, request_bytes AS s1, toUInt64(0) AS e1, response_bytes AS s2, toUInt64(0) AS e2, errors AS s3, toUInt64(0) AS e3,
-        units AS s4, CAST(map(), 'Map(LowCardinality(String), UInt64)') AS e4
-    FROM usage_hourly FINAL WHERE hour GLOBAL IN (SELECT hour FROM sealed)
-    UNION ALL
-    SELECT toStartOfHour(time) AS hour, key_id, 0, count(), 0, sum(request_bytes), 0, sum(response_bytes), 0, countIf(status >= 500 OR status = 0),
-        CAST(map(), 'Map(LowCardinality(String), UInt64)'), sumMap(units)
-    FROM events WHERE time >= toDateTime({from:Int64}, 'UTC') AND time < toDateTime({to:Int64}, 'UTC') AND `+counted+` AND toStartOfHour(time) GLOBAL IN (SELECT hour FROM sealed)
-    GROUP BY hour, key_id)
-GROUP BY hour, key_id
-HAVING sum(sealed_requests) != sum(event_requests) OR sum(s1) != sum(e1) OR sum(s2) != sum(e2) OR sum(s3) != sum(e3) OR toString(sumMap(s4)) != toString(sumMap(e4))
-ORDER BY hour, key_id LIMIT {limit:UInt64}`,
-		ch.Named("from", seconds(from)), ch.Named("to", seconds(to)), ch.Named("limit", uint64(max(limit, 0))))
-	if err != nil {
-		return nil, wrap("compare sealed usage with events", err)
-	}
-	defer func() { _ = rows.Close() }()
-	var all []SealedDifference
-	for rows.Next() {
-		var d SealedDifference
-		if err := rows.Scan(&d.Hour, &d.KeyID, &d.SealedRequests, &d.Events); err != nil {
-			return nil, wrap("compare sealed usage with events", err)
-		}
-		d.Hour = d.Hour.UTC()
-		all = append(all, d)
-	}
-	return all, wrap("compare sealed usage with events", rows.Err())
 }
 
 // StatusTotals returns how many records that count there are by status, those of one topic or, with "", of all.

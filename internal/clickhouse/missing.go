@@ -11,22 +11,22 @@ import (
 type OffsetRange struct{ From, To int64 }
 
 // MissingOffsets returns up to limit runs of offsets between the least and the greatest stored one of a partition of which
-// neither an event nor a dead letter is stored, in order. Zero times select all, else the blocks whose plan day is in
+// neither an event nor a dead letter is stored, in order, looking at offsets below before only. Zero times select all, else the blocks whose plan day is in
 // [from, to), and then what lies between two days is not looked at. Markers of a producer's transactions and compacted
 // records are missing in this sense, too.
-func (db *DB) MissingOffsets(ctx context.Context, topic string, partition int32, from, to time.Time, limit int) ([]OffsetRange, error) {
+func (db *DB) MissingOffsets(ctx context.Context, topic string, partition int32, from, to time.Time, before int64, limit int) ([]OffsetRange, error) {
 	ctx, cancel := withTimeout(ctx, 10*time.Minute)
 	defer cancel()
 	rows, err := db.conn.Query(ctx, `SELECT before + 1, offset FROM (
     SELECT offset, lagInFrame(offset, 1, offset - 1) OVER (ORDER BY offset ROWS BETWEEN UNBOUNDED PRECEDING AND CURRENT ROW) AS before FROM (
         SELECT DISTINCT offset FROM events
-        WHERE topic = {topic:String} AND partition = {partition:UInt32} AND plan_day >= toDate({from:Int32}) AND plan_day < toDate({to:Int32})
+        WHERE topic = {topic:String} AND partition = {partition:UInt32} AND plan_day >= toDate({from:Int32}) AND plan_day < toDate({to:Int32}) AND offset < {before:Int64}
         UNION DISTINCT
         SELECT DISTINCT offset FROM dead_letters
-        WHERE topic = {topic:String} AND partition = {partition:UInt32} AND plan_day >= toDate({from:Int32}) AND plan_day < toDate({to:Int32})))
+        WHERE topic = {topic:String} AND partition = {partition:UInt32} AND plan_day >= toDate({from:Int32}) AND plan_day < toDate({to:Int32}) AND offset < {before:Int64}))
 WHERE offset > before + 1 ORDER BY offset LIMIT {limit:UInt64}`,
 		ch.Named("topic", topic), ch.Named("partition", uint32(partition)), ch.Named("from", dayOf(from, 0)), ch.Named("to", dayOf(to, 65535)),
-		ch.Named("limit", uint64(max(limit, 0))))
+		ch.Named("before", before), ch.Named("limit", uint64(max(limit, 0))))
 	if err != nil {
 		return nil, wrap("look for missing offsets", err)
 	}

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"maps"
 	"slices"
+	"strings"
 	"testing"
 	"time"
 
@@ -90,8 +91,28 @@ func TestUsageIsTheSameSealedOrNotAndLateRecordsReopenTheirHour(t *testing.T) {
 	if d := cmp.Diff([]time.Time{noon}, late); d != "" || err != nil {
 		t.Fatalf("late hours: %v\n%s", err, d)
 	}
-	if d, err := db.AuditSealed(t.Context(), noon, noon.Add(time.Hour), 10); err != nil || len(d) != 1 || d[0] != (SealedDifference{noon, "b", 1, 2}) {
-		t.Errorf("the audit must see the difference: %v, %v", d, err)
+	if d, err := db.AuditSealed(t.Context(), noon, noon.Add(time.Hour), 10); err != nil || len(d) != 0 {
+		t.Errorf("a late record is no difference while its hour waits to be sealed again: %v, %v", d, err)
+	}
+	// What the audit must see, late record or not: a seal that says too little, too much, or something of nobody.
+	for _, tampered := range []struct {
+		sql  string
+		want string
+	}{
+		{"INSERT INTO usage_hourly SELECT hour, key_id, requests + 7, errors, request_bytes, response_bytes, units, version + 1 FROM usage_hourly FINAL WHERE key_id = 'b' AND hour = '2026-11-24 12:00:00'", "sealed 8 calls, the events say"},
+		{"INSERT INTO usage_hourly SELECT hour, key_id, requests - 7, errors, request_bytes + 1000, response_bytes, units, version + 1 FROM usage_hourly FINAL WHERE key_id = 'b' AND hour = '2026-11-24 12:00:00'", "sealed bytes, errors or units"},
+		{"INSERT INTO usage_hourly SELECT hour, 'a stranger', requests, errors, request_bytes, response_bytes, units, version FROM usage_hourly FINAL WHERE key_id = 'b' AND hour = '2026-11-24 12:00:00'", "sealed 1 calls, the events say 0"},
+	} {
+		if err := db.conn.Exec(t.Context(), tampered.sql); err != nil {
+			t.Fatal(err)
+		}
+		d, err := db.AuditSealed(t.Context(), noon, noon.Add(time.Hour), 10)
+		if err != nil || !slices.ContainsFunc(d, func(d SealedDifference) bool { return strings.Contains(d.Text(), tampered.want) }) {
+			t.Errorf("after %s: %v, %v, want %q", tampered.sql, d, err, tampered.want)
+		}
+	}
+	if err := db.conn.Exec(t.Context(), "ALTER TABLE usage_hourly DELETE WHERE key_id = 'a stranger' SETTINGS mutations_sync = 1"); err != nil {
+		t.Fatal(err)
 	}
 	if _, err := db.SealHours(t.Context(), noon, noon.Add(time.Hour)); err != nil {
 		t.Fatal(err)
