@@ -44,8 +44,8 @@ type Store interface {
 	Landed(ctx context.Context, span usage.Span) (bool, error)
 	// LastOffset returns the highest offset of a partition that left an event or a dead letter.
 	LastOffset(ctx context.Context, topic string, partition int32) (offset int64, found bool, err error)
-	// RecentRequestIDs calls each for the records of a partition made since then that have a request id. The slice is
-	// valid only during the call.
+	// RecentRequestIDs calls each for the records with a request id from the partition's first on that was made since then:
+	// so also for those made earlier that came later. The slice is valid only during the call.
 	RecentRequestIDs(ctx context.Context, topic string, partition int32, since time.Time, each func(timeMillis int64, source string, requestID []byte)) error
 	// RecordGap notes offsets that were lost before they could be read.
 	RecordGap(ctx context.Context, g usage.Gap) error

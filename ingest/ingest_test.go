@@ -206,6 +206,22 @@ func TestAGatewaysRetryCountsOnceAlsoAfterATakeover(t *testing.T) {
 	}
 }
 
+func TestAGatewaysRetryOfALateRecordCountsOnceAfterATakeover(t *testing.T) {
+	c := startCluster(t, 1, "logs")
+	s := newMemStore()
+	_, stop := run(t, c.config(s))
+	c.produce("logs", 0, "a 1700000000000 k", "late 1699990000000 k") // by hours
+	waitFor(t, "two rows", 10*time.Second, func() bool { n, _ := s.counted(); return n == 2 })
+	stop()
+	_, stop = run(t, c.config(s))
+	c.produce("logs", 0, "late 1699990000000 k")
+	waitFor(t, "three rows", 10*time.Second, func() bool { n, _ := s.counted(); return n == 3 })
+	stop()
+	if _, counted := s.counted(); counted != 2 {
+		t.Errorf("%d rows count, want two", counted)
+	}
+}
+
 func TestRewoundOffsetsStopThePartitionUnlessReplayIsAllowed(t *testing.T) {
 	c := startCluster(t, 1, "logs")
 	s := newMemStore()

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"math"
 	"slices"
 	"strings"
 	"sync"
@@ -111,8 +112,14 @@ func (s *memStore) LastOffset(_ context.Context, topic string, partition int32) 
 func (s *memStore) RecentRequestIDs(_ context.Context, topic string, partition int32, since time.Time, each func(int64, string, []byte)) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	first := int64(math.MaxInt64)
 	for _, r := range s.rows {
-		if r.topic == topic && r.partition == partition && r.TimeMillis >= since.UnixMilli() && len(r.RequestID) > 0 {
+		if r.topic == topic && r.partition == partition && r.TimeMillis >= since.UnixMilli() {
+			first = min(first, r.Offset)
+		}
+	}
+	for _, r := range s.rows {
+		if r.topic == topic && r.partition == partition && r.Offset >= first && len(r.RequestID) > 0 {
 			each(r.TimeMillis, r.Source, r.RequestID)
 		}
 	}

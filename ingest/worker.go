@@ -308,7 +308,12 @@ func (w *worker) restoreWindow(ctx context.Context) error {
 		*win = *newWindow(w.in.cfg.DedupWindow, int64(win.maxSlots)*segments*slotBytes)
 		win.advance(stream, now.UnixMilli())
 		win.oldest = win.epoch - windowEpochs
-		return w.in.cfg.Store.RecentRequestIDs(ctx, w.stored(), w.partition, since, win.restore)
+		return w.in.cfg.Store.RecentRequestIDs(ctx, w.stored(), w.partition, since, func(at int64, source string, id []byte) {
+			if at < since.UnixMilli() {
+				at = stream // it came late, we do not know when: rather remember it too long
+			}
+			win.restore(at, source, id)
+		})
 	})
 }
 

@@ -85,18 +85,22 @@ func TestRecentRequestIDsAreThoseThatCount(t *testing.T) {
 		r.RequestID, r.Source, r.Flags = []byte(id), "edge\xff", flags
 		return r
 	}
-	insertAt(t, db, 0, record("old", noon.Add(-time.Second), 0), record("a\x00b", noon, 0), record("retry", noon, usage.FlagDuplicate), record("", noon, usage.FlagNoRequestID), record("c", noon.Add(time.Hour), 0))
+	insertAt(t, db, 0, record("old", noon.Add(-time.Second), 0), record("a\x00b", noon, 0), record("retry", noon, usage.FlagDuplicate), record("", noon, usage.FlagNoRequestID), record("c", noon.Add(time.Hour), 0),
+		record("late", noon.Add(-2*time.Hour), 0))
 	got := map[string]int64{}
 	if err := db.RecentRequestIDs(t.Context(), "logs", 3, noon, func(at int64, source string, id []byte) {
 		got[source+"|"+string(id)] = at
 	}); err != nil {
 		t.Fatal(err)
 	}
-	want := map[string]int64{"edge\xff|a\x00b": noon.UnixMilli(), "edge\xff|c": noon.Add(time.Hour).UnixMilli()}
+	want := map[string]int64{"edge\xff|a\x00b": noon.UnixMilli(), "edge\xff|c": noon.Add(time.Hour).UnixMilli(), "edge\xff|late": noon.Add(-2 * time.Hour).UnixMilli()}
 	if d := cmp.Diff(want, got); d != "" {
 		t.Errorf("(-want +got):\n%s", d)
 	}
 	if err := db.RecentRequestIDs(t.Context(), "logs", 4, noon, func(int64, string, []byte) { t.Error("a request id of another partition") }); err != nil {
+		t.Fatal(err)
+	}
+	if err := db.RecentRequestIDs(t.Context(), "logs", 3, noon.Add(2*time.Hour), func(int64, string, []byte) { t.Error("nothing was made since then") }); err != nil {
 		t.Fatal(err)
 	}
 }

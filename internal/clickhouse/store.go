@@ -63,15 +63,18 @@ func (db *DB) LastOffset(ctx context.Context, topic string, partition int32) (of
 	return offset, found, nil
 }
 
-// RecentRequestIDs calls each for every counted record of the partition since then that has a request id. The request id
-// is valid during the call only.
+// RecentRequestIDs calls each, in no order, for every counted record that has a request id from the partition's first on
+// that was made since then: so also for those made earlier that came later. The request id is valid during the call only.
 func (db *DB) RecentRequestIDs(ctx context.Context, topic string, partition int32, since time.Time, each func(timeMillis int64, source string, requestID []byte)) error {
 	ctx, cancel := withTimeout(ctx, 5*time.Minute)
 	defer cancel()
 	// A record is planned after it was made, give or take a clock: earlier days cannot hold it.
 	return db.stream(ctx, "read recent request ids", `SELECT toUnixTimestamp64Milli(time), toString(source), request_id FROM events
 WHERE plan_day >= toDate({day:Int32}) AND topic = {topic:String} AND partition = {partition:UInt32}
-  AND time >= fromUnixTimestamp64Milli({since:Int64}, 'UTC') AND request_id != '' AND bitAnd(flags, 2) = 0`,
+  AND offset >= (SELECT min(offset) FROM events
+    WHERE plan_day >= toDate({day:Int32}) AND topic = {topic:String} AND partition = {partition:UInt32} AND time >= fromUnixTimestamp64Milli({since:Int64}, 'UTC')
+    HAVING count() > 0)
+  AND request_id != '' AND bitAnd(flags, 2) = 0`,
 		[]any{ch.Named("day", planDay(since)), ch.Named("topic", topic), ch.Named("partition", uint32(partition)), ch.Named("since", millis(since))},
 		func(r *rowReader) error {
 			at, source, id := r.int64(), r.interned(), r.bytes()
