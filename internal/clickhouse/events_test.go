@@ -129,7 +129,7 @@ func TestTotalsRatesAndAuditAgreeWithTheRecords(t *testing.T) {
 		t.Errorf("rates of a key: %v\n%s", err, d)
 	}
 	audit, err := db.Audit(t.Context(), time.Time{}, time.Time{})
-	if d := cmp.Diff([]PartitionAudit{{Topic: "logs", Partition: 3, Rows: 4, Places: 4, Duplicates: 1, MinOffset: 2, MaxOffset: 8, DeadLetters: 1, RequestBytes: 40, ResponseBytes: 400}}, audit); d != "" || err != nil {
+	if d := cmp.Diff([]PartitionAudit{{Topic: "logs", Partition: 3, Rows: 4, Places: 4, Duplicates: 1, MinOffset: 2, MaxOffset: 8, FirstDay: 20780, DeadLetters: 1, RequestBytes: 40, ResponseBytes: 400}}, audit); d != "" || err != nil {
 		t.Errorf("audit: %v\n%s", err, d)
 	}
 }
