@@ -38,6 +38,8 @@ type actor struct {
 	routeSeen              [12]uint32
 	onNew                  float32
 
+	leap     leap
+	level    float32 // evidence that the budget for alerts asks for
 	examples []example
 }
 
@@ -161,7 +163,7 @@ func (a *actor) sawRoute(route uint32, isNew, rare bool) {
 func (a *actor) forgive() {
 	*a = actor{
 		net: a.net, agent: a.agent, cc: a.cc, fresh: a.fresh, first: a.last, last: a.last, who: a.who, netNew: a.netNew,
-		rate: a.rate, ips: a.ips, nAddr: a.nAddr,
+		rate: a.rate, ips: a.ips, nAddr: a.nAddr, level: a.level,
 	}
 }
 

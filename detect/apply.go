@@ -28,6 +28,9 @@ func (e *Engine) apply(k *keyState, o *obs) {
 	a := &k.actors[at]
 	if created {
 		e.meet(k, a, net, agent, cc)
+		if fresh && !filling {
+			a.level = suspect(e.suspects.clients)
+		}
 	}
 	if netNew && !filling {
 		e.all.rising[o.net]++
@@ -40,7 +43,7 @@ func (e *Engine) apply(k *keyState, o *obs) {
 		k.churn += (seen - k.churn) / 200
 	}
 	if !filling {
-		for kind, isNew := range [kinds]bool{netNew, addrNew, agentNew, routeNew, ccNew} {
+		for kind, isNew := range [...]bool{netNew, addrNew, agentNew, routeNew, ccNew} {
 			if isNew && trusted && k.today[kind] < arrivalsPerDay {
 				k.today[kind]++
 				k.arrived[kind]++
@@ -65,6 +68,9 @@ func (e *Engine) apply(k *keyState, o *obs) {
 		}
 	}
 	e.note(k, a, o, routeKnown || filling)
+	if !fresh || !cc.established() {
+		e.locate(k, a, o, !fresh)
+	}
 	if !fresh {
 		k.lastKnown = o.t
 		if trusted {

@@ -112,16 +112,6 @@ func TestNormalRatioIsGonums(t *testing.T) {
 	})
 }
 
-func TestFisherIsChiSquared(t *testing.T) {
-	rapid.Check(t, func(t *rapid.T) {
-		x, y := rapid.Float64Range(0.01, 10).Draw(t, "x"), rapid.Float64Range(0.01, 10).Draw(t, "y")
-		want := -math.Log10(distuv.ChiSquared{K: 4}.Survival(2 * (x + y) * math.Ln10))
-		if got := fisher(x, y); got < want-1e-6 {
-			t.Fatalf("fisher(%v, %v) = %v, chi squared says %v", x, y, got, want)
-		}
-	})
-}
-
 func TestMoreErrorsAreMoreEvidence(t *testing.T) {
 	e, k := freshEngine(), &keyState{}
 	rapid.Check(t, func(t *rapid.T) {

@@ -12,6 +12,7 @@ const (
 	leastWhoFlag    = 1.5
 	overwhelming    = 6.0 // ids one after the other, by whomever it is, with
 	overwhelmingAll = 8.5 // this much about what it does
+	leastBeside     = 0.5 // for distance to count
 	ownFlag         = 4.0 // an established client that probes or overspends
 
 	leastRequestsSuspend = 6
@@ -45,8 +46,11 @@ func (e *Engine) judge(k *keyState, rows []obs) {
 	if k.pool != nil && k.pool.last == t {
 		e.judgePool(k, p, t)
 	}
+	if k.hours.level == 0 && k.hours.cur[meterRequests] >= volumeMinimum {
+		k.hours.level = suspect(e.suspects.hours)
+	}
 	if !e.all.incident() {
-		if s := e.spike(k); s.volume > 0 && s.total() >= volumeRequired+k.tolerant(t) {
+		if s := e.spike(k); s.volume > 0 && s.total() >= max(volumeRequired, float64(k.hours.level))+k.tolerant(t) {
 			f := finding{}
 			f.by[FamilyVolume], f.by[FamilyRoutes], f.by[FamilyRhythm] = s.volume, s.oneSided, s.offHours
 			f.by[FamilyErrors] = s.throttled
@@ -62,6 +66,9 @@ func (e *Engine) weigh(k *keyState, a *actor, f *finding, p *Policy, t int64) (A
 	best := max(f.by[FamilyEnumeration], f.by[FamilyErrors], f.by[FamilyMoney], f.by[FamilyVolume], habits)
 	who := f.who()
 	total := who + what + min(0, f.overlap)
+	if best >= leastBeside { // a customer's second office is as far away
+		total += f.by[FamilyGeography]
+	}
 	more := k.tolerant(t)
 	if !a.fresh {
 		if own := max(f.by[FamilyErrors], f.by[FamilyMoney]); own >= ownFlag+more {
@@ -79,7 +86,7 @@ func (e *Engine) weigh(k *keyState, a *actor, f *finding, p *Policy, t int64) (A
 	if e.prober(k, a) {
 		more += proberBonus
 	}
-	if a.n >= leastRequestsFlag && who >= leastWhoFlag && total+max(0, f.overlap) >= p.Required.Flag+more {
+	if a.n >= leastRequestsFlag && who >= leastWhoFlag && total+max(0, f.overlap) >= max(p.Required.Flag, float64(a.level))+more {
 		return ActionFlag, total
 	}
 	return ActionObserve, 0
@@ -140,6 +147,7 @@ func (e *Engine) act(k *keyState, p *Policy, v verdict) {
 		phase = PhaseOpened
 		ep = k.open(episode{kind: v.kind, net: v.net, agent: v.agent, start: v.t})
 		e.opened(k)
+		e.suspects.charged(v.kind)
 	}
 	ep.last, ep.wanted, ep.cause, ep.ended = v.t, v.wanted, v.f.leading(), false
 	ep.peak = max(ep.peak, float32(v.score))

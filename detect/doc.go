@@ -13,13 +13,15 @@
 //     Turing, and by where customers of the platform are usually found), spread (many networks at once).
 //   - What: enumeration (ids one after the other), errors (refused, not found), money (units and bytes a request, against
 //     what the platform spends on that route and this key adds to it), routes, volume (faster than the key ever was).
+//   - Where: geography (further from the customer's own client than anybody travels in the time, and taking turns with it).
+//     Address data errs, and a second office is as far away, so it counts only beside something that the client does.
 //   - When: dormancy (a forgotten key awakes), rhythm (off hours).
 //   - Against: the actor asks for the objects that the customer uses. A migration, a second region, a journey do that; a
 //     thief cannot know them.
 //
 // Within a family p-values are combined by Fisher's method, across families the harmonic mean is reported. A suspension
 // needs a "who" and a "what" beside it, or one that is overwhelming, and stays within the policies' caps. One family alone
-// is at most an alert.
+// is at most an alert. How much evidence an alert needs is set by a budget for false ones (package fdr).
 //
 // # Learning
 //

@@ -21,6 +21,7 @@ type Engine struct {
 	cfg      Config
 	policies *Policies
 	spent    budget
+	suspects budgets
 
 	agents, methods, templates *names
 	keyCol, agentCol           column
@@ -75,8 +76,12 @@ func New(cfg Config) (*Engine, error) {
 	if err != nil {
 		return nil, fmt.Errorf("detect: %w", err)
 	}
+	suspects, err := newBudgets()
+	if err != nil {
+		return nil, fmt.Errorf("detect: %w", err)
+	}
 	e := &Engine{
-		cfg: cfg, tails: tails,
+		cfg: cfg, tails: tails, suspects: suspects,
 		agents: newNames(maxAgents), methods: newNames(maxMethods), templates: newNames(maxTemplates),
 		routeOf: map[uint64]uint32{}, routes: make([]routeState, 2), keyOf: map[string]uint32{},
 		netKeys: map[uint32]float32{}, all: platform{rising: map[uint32]int32{}, hostile: map[uint32]int64{}},
@@ -94,6 +99,7 @@ func (e *Engine) SetPolicies(p *Policies) {
 		p = DefaultPolicies()
 	}
 	e.policies = p
+	e.suspects.share(p.Caps.FalseAlertShare)
 }
 
 func (e *Engine) keyNumber(id string) uint32 {

@@ -40,7 +40,7 @@ func (e *Engine) errorEvidence(k *keyState, a *actor) float64 {
 		clumsy := logBayes(hits, n, clumsyClient[c], abuser)
 		s[c] = mixtureBet(usual, clumsy, clumsyShare)
 	}
-	return fisher(s[0], s[1])
+	return together(s[0], s[1])
 }
 
 // mixtureBet is the bet against a mixture of two hypotheses, of which the second has that share.

@@ -1,6 +1,6 @@
 package detect
 
-import "math"
+import "github.com/tollkeeper/tollkeeper/detect/combine"
 
 // finding is the evidence about one actor: log10 of the bet, by family.
 type finding struct {
@@ -19,30 +19,27 @@ func (f *finding) total() float64 {
 	return s
 }
 
-// harmonic is the harmonic mean of the families' p-values (Wilson 2019), valid under any dependence up to a small factor.
+// harmonic is the families' common p-value by the harmonic mean, valid however they depend on each other.
 func (f *finding) harmonic() float64 {
-	n, sum := 0.0, 0.0
+	var speaking [familyCount]float64
+	n := 0
 	for _, v := range f.by {
 		if v > 0 {
+			speaking[n] = v
 			n++
-			sum += math.Pow(10, v)
 		}
 	}
-	if n == 0 {
-		return 1
-	}
-	return min(1, n/sum)
+	return probability(combine.Harmonic(speaking[:n]...))
 }
 
-// fisher combines two p-values of one family, given and returned as -log10 (Fisher 1925): with s the sum of the natural
-// logarithms, p = exp(-s)(1+s).
-func fisher(x, y float64) float64 {
+// together combines two bets of one family. Where one is silent the other counts alone; and two never count less than the better
+// of them, since either is a bet by itself.
+func together(x, y float64) float64 {
 	x, y = max(0, x), max(0, y)
 	if x == 0 || y == 0 {
 		return x + y
 	}
-	s := (x + y) * math.Ln10
-	return max(x, y, x+y-math.Log10(1+s))
+	return max(x, y, combine.Fisher(x, y))
 }
 
 // Bounds of what one family may say: past them more of the same tells nothing new.
@@ -63,6 +60,7 @@ func (e *Engine) find(k *keyState, a *actor) (f finding) {
 	f.by[FamilyRoutes] = max(-0.5, min(maxRouteEvidence, routeEvidence(a)))
 	f.by[FamilyVolume] = k.outpace(a)
 	f.by[FamilyDormancy] = k.dormancy()
+	f.by[FamilyGeography] = a.distance()
 	f.overlap = k.overlap(a)
 	return f
 }

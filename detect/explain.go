@@ -197,6 +197,8 @@ func (e *Engine) describe(k *keyState, a *actor, fam Family, s float64) (ev Evid
 		gap := time.Duration(k.gapSec) * time.Second
 		ev = Evidence{Detector: "awakening", Observed: gap.Hours(), Expected: float64(k.maxGapSec) / 3600, High: 3 * float64(k.maxGapSec) / 3600, WindowSeconds: int64(k.gapSec)}
 		ev.Sentence = fmt.Sprintf("The key had been silent for %.1f days; its longest silence before was %s.", gap.Hours()/24, span(int64(k.maxGapSec)*1000))
+	case FamilyGeography:
+		ev = k.describeLeap(a)
 	case FamilyVolume:
 		rec := float64(k.hours.record[meterRequests])
 		ev = Evidence{Detector: "pace", Observed: float64(a.n) / a.hours(), Expected: rec, High: 3 * rec}

@@ -27,6 +27,7 @@ type hours struct {
 	routeN   float32
 	late     float32           // answers 429 in this hour
 	elevated bool              // counted as far above usual
+	level    float32           // evidence that the budget asks for an alert about this hour; 0: the hour is no suspect yet
 	tails    [meters]tail.Tail // active hours
 }
 
@@ -78,7 +79,7 @@ func (h *hours) roll(hour int32, tails *tail.Estimator) {
 	if h.cur[meterRequests] > 0 {
 		h.seen += 0.9
 	}
-	h.hour, h.cur, h.votes, h.routeN, h.late, h.elevated = hour, [meters]float32{}, 0, 0, 0, false
+	h.hour, h.cur, h.votes, h.routeN, h.late, h.elevated, h.level = hour, [meters]float32{}, 0, 0, 0, false, 0
 }
 
 func (h *hours) add(o *obs) {

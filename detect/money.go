@@ -26,7 +26,7 @@ const paceSlope = 1.67
 
 func (e *Engine) moneyEvidence(k *keyState, a *actor) float64 {
 	each := max(shift(a.moneyN, a.moneySum, a.moneyVar), shift(a.sizeN, a.sizeSum, a.sizeVar))
-	return fisher(each, e.spending(k, a))
+	return together(each, e.spending(k, a))
 }
 
 // spending compares a fresh actor's units an hour with the busiest hour of the key, or where the key never used any, with that

@@ -30,6 +30,9 @@ type Caps struct {
 	// ShareOfKeys bounds the suspensions of a day by the keys that were seen; 0: 0.1. Below 20 keys it allows two.
 	ShareOfKeys float64 `yaml:"share_of_keys"`
 	FlagsPerDay int     `yaml:"flags_per_day"` // 0: no cap
+	// FalseAlertShare is the share of alerts that may be false, which sets how much evidence an alert needs: the more suspects there
+	// are for each alert, the more. Above 0, below 1; 0: 0.2. See package fdr for what is promised.
+	FalseAlertShare float64 `yaml:"false_alert_share"`
 }
 
 // Mode says whether a policy acts.
@@ -124,6 +127,9 @@ func (p *Policies) complete() {
 	}
 	if p.Caps.ShareOfKeys == 0 {
 		p.Caps.ShareOfKeys = 0.1
+	}
+	if p.Caps.FalseAlertShare == 0 {
+		p.Caps.FalseAlertShare = DefaultFalseAlertShare
 	}
 	for i := range p.List {
 		q := &p.List[i]

@@ -59,6 +59,9 @@ func (p *Policies) check() error {
 	if s := p.Caps.ShareOfKeys; s < 0 || s > 1 {
 		bad("caps.share_of_keys is %v: write a share between 0 and 1", s)
 	}
+	if s := p.Caps.FalseAlertShare; s < 0 || s >= 1 {
+		bad("caps.false_alert_share is %v: write a share above 0 and below 1 (default %v)", s, DefaultFalseAlertShare)
+	}
 	seen := map[string]bool{}
 	for i := range p.List {
 		q := &p.List[i]

@@ -17,13 +17,15 @@ type pool struct {
 	ring        idRing
 	walk        walk
 	fan         float32 // log10 of the bet that new addresses never stop
+	level       float32 // evidence that the budget for alerts asks for
 	examples    []example
 }
 
 const (
 	poolIdleMillis = 6 * hourMillis
 	poolLifeMillis = 24 * hourMillis
-	poolLeast      = 3 // networks
+	poolLeast      = 3   // networks
+	poolFlag       = 5.0 // evidence for an alert
 
 	// A service of any size comes back to its addresses: the share of requests from one not seen before falls like
 	// size/(size+n) (Blackwell and MacQueen 1973). That of a botnet stays.
@@ -40,7 +42,7 @@ const (
 func (e *Engine) gather(k *keyState, a *actor, o *obs) {
 	p := k.pool
 	if p == nil || o.t-p.last > poolIdleMillis || o.t-p.start > poolLifeMillis {
-		p = &pool{start: o.t}
+		p = &pool{start: o.t, level: suspect(e.suspects.clients)}
 		k.pool = p
 	}
 	p.last = max(p.last, o.t)
@@ -117,7 +119,7 @@ func (e *Engine) judgePool(k *keyState, pol *Policy, t int64) {
 	switch {
 	case f.who() >= 1 && (f.by[FamilyEnumeration] >= 2 || agents >= 1 && f.by[FamilySpread]-agents >= 2) && total >= pol.Required.Suspend+0.5+more:
 		v.wanted = ActionSuspend
-	case f.who() >= leastWhoFlag && total >= 5+more:
+	case f.who() >= leastWhoFlag && total >= max(poolFlag, float64(p.level))+more:
 		v.wanted = ActionFlag
 	default:
 		return

@@ -22,6 +22,7 @@ type keyState struct {
 	awoke     int64
 
 	lastKnown int64   // latest record of an established address
+	lastCC    uint16  // its country
 	churn     float32 // share of requests from addresses not seen before
 
 	errN        float32               // answers to established clients
@@ -45,12 +46,13 @@ const (
 	kindAgent
 	kindRoute
 	kindCountry
+	kindLeap // a call from where the customer cannot be
 	kinds
 )
 
 // newPerDay is how often a key of no history of its own shows something new, and priorWeight how many such arrivals that
 // belief is worth.
-var newPerDay = [kinds]float64{kindNet: 0.02, kindAddr: 0.05, kindAgent: 0.02, kindRoute: 0.05, kindCountry: 0.01}
+var newPerDay = [kinds]float64{kindNet: 0.02, kindAddr: 0.05, kindAgent: 0.02, kindRoute: 0.05, kindCountry: 0.01, kindLeap: 0.01}
 
 const (
 	priorArrivals  = 0.1

@@ -3,10 +3,7 @@
 // Which rule is right depends on what is known about their dependence, and on how many of them speak when something is wrong:
 //
 //   - [Fisher]: independent p-values, weak evidence spread over many of them. Anti-conservative under positive dependence;
-//   - [Harmonic]: any dependence, at the price of a factor; a single strong one among many weak ones comes through;
-//   - [Cauchy]: as Harmonic without the price: nearly exact for small p under most dependence, but not proven for all. Values near 1
-//     count a little against those near 0;
-//   - [Minimum]: any dependence, Bonferroni; the bench mark.
+//   - [Harmonic]: any dependence, at the price of a factor; a single strong one among many weak ones comes through.
 //
 // Everything is in surprise, -log10 p, so that evidence does not underflow: p = 1 is 0, p = 1e-400 is 400. Negative values and
 // NaN are taken for 0. No evidence at all gives 0. The functions allocate nothing and are pure.
@@ -63,12 +60,12 @@ func Harmonic(surprises ...float64) float64 {
 	if n > 2 {
 		factor = min(n, math.E*math.Log(n))
 	}
-	return max(0, HarmonicMean(surprises...)-math.Log10(factor), Minimum(surprises...))
+	return max(0, harmonicMean(surprises...)-math.Log10(factor), bonferroni(surprises...))
 }
 
-// HarmonicMean is the surprise of the plain harmonic mean. As a p-value it is right to a small factor for small values of independent
+// harmonicMean is the surprise of the plain harmonic mean. As a p-value it is right to a small factor for small values of independent
 // p-values; see Harmonic for a valid one.
-func HarmonicMean(surprises ...float64) float64 {
+func harmonicMean(surprises ...float64) float64 {
 	if len(surprises) == 0 {
 		return 0
 	}
@@ -83,46 +80,11 @@ func HarmonicMean(surprises ...float64) float64 {
 	return max(0, most+math.Log10(sum/float64(len(surprises))))
 }
 
-// Minimum is Bonferroni's: n times the smallest p.
-func Minimum(surprises ...float64) float64 {
+// bonferroni is Bonferroni's: n times the smallest p.
+func bonferroni(surprises ...float64) float64 {
 	most := 0.0
 	for _, x := range surprises {
 		most = max(most, clean(x))
 	}
 	return max(0, most-math.Log10(max(1, float64(len(surprises)))))
-}
-
-// Cauchy is the surprise of the Cauchy combination (Liu and Xie 2020): the mean of tan((1/2-p)pi) is again a standard
-// Cauchy variable if the p-values are uniform, exactly so when they are independent or equal.
-func Cauchy(surprises ...float64) float64 {
-	if len(surprises) == 0 {
-		return 0
-	}
-	const far = 15 // surprise beyond which tan((1/2-p)pi) is 1/(p pi) to all digits
-	most := 0.0
-	for _, x := range surprises {
-		most = max(most, clean(x))
-	}
-	if most == 0 {
-		return 0
-	}
-	n := float64(len(surprises))
-	if most > far {
-		// One term outweighs everything that is not far as well: the mean of 1/(p pi), inverted.
-		sum := 0.0
-		for _, x := range surprises {
-			if x = clean(x); x > far-6 {
-				sum += math.Pow(10, x-most)
-			}
-		}
-		return max(0, most+math.Log10(sum/n))
-	}
-	sum := 0.0
-	for _, x := range surprises {
-		// A p of exactly 1 would be minus infinity and veto everything. Discrete and clipped p-values are often 1, and mean
-		// "nothing to see", not "certainly not"; so none counts against the others more than a p of 0.95.
-		p := min(math.Pow(10, -clean(x)), 0.95)
-		sum += 1 / math.Tan(math.Pi*p)
-	}
-	return max(0, -math.Log10(math.Atan2(1, sum/n)/math.Pi))
 }
