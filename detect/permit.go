@@ -111,6 +111,22 @@ func (e *Engine) overCap() string {
 	return ""
 }
 
+// Refused says that the action of an episode was not carried out, such as for a cap that many engines share. The episode
+// goes on as a flag; from the given event time on, new evidence may lead to the action again. What is not known is passed
+// over.
+func (e *Engine) Refused(keyID, episodeID string, again int64) {
+	n, ok := e.keyOf[keyID]
+	if !ok {
+		return
+	}
+	k := &e.keys[n]
+	for i := range k.episodes {
+		if ep := &k.episodes[i]; ep.id(k.id) == episodeID {
+			ep.action, ep.until = min(ep.action, ActionFlag), again
+		}
+	}
+}
+
 // separable says that the actor can be refused without touching the customer's clients.
 func (e *Engine) separable(k *keyState, ep *episode) bool {
 	if ep.kind != episodeActor {

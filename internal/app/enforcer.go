@@ -16,6 +16,7 @@ import (
 	"github.com/tollkeeper/tollkeeper/api/gen"
 	"github.com/tollkeeper/tollkeeper/detect"
 	"github.com/tollkeeper/tollkeeper/internal/alerts"
+	"github.com/tollkeeper/tollkeeper/internal/budget"
 	"github.com/tollkeeper/tollkeeper/keys"
 )
 
@@ -35,6 +36,9 @@ type enforcer struct {
 	verifier *keys.Verifier
 	events   *api.Events
 	network  func(asn uint32) string
+	budget   *budget.Store
+	caps     func() detect.Caps                             // of the policies in force
+	refused  func(keyID, episodeID string, again time.Time) // tells detection
 	now      func() time.Time
 	observe  bool  // record only
 	throttle int64 // requests per minute of a throttled key
@@ -49,6 +53,7 @@ const enforcerQueue = 10_000
 func newEnforcer(a *App) *enforcer {
 	e := &enforcer{
 		log: a.Log, alerts: a.Alerts, keys: a.Keys, verifier: a.Verifier, events: a.liveEvents, network: a.Enricher.Network, now: a.now,
+		budget:  budget.New(a.SQL, a.now),
 		observe: a.cfg.Mode == "observe", throttle: int64(a.cfg.ThrottlePerMinute), queue: make(chan detect.Decision, enforcerQueue),
 		decided: prometheus.NewCounterVec(prometheus.CounterOpts{
 			Name: "tollkeeper_detect_decisions_total", Help: "Decisions about keys by what was done.",
@@ -104,6 +109,7 @@ func (e *enforcer) carryOut(ctx context.Context, d detect.Decision) error {
 	}
 	at := time.UnixMilli(d.TimeMillis).UTC()
 	action, held := d.Action, d.Held
+	ask := false
 	switch {
 	case action <= detect.ActionFlag:
 	case e.observe:
@@ -114,6 +120,11 @@ func (e *enforcer) carryOut(ctx context.Context, d detect.Decision) error {
 		action, held = detect.ActionFlag, "the key is not in the key store"
 	case info.Status != keys.Active:
 		action, held = detect.ActionFlag, "the key is "+string(info.Status)+" already"
+	default:
+		ask = true
+	}
+	if err := e.spend(ctx, &d, ask, &action, &held); err != nil {
+		return err
 	}
 	raised, err := e.alerts.Raise(ctx, e.finding(d, action, info.AccountID, at))
 	if err != nil {
@@ -132,6 +143,35 @@ func (e *enforcer) carryOut(ctx context.Context, d detect.Decision) error {
 	}
 	return e.act(ctx, d, action, id, info.AccountID, at)
 }
+
+// findingID is the same when a decision is told again.
+func findingID(d *detect.Decision) string {
+	return fmt.Sprintf("%s/%s/%d/%s", d.KeyID, d.EpisodeID, d.TimeMillis, d.Wanted)
+}
+
+// spend asks the budget that all processes share. What it refuses becomes a flag, or an alert that disturbs nobody, and
+// detection is told, so that the matter comes up again if it goes on.
+func (e *enforcer) spend(ctx context.Context, d *detect.Decision, ask bool, action *detect.Action, held *string) error {
+	var why string
+	var err error
+	switch {
+	case ask && *action >= detect.ActionQuarantine:
+		if why, err = e.budget.Suspend(ctx, findingID(d), d.KeyID, e.caps(), e.verifier.Count()); err != nil || why == "" {
+			return err
+		}
+		*action, *held = detect.ActionFlag, why
+		e.refused(d.KeyID, d.EpisodeID, e.now().Add(refusedFor))
+	case *action == detect.ActionFlag && d.Phase == detect.PhaseOpened && d.Wanted == detect.ActionFlag && e.caps().FlagsPerDay > 0:
+		if why, err = e.budget.Flag(ctx, findingID(d), d.KeyID, e.caps()); err != nil || why == "" {
+			return err
+		}
+		*action, *held = detect.ActionObserve, why
+	}
+	return nil
+}
+
+// refusedFor is how long a suspension that a cap refused is not asked for again.
+const refusedFor = time.Hour
 
 // act changes the key, notes it on the alert and tells the live feed.
 func (e *enforcer) act(ctx context.Context, d detect.Decision, action detect.Action, alertID, account string, at time.Time) error {
@@ -193,15 +233,17 @@ func past(a detect.Action) string {
 }
 
 func (e *enforcer) publish(kind string, d detect.Decision, alertID, account, text string) {
-	severity := gen.Severity(severityOf(d.Wanted))
+	severity := gen.Severity(severityOf(d.Wanted, detect.ActionFlag))
 	e.events.Publish(gen.Event{Type: kind, KeyId: d.KeyID, AlertId: alertID, AccountId: account, Severity: severity, Text: text, At: e.now().UTC()})
 }
 
-func severityOf(a detect.Action) alerts.Severity {
+// severityOf goes by what was wanted: what a policy, a cap or the mode holds back is no less bad. An alert beyond the number
+// that people want to see in a day is low.
+func severityOf(wanted, done detect.Action) alerts.Severity {
 	switch {
-	case a >= detect.ActionQuarantine:
+	case wanted >= detect.ActionQuarantine:
 		return alerts.High
-	case a >= detect.ActionFlag:
+	case done >= detect.ActionFlag:
 		return alerts.Medium
 	default:
 		return alerts.Low
@@ -232,8 +274,8 @@ func (e *enforcer) finding(d detect.Decision, action detect.Action, account stri
 		Operator string `json:"operator,omitempty"`
 	}{d.Actor, e.network(d.Actor.ASN)})
 	f := alerts.Finding{
-		ID: fmt.Sprintf("%s/%s/%d/%s", d.KeyID, d.EpisodeID, d.TimeMillis, d.Wanted), KeyID: d.KeyID, AccountID: account,
-		Episode: d.EpisodeID, Severity: severityOf(d.Wanted), Title: title(d), Sentence: d.Reason, PolicyID: d.PolicyID,
+		ID: findingID(&d), KeyID: d.KeyID, AccountID: account,
+		Episode: d.EpisodeID, Severity: severityOf(d.Wanted, action), Title: title(d), Sentence: d.Reason, PolicyID: d.PolicyID,
 		Evidence: evidenceJSON, Actor: actorJSON, EventTime: at, By: detectorActor, Families: families, Action: alerts.Observe,
 	}
 	if action >= detect.ActionFlag {

@@ -114,6 +114,25 @@ func (a *App) reloadPolicies(ctx context.Context) error {
 	}
 }
 
+// caps are those of the policies in force.
+func (d *detection) caps() detect.Caps {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if d.cfg.Policies == nil {
+		return detect.DefaultPolicies().Caps
+	}
+	return d.cfg.Policies.Caps
+}
+
+// refused tells the engines that a decision was not carried out.
+func (d *detection) refused(keyID, episodeID string, again time.Time) {
+	for _, w := range d.all() {
+		w.mu.Lock()
+		w.engine.Refused(keyID, episodeID, again.UnixMilli())
+		w.mu.Unlock()
+	}
+}
+
 func (d *detection) setPolicies(p *detect.Policies) {
 	d.mu.Lock()
 	d.cfg.Policies = p

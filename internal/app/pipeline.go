@@ -44,6 +44,7 @@ func (a *App) openDetection(context.Context) error {
 		log: a.Log, events: a.Events, alerts: a.Alerts, cfg: detect.Config{Policies: policies, Attributes: a.attributes}, now: a.now, decided: a.enforcer.take,
 		partitions: map[partitionID]*watch{},
 	}
+	a.enforcer.caps, a.enforcer.refused = a.detection.caps, a.detection.refused
 	a.run("enforcer", a.enforcer.run)
 	a.run("detection clock", a.detection.tick)
 	a.run("verdicts", a.detection.learn)
