@@ -168,7 +168,7 @@ func (e *Engine) note(k *keyState, a *actor, o *obs, routeKnown bool) {
 		}
 	}
 	r := &e.routes[o.route]
-	a.sawRoute(o.route, !routeKnown, float64(r.keys) < 0.01*float64(len(e.keys)))
+	a.sawRoute(o.route, !routeKnown, float64(r.keys) < 0.01*float64(e.keys.len()))
 	if o.units > 0 {
 		a.units += o.units
 		if r.units.n >= 30 {

@@ -35,5 +35,5 @@
 // is deterministic: records of one second may arrive in any order, and an engine warmed with a key's history decides as
 // the one that saw it live. It is not safe for concurrent use; one engine serves one partition. Observe never fails:
 // what is unknown (country, network, units) is no evidence. Memory is bounded by key: see [Engine.Stats] and
-// BenchmarkMemory. It does not act: it returns decisions, and whoever holds the keys carries them out.
+// detect/bench. It does not act: it returns decisions, and whoever holds the keys carries them out.
 package detect

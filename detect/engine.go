@@ -29,8 +29,7 @@ type Engine struct {
 	routeCol                   column
 	routeOf                    map[uint64]uint32
 	routes                     []routeState
-	keyOf                      map[string]uint32
-	keys                       []keyState
+	keys                       keyTable
 
 	// What the platform as a whole does.
 	all       platform
@@ -44,6 +43,7 @@ type Engine struct {
 	second  int64
 	buf     []obs    // the second that is being collected
 	order   []uint64 // scratch of flush
+	fetched uint64   // what fetch read, so that reading is not optimised away
 	rows    []obs    // scratch of flush: one key's part of the second
 	arena   []byte
 	warm    bool
@@ -83,7 +83,7 @@ func New(cfg Config) (*Engine, error) {
 	e := &Engine{
 		cfg: cfg, tails: tails, suspects: suspects,
 		agents: newNames(maxAgents), methods: newNames(maxMethods), templates: newNames(maxTemplates),
-		routeOf: map[uint64]uint32{}, routes: make([]routeState, 2), keyOf: map[string]uint32{},
+		routeOf: map[uint64]uint32{}, routes: make([]routeState, 2), keys: newKeyTable(),
 		netKeys: map[uint32]float32{}, all: platform{rising: map[uint32]int32{}, hostile: map[uint32]int64{}},
 	}
 	// What platforms are like, until this one has shown it: the weight of twenty clients.
@@ -102,20 +102,26 @@ func (e *Engine) SetPolicies(p *Policies) {
 	e.suspects.share(p.Caps.FalseAlertShare)
 }
 
+func (e *Engine) knows(id string) bool {
+	_, ok := e.keys.find(e.keys.hash(id), id)
+	return ok
+}
+
 func (e *Engine) keyNumber(id string) uint32 {
-	if n, ok := e.keyOf[id]; ok {
+	h := e.keys.hash(id)
+	if n, ok := e.keys.find(h, id); ok {
 		return n
 	}
-	n := uint32(len(e.keys))
-	e.keys = append(e.keys, keyState{id: id})
-	e.keyOf[id] = n
-	return n
+	return e.keys.add(h, id)
 }
 
 // Observe takes rows [from, to) of b, in order of arrival. A record that is late by event time counts where it arrives.
 // Duplicates and calls without a key are passed over.
 func (e *Engine) Observe(b *usage.Batch, from, to int) {
 	for i := from; i < to; i++ {
+		if (i-from)%fetchBlock == 0 {
+			e.resolve(b, i, min(i+fetchBlock, to))
+		}
 		if b.Flags[i]&(usage.FlagDuplicate|usage.FlagNoKey) != 0 {
 			continue
 		}
@@ -159,8 +165,8 @@ func (e *Engine) Unknown(b *usage.Batch, from, to int) []string {
 			continue
 		}
 		seen[n] = true
-		if _, ok := e.keyOf[b.KeyID.Values[n]]; !ok {
-			out = append(out, b.KeyID.Values[n])
+		if id := b.KeyID.Values[n]; !e.knows(id) {
+			out = append(out, id)
 		}
 	}
 	return out
@@ -189,19 +195,24 @@ func (e *Engine) flush() {
 	slices.Sort(e.order)
 	t := int64(0)
 	for i := 0; i < len(e.order); {
-		number := uint32(e.order[i] >> 32)
-		e.rows = e.rows[:0]
-		for ; i < len(e.order) && uint32(e.order[i]>>32) == number; i++ {
-			e.rows = append(e.rows, e.buf[uint32(e.order[i])])
+		// A block at a time: what its keys remember is brought into the cache first, all at once.
+		block := e.order[i:min(i+fetchBlock, len(e.order))]
+		e.fetch(block)
+		for end := i + len(block); i < end; {
+			number := uint32(e.order[i] >> 32)
+			e.rows = e.rows[:0]
+			for ; i < len(e.order) && uint32(e.order[i]>>32) == number; i++ {
+				e.rows = append(e.rows, e.buf[uint32(e.order[i])])
+			}
+			sortSecond(e.rows)
+			k := e.keys.at(number)
+			e.touched = e.touched[:0]
+			for j := range e.rows {
+				e.apply(k, &e.rows[j])
+			}
+			e.judge(k, e.rows)
+			t = max(t, e.rows[len(e.rows)-1].t)
 		}
-		sortSecond(e.rows)
-		k := &e.keys[number]
-		e.touched = e.touched[:0]
-		for j := range e.rows {
-			e.apply(k, &e.rows[j])
-		}
-		e.judge(k, e.rows)
-		t = max(t, e.rows[len(e.rows)-1].t)
 	}
 	e.buf, e.arena = e.buf[:0], e.arena[:0]
 	if !e.warm {
@@ -211,7 +222,7 @@ func (e *Engine) flush() {
 
 // opened notes that the key has a running episode.
 func (e *Engine) opened(k *keyState) {
-	n := e.keyOf[k.id]
+	n, _ := e.keys.find(e.keys.hash(k.id), k.id)
 	for _, r := range e.running {
 		if r == n {
 			return
@@ -228,7 +239,7 @@ func (e *Engine) sweep(t int64) {
 	e.swept = t
 	keep := e.running[:0]
 	for _, n := range e.running {
-		k, open := &e.keys[n], false
+		k, open := e.keys.at(n), false
 		for i := range k.episodes {
 			ep := &k.episodes[i]
 			if ep.ended {

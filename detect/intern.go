@@ -42,6 +42,12 @@ type translation struct {
 	ok   bool
 }
 
+// has says that the column knows the value of row i.
+func (c *column) has(d *usage.Dict, i int) bool {
+	j := d.Index[i]
+	return int(j) < len(c.known) && c.known[j].ok && c.known[j].from == d.Values[j]
+}
+
 // at returns the lasting number of row i.
 func (c *column) at(d *usage.Dict, i int, lookup func(string) uint32) uint32 {
 	j := d.Index[i]

@@ -49,10 +49,10 @@ func (e *Engine) meet(k *keyState, a *actor, net, agent, cc *entry) {
 // that ratio, between about -0.25 and 0.7.
 func (e *Engine) unpopular(net uint32) float64 {
 	const networks, enoughKeys = 100.0, 20
-	if len(e.keys) < enoughKeys {
+	if e.keys.len() < enoughKeys {
 		return 0
 	}
-	p := float64(e.netKeys[net]) / float64(len(e.keys))
+	p := float64(e.netKeys[net]) / float64(e.keys.len())
 	return math.Log10((0.5*p + 0.5/networks) / (0.9*p + 0.1/networks))
 }
 

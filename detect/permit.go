@@ -97,14 +97,14 @@ func (e *Engine) permit(k *keyState, p *Policy, ep *episode, t int64) (Action, s
 func (e *Engine) overCap() string {
 	c := &e.policies.Caps
 	day := e.spent.last(24)
-	share := max(2, int(c.ShareOfKeys*float64(len(e.keys))))
+	share := max(2, int(c.ShareOfKeys*float64(e.keys.len())))
 	switch {
 	case e.spent.last(1) >= c.SuspensionsPerHour:
 		return fmt.Sprintf("%d suspensions in an hour are the cap", c.SuspensionsPerHour)
 	case day >= c.SuspensionsPerDay:
 		return fmt.Sprintf("%d suspensions in a day are the cap", c.SuspensionsPerDay)
 	case day >= share:
-		return fmt.Sprintf("%d suspensions in a day are the cap for %d keys", share, len(e.keys))
+		return fmt.Sprintf("%d suspensions in a day are the cap for %d keys", share, e.keys.len())
 	case c.SuspensionsPerMonth > 0 && e.spent.last(30*24) >= c.SuspensionsPerMonth:
 		return fmt.Sprintf("%d suspensions in 30 days are the cap", c.SuspensionsPerMonth)
 	}

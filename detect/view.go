@@ -40,11 +40,11 @@ type ClientView struct {
 
 // View describes a key; ok is false for one without state.
 func (e *Engine) View(keyID string) (v KeyView, ok bool) {
-	n, ok := e.keyOf[keyID]
+	n, ok := e.keys.find(e.keys.hash(keyID), keyID)
 	if !ok {
 		return v, false
 	}
-	k := &e.keys[n]
+	k := e.keys.at(n)
 	v = KeyView{
 		KeyID: k.id, Since: time.UnixMilli(k.born).UTC(), Last: time.UnixMilli(k.last).UTC(), Requests: k.n, Networks: len(k.nets),
 		Addresses: len(k.addrs), Agents: len(k.agents), NewPerDay: k.newRate(kindNet), LongestGap: float64(k.maxGapSec) / 3600,
@@ -88,7 +88,7 @@ type Stats struct {
 // Stats counts what the engine holds.
 func (e *Engine) Stats() Stats {
 	return Stats{
-		Keys: len(e.keys), Routes: len(e.routes) - 2, Agents: len(e.agents.list) - 2, Running: len(e.running), Incident: e.all.incident(),
+		Keys: e.keys.len(), Routes: len(e.routes) - 2, Agents: len(e.agents.list) - 2, Running: len(e.running), Incident: e.all.incident(),
 		Suspended: e.spent.last(30 * 24),
 	}
 }

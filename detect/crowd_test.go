@@ -4,7 +4,6 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"net/netip"
-	"runtime"
 	"strconv"
 	"testing"
 
@@ -84,89 +83,6 @@ func (c *crowd) record(k *crowdKey) usage.Record {
 		r.Units = []usage.Unit{{Name: "tokens", Value: int64(100 + c.rng.IntN(900))}}
 	}
 	return r
-}
-
-// fill puts n records of keys in turn into b, step milliseconds apart.
-func (c *crowd) fill(b *usage.Batch, n int, step float64) {
-	b.Reset()
-	start := float64(c.millis)
-	for i := range n {
-		c.millis = int64(start + float64(i)*step)
-		r := c.record(&c.keys[c.rng.IntN(len(c.keys))])
-		b.Append(&r)
-	}
-	c.millis = int64(start + float64(n)*step)
-}
-
-// BenchmarkObserve: nanoseconds a record with that many keys, at 50,000 records a second of event time; and what a key takes.
-func BenchmarkObserve(b *testing.B) {
-	for _, keys := range []int{1_000, 100_000, 1_000_000} {
-		b.Run(strconv.Itoa(keys), func(b *testing.B) {
-			e := mustEngine(b)
-			c := newCrowd(min(keys, 100_000), 1)
-			var before, after runtime.MemStats
-			runtime.GC()
-			runtime.ReadMemStats(&before)
-			warm(e, c, keys)
-			runtime.GC()
-			runtime.ReadMemStats(&after)
-			var batches [8]usage.Batch
-			const size = 8192
-			for i := range batches {
-				c.fill(&batches[i], size, 0.02)
-			}
-			span := c.millis - batches[0].TimeMillis[0]
-			b.ReportAllocs()
-			b.ResetTimer()
-			n := 0
-			for n < b.N {
-				batch := &batches[n/size%len(batches)]
-				m := min(size, b.N-n)
-				e.Observe(batch, 0, m)
-				n += size
-				if n/size%len(batches) == 0 { // once round: the same records later
-					for j := range batches {
-						for i := range batches[j].TimeMillis {
-							batches[j].TimeMillis[i] += span
-						}
-					}
-				}
-			}
-			b.StopTimer()
-			e.Drain()
-			b.ReportMetric(float64(after.HeapAlloc-before.HeapAlloc)/float64(keys), "B/key")
-			b.ReportMetric(float64(b.N)/b.Elapsed().Seconds(), "records/s")
-			runtime.KeepAlive(e)
-		})
-	}
-}
-
-// warm gives every one of n keys forty records over three days, which fills what keys usually hold. Beyond the crowd's own
-// keys the same habits are repeated under other names.
-func warm(e *Engine, c *crowd, n int) {
-	var b usage.Batch
-	start := c.millis
-	for part := 0; part < n; part += len(c.keys) {
-		for i := range c.keys {
-			k := c.keys[i]
-			k.id += "/" + strconv.Itoa(part)
-			if part == 0 {
-				k.id = c.keys[i].id
-			}
-			for j := range 40 {
-				c.millis = start + int64(j)*72*3600e3/40
-				r := c.record(&k)
-				b.Append(&r)
-			}
-			if b.Len() >= 8000 {
-				e.WarmUp(&b, 0, b.Len())
-				b = usage.Batch{}
-			}
-		}
-	}
-	e.WarmUp(&b, 0, b.Len())
-	c.millis = start + 73*3600e3
-	e.Advance(c.millis)
 }
 
 func mustEngine(t testing.TB) *Engine {

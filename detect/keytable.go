@@ -1,0 +1,104 @@
+package detect
+
+import "hash/maphash"
+
+// keyTable holds the states of keys under small numbers, and finds the number of an id.
+//
+// States lie in chunks, so that they never move and growing copies nothing. The index is an open-addressed table of 8-byte slots,
+// hash above and number below, probed one after the other; ids are compared in the states themselves. A Go map would do the
+// same but for one thing: here a whole block of ids can be looked up in stages (see [keyTable.fetch]), so that the processor
+// waits for the cache lines of many keys at once, not for three of each in turn.
+type keyTable struct {
+	seed   maphash.Seed
+	slots  []uint64 // length is a power of two; 0 is free, numbers are kept plus one
+	chunks []*[keyChunk]keyState
+	used   int // numbers given out
+}
+
+const (
+	keyChunk   = 1024
+	leastSlots = 256
+)
+
+func newKeyTable() keyTable {
+	return keyTable{seed: maphash.MakeSeed(), slots: make([]uint64, leastSlots)}
+}
+
+// at returns the state of a number that was given out.
+func (t *keyTable) at(number uint32) *keyState {
+	return &t.chunks[number/keyChunk][number%keyChunk]
+}
+
+func (t *keyTable) len() int { return t.used }
+
+// hash is taken once and handed to find, fetch and add.
+func (t *keyTable) hash(id string) uint32 { return uint32(maphash.String(t.seed, id)) }
+
+// find returns the number of a key.
+func (t *keyTable) find(h uint32, id string) (number uint32, ok bool) {
+	mask := uint32(len(t.slots) - 1)
+	for i := h & mask; t.slots[i] != 0; i = (i + 1) & mask {
+		if uint32(t.slots[i]>>32) == h {
+			if n := uint32(t.slots[i]) - 1; t.at(n).id == id {
+				return n, true
+			}
+		}
+	}
+	return 0, false
+}
+
+// add takes up a key that find does not know.
+func (t *keyTable) add(h uint32, id string) uint32 {
+	if 4*(t.used+1) > 3*len(t.slots) {
+		t.grow()
+	}
+	n := uint32(t.used)
+	t.used++
+	if int(n/keyChunk) == len(t.chunks) {
+		t.chunks = append(t.chunks, new([keyChunk]keyState))
+	}
+	*t.at(n) = keyState{id: id}
+	t.place(uint64(h)<<32 | uint64(n+1))
+	return n
+}
+
+func (t *keyTable) place(slot uint64) {
+	mask := uint32(len(t.slots) - 1)
+	i := uint32(slot>>32) & mask
+	for t.slots[i] != 0 {
+		i = (i + 1) & mask
+	}
+	t.slots[i] = slot
+}
+
+func (t *keyTable) grow() {
+	old := t.slots
+	t.slots = make([]uint64, 2*len(old))
+	for _, s := range old {
+		if s != 0 {
+			t.place(s)
+		}
+	}
+}
+
+// fetch brings into the cache what find will read for those ids: see [Engine.fetch] for how, and why. What it returns is of no
+// meaning.
+func (t *keyTable) fetch(hashes []uint32) (sum uint64) {
+	mask := uint32(len(t.slots) - 1)
+	for _, h := range hashes {
+		sum += t.slots[h&mask]
+	}
+	for _, h := range hashes {
+		if s := t.slots[h&mask]; s != 0 {
+			sum += uint64(len(t.at(uint32(s) - 1).id))
+		}
+	}
+	for _, h := range hashes {
+		if s := t.slots[h&mask]; s != 0 {
+			if id := t.at(uint32(s) - 1).id; id != "" {
+				sum += uint64(id[0])
+			}
+		}
+	}
+	return sum
+}
