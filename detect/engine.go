@@ -102,9 +102,12 @@ func (e *Engine) SetPolicies(p *Policies) {
 	e.suspects.share(p.Caps.FalseAlertShare)
 }
 
-func (e *Engine) knows(id string) bool {
-	_, ok := e.keys.find(e.keys.hash(id), id)
-	return ok
+// key returns the state of a key, nil where there is none.
+func (e *Engine) key(id string) *keyState {
+	if n, ok := e.keys.find(e.keys.hash(id), id); ok {
+		return e.keys.at(n)
+	}
+	return nil
 }
 
 func (e *Engine) keyNumber(id string) uint32 {
@@ -165,7 +168,7 @@ func (e *Engine) Unknown(b *usage.Batch, from, to int) []string {
 			continue
 		}
 		seen[n] = true
-		if id := b.KeyID.Values[n]; !e.knows(id) {
+		if id := b.KeyID.Values[n]; e.key(id) == nil {
 			out = append(out, id)
 		}
 	}

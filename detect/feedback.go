@@ -37,11 +37,10 @@ func halved(millis, halfLife int64) float64 {
 // for some months; a confirmation makes sure that nothing of the actor is ever taken for the customer's. The constants of
 // the engine never change by it. The error says what was not found.
 func (e *Engine) Feedback(fb Feedback) error {
-	n, ok := e.keys.find(e.keys.hash(fb.KeyID), fb.KeyID)
-	if !ok {
+	k := e.key(fb.KeyID)
+	if k == nil {
 		return fmt.Errorf("detect: key %q is not known here: it had no calls since the history that was loaded", fb.KeyID)
 	}
-	k := e.keys.at(n)
 	for i := range k.episodes {
 		ep := &k.episodes[i]
 		if ep.id(k.id) != fb.EpisodeID {

@@ -19,7 +19,7 @@ func (e *Engine) fetch(order []uint64) {
 	}
 	sum := uint64(0)
 	for _, at := range order {
-		k := e.keys.at(uint32(at>>32))
+		k := e.keys.at(uint32(at >> 32))
 		sum += uint64(k.born) + uint64(len(k.nets)) + uint64(len(k.addrs)) + uint64(k.day) + uint64(k.gapSec) + uint64(k.errN) + uint64(len(k.actors)) + uint64(len(k.episodes))
 	}
 	for _, at := range order {

@@ -115,11 +115,10 @@ func (e *Engine) overCap() string {
 // goes on as a flag; from the given event time on, new evidence may lead to the action again. What is not known is passed
 // over.
 func (e *Engine) Refused(keyID, episodeID string, again int64) {
-	n, ok := e.keyOf[keyID]
-	if !ok {
+	k := e.key(keyID)
+	if k == nil {
 		return
 	}
-	k := &e.keys[n]
 	for i := range k.episodes {
 		if ep := &k.episodes[i]; ep.id(k.id) == episodeID {
 			ep.action, ep.until = min(ep.action, ActionFlag), again

@@ -40,11 +40,10 @@ type ClientView struct {
 
 // View describes a key; ok is false for one without state.
 func (e *Engine) View(keyID string) (v KeyView, ok bool) {
-	n, ok := e.keys.find(e.keys.hash(keyID), keyID)
-	if !ok {
+	k := e.key(keyID)
+	if k == nil {
 		return v, false
 	}
-	k := e.keys.at(n)
 	v = KeyView{
 		KeyID: k.id, Since: time.UnixMilli(k.born).UTC(), Last: time.UnixMilli(k.last).UTC(), Requests: k.n, Networks: len(k.nets),
 		Addresses: len(k.addrs), Agents: len(k.agents), NewPerDay: k.newRate(kindNet), LongestGap: float64(k.maxGapSec) / 3600,
