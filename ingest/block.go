@@ -14,6 +14,7 @@ type block struct {
 	from, to int64
 	day      int32 // of the plan
 	planned  bool  // the plan is an earlier owner's: the range is fixed
+	targets  int   // over so many partitions the block is spread when it is re-keyed
 	opened   time.Time
 
 	batch   usage.Batch
@@ -29,7 +30,7 @@ type block struct {
 }
 
 func (b *block) reset(from int64) {
-	b.from, b.to, b.day, b.planned, b.opened = from, from, 0, false, time.Time{}
+	b.from, b.to, b.day, b.planned, b.targets, b.opened = from, from, 0, false, 0, time.Time{}
 	b.batch.Reset()
 	clear(b.letters)
 	b.letters = b.letters[:0]
@@ -42,7 +43,7 @@ func (b *block) distinguish() {
 	const half = 1 << 31
 	for _, d := range []*usage.Dict{
 		&b.batch.KeyID, &b.batch.Source, &b.batch.Method, &b.batch.Host, &b.batch.Route,
-		&b.batch.UserAgent, &b.batch.Agent, &b.batch.Country, &b.batch.UnitName,
+		&b.batch.UserAgent, &b.batch.Agent, &b.batch.Country, &b.batch.UnitName, &b.batch.Origin,
 	} {
 		d.Generation = half
 	}
@@ -66,6 +67,7 @@ type pipeline struct {
 	source  string
 	enrich  func(*usage.Batch, int)
 	window  *window
+	origins originMarks // nil: the lines were not re-keyed
 	metrics *metrics
 	now     func() time.Time
 }
@@ -116,6 +118,7 @@ func (p *pipeline) finish(b *block, nowMillis int64) (from int) {
 		if p.enrich != nil {
 			p.enrich(&b.batch, from)
 		}
+		p.origins.mark(&b.batch, from)
 		dup, unprotected := p.window.mark(&b.batch, from, &b.seeds, nowMillis)
 		p.metrics.records.Add(float64(n - from))
 		if dup > 0 {

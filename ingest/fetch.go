@@ -185,6 +185,11 @@ func (w *worker) drain(ctx context.Context, batch *kafka.Batch, buf []byte) erro
 				return err
 			}
 		}
+		if w.in.target != nil && len(w.replay) == 0 && offset-w.cur.from >= maxRekeySpan && w.cur.lines > 0 {
+			if err := w.handOver(ctx); err != nil {
+				return err
+			}
+		}
 		w.next = offset + 1
 		if n == 6 && buf[0] == 0 && buf[1] == 0 {
 			w.in.metrics.control.Inc()
@@ -242,7 +247,7 @@ func (w *worker) flushIfDue(ctx context.Context) error {
 func (w *worker) seal() {
 	w.cur.to = w.next
 	if len(w.replay) > 0 {
-		w.cur.to, w.cur.day, w.cur.planned = w.replay[0].to, w.replay[0].day, true
+		w.cur.to, w.cur.day, w.cur.planned, w.cur.targets = w.replay[0].to, w.replay[0].day, true, w.replay[0].targets
 		return
 	}
 	w.cur.day = dayOf(w.in.cfg.Now())

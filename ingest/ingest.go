@@ -105,6 +105,8 @@ type Config struct {
 	DedupWindow time.Duration // same source and request id within this counts once, 15 min; negative: off
 	DedupShare  float64       // part of MemoryBytes for request ids, 0.4
 
+	Rekeyed []string // those of Topics that a Rekeyer writes; the Store must be an OriginStore then
+
 	OnGap  string // GapStop
 	Replay bool   // accept offsets that were rewound: what is stored already is skipped
 
@@ -121,8 +123,7 @@ type Ingester struct {
 	kafka   *kafkaClient
 	health  *healthBoard
 	inserts chan struct{} // holds one for each insert that runs
-	// unplaced is a store that cannot tell which offsets it holds.
-	unplaced bool
+	target  *targetTopic  // where blocks go instead of into the store, when this is a Rekeyer's
 }
 
 // New checks the settings. It does not connect.
@@ -143,6 +144,9 @@ func New(cfg Config) (*Ingester, error) {
 	}
 	if cfg.OnGap != GapStop && cfg.OnGap != GapContinue {
 		problems = append(problems, fmt.Errorf("ingest.on_gap %q is unknown; use %q or %q", cfg.OnGap, GapStop, GapContinue))
+	}
+	if _, ok := cfg.Store.(OriginStore); len(cfg.Rekeyed) > 0 && !ok {
+		problems = append(problems, errors.New("reading re-keyed topics needs a store that knows where records came from"))
 	}
 	if cfg.MemoryBytes < 32<<20 {
 		problems = append(problems, fmt.Errorf("ingest.memory %d is too small; use at least 32 MiB", cfg.MemoryBytes))

@@ -70,12 +70,16 @@ func (w *worker) storeBlock(ctx context.Context, b *block) error {
 		w.moveBehind(b)
 		return nil
 	}
-	r := plannedRange{to: b.to, day: b.day}
+	if err := w.spread(ctx, b); err != nil {
+		return err
+	}
+	r := plannedRange{to: b.to, day: b.day, targets: b.targets}
 	if err := w.commit(ctx, &r); err != nil {
 		return err
 	}
 	fencedAt := time.Now()
 	span := w.span(b.from, b.to, b.day)
+	span.Targets = b.targets
 	started := time.Now()
 	insert := func(name string, op func(context.Context) error) error {
 		var wait backoffTimer
@@ -131,6 +135,17 @@ func (w *worker) storeBlock(ctx context.Context, b *block) error {
 	w.status.waitStore("")
 	w.moveBehind(b)
 	return nil
+}
+
+// spread fixes over how many partitions a block is spread that is re-keyed: written again it must go to the same ones.
+func (w *worker) spread(ctx context.Context, b *block) error {
+	if w.in.target == nil || b.targets > 0 {
+		return nil
+	}
+	return w.retry(ctx, "target", func(ctx context.Context) (err error) {
+		b.targets, err = w.in.target.partitions(ctx)
+		return err
+	})
 }
 
 // moveBehind moves the position behind the block.

@@ -58,6 +58,9 @@ type ingestProcess struct {
 	Instance string
 	DSN      string
 	Session  time.Duration
+	Target   string // set: Topic is re-keyed into it
+	Rekeyed  bool   // Topic is one that was re-keyed
+	NoWindow bool   // the same request id counts each time
 }
 
 func serveIngest(config string) int {
@@ -75,18 +78,40 @@ func serveIngest(config string) int {
 		return 1
 	}
 	defer db.Close()
-	in, err := New(Config{
-		Brokers: p.Brokers, Topics: []string{p.Topic}, Group: p.Topic, Instance: p.Instance, Store: db, NewDecoder: newTestDecoder,
-		SessionTimeout: p.Session, InsertTimeout: p.Session * 3 / 4, HeartbeatInterval: p.Session / 10, FlushInterval: 100 * time.Millisecond, Logger: log,
-	})
-	if err == nil {
-		err = in.Run(ctx)
-	}
+	err = p.run(ctx, db, log)
 	if err != nil {
 		fmt.Fprintln(os.Stderr, err)
 		return 1
 	}
 	return 0
+}
+
+func (p ingestProcess) run(ctx context.Context, db *clickhouse.DB, log *slog.Logger) error {
+	if p.Target != "" {
+		r, err := NewRekeyer(RekeyConfig{
+			Brokers: p.Brokers, Topics: []string{p.Topic}, Target: p.Target, Group: p.Topic, Instance: p.Instance, Store: db, NewDecoder: newTestDecoder,
+			SessionTimeout: p.Session, InsertTimeout: p.Session * 3 / 4, Logger: log,
+		})
+		if err != nil {
+			return err
+		}
+		return r.Run(ctx)
+	}
+	cfg := Config{
+		Brokers: p.Brokers, Topics: []string{p.Topic}, Group: p.Topic, Instance: p.Instance, Store: db, NewDecoder: newTestDecoder,
+		SessionTimeout: p.Session, InsertTimeout: p.Session * 3 / 4, HeartbeatInterval: p.Session / 10, FlushInterval: 100 * time.Millisecond, Logger: log,
+	}
+	if p.Rekeyed {
+		cfg.Rekeyed, cfg.NewDecoder = cfg.Topics, newRekeyedDecoder
+	}
+	if p.NoWindow {
+		cfg.DedupWindow = -1
+	}
+	in, err := New(cfg)
+	if err != nil {
+		return err
+	}
+	return in.Run(ctx)
 }
 
 func newTestDecoder(string) (Decoder, error) {
@@ -95,6 +120,15 @@ func newTestDecoder(string) (Decoder, error) {
 		return nil, err
 	}
 	return accesslog.New("tollkeeper", accesslog.Options{Keys: keys})
+}
+
+// newRekeyedDecoder believes what lines say of their origin.
+func newRekeyedDecoder(string) (Decoder, error) {
+	keys, err := accesslog.NewHMACResolver([]byte("a pepper for tests only"))
+	if err != nil {
+		return nil, err
+	}
+	return accesslog.New("tollkeeper", accesslog.Options{Keys: keys, Origins: true})
 }
 
 // openWhenUp opens the store, waiting while the engine restarts.

@@ -19,15 +19,17 @@ type plan struct {
 	pending      []plannedRange
 }
 
-// plannedRange ends before offset to. Day is the ClickHouse partition it goes to, fixed when it was planned.
+// plannedRange ends before offset to. Day is the ClickHouse partition it goes to, fixed when it was planned; so is, for a
+// block that is re-keyed, the number of partitions over which its records are spread.
 type plannedRange struct {
-	to  int64
-	day int32
+	to      int64
+	day     int32
+	targets int
 }
 
 var errPlanForm = errors.New("offset commit metadata is not a plan of ours")
 
-// String encodes the plan: "v1;e=1;w=1700000000000;l=41;p=50.20416,60.20416".
+// String encodes the plan: "v1;e=1;w=1700000000000;l=41;p=50.20416,60.20416", the re-keying's "...;p=50.20416.4".
 func (p plan) String() string {
 	b := make([]byte, 0, 96)
 	b = append(b, "v1;e="...)
@@ -45,6 +47,10 @@ func (p plan) String() string {
 		b = strconv.AppendInt(b, r.to, 10)
 		b = append(b, '.')
 		b = strconv.AppendInt(b, int64(r.day), 10)
+		if r.targets > 0 {
+			b = append(b, '.')
+			b = strconv.AppendInt(b, int64(r.targets), 10)
+		}
 	}
 	return string(b)
 }
@@ -96,14 +102,21 @@ func parsePending(s string, from int64) ([]plannedRange, error) {
 		if err != nil {
 			return nil, err
 		}
+		day, targets, spread := strings.Cut(day, ".")
 		d, err := strconv.ParseInt(day, 10, 32)
 		if err != nil {
 			return nil, err
 		}
+		n := 0
+		if spread {
+			if n, err = strconv.Atoi(targets); err != nil || n < 1 {
+				return nil, errPlanForm
+			}
+		}
 		if end <= from {
 			return nil, fmt.Errorf("range ends at %d, not after %d", end, from)
 		}
-		out = append(out, plannedRange{to: end, day: int32(d)})
+		out = append(out, plannedRange{to: end, day: int32(d), targets: n})
 		from = end
 	}
 	return out, nil

@@ -6,15 +6,11 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
-	"strconv"
-	"sync"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
-	"github.com/segmentio/kafka-go"
 	"github.com/segmentio/kafka-go/sasl"
 
-	"github.com/tollkeeper/tollkeeper/ingest/accesslog"
 	"github.com/tollkeeper/tollkeeper/internal/usage"
 )
 
@@ -28,7 +24,7 @@ type RekeyConfig struct {
 	TLS      *tls.Config
 	SASL     sasl.Mechanism
 
-	Store      Store                               // for dead letters and gaps
+	Store      OriginStore                         // for dead letters and gaps, and what of it has landed behind the ingester
 	NewDecoder func(topic string) (Decoder, error) // of the gateways' formats
 	Source     func(topic string) string           // as in Config
 
@@ -38,6 +34,7 @@ type RekeyConfig struct {
 	SessionTimeout time.Duration
 	StallAfter     time.Duration
 	OnGap          string
+	Replay         bool // as in Config; accepts a target topic that has changed, too
 
 	Logger     *slog.Logger
 	Registerer prometheus.Registerer // must not be the Ingester's own: wrap it with a label
@@ -49,15 +46,22 @@ type RekeyConfig struct {
 //
 // It is a member of a consumer group that plans its blocks in offset commits as the Ingester does, with the target topic in
 // the place of the store. kafka-go has no idempotent producer: what was written when a process died is written again by
-// the next owner, the very same records with the same identity, and the window of the Ingester behind it counts them once.
-// A record without a request id gets one from the topic, partition and offset that it came from.
+// the next owner. So each record carries the topic, partition and offset that it came from, and an Ingester to which the
+// target topic is Rekeyed counts it once, by that alone: see originMarks.
 //
-// Two things are asked of the cluster: offsets.retention.minutes longer than the longest outage of all rekeyers (a group
-// whose offsets were forgotten starts at the log's beginning), and as many partitions in the target topic as it ever had.
+//   - The target topic may get more partitions. A planned block goes where its plan says; the records of a key are in two
+//     partitions then for a while.
+//   - When the group's offsets are forgotten, the position is rebuilt from what has landed in the store, less maxRekeySpan
+//     offsets, as a block that was begun may be half there.
+//   - Exactly once ends where the store forgets: records past their time to live mark nothing. And a call whose key becomes
+//     known between two times of writing it may be in two partitions, under the key's id and under that of an unknown key.
 type Rekeyer struct {
 	*Ingester
-	target *targetTopic
 }
+
+// maxRekeySpan is how many offsets a block that is re-keyed has at the most. It may grow from one version to the next, but
+// not shrink: an earlier version's block must fit into what is written again.
+const maxRekeySpan = 20_000
 
 // NewRekeyer checks the settings. It does not connect.
 func NewRekeyer(cfg RekeyConfig) (*Rekeyer, error) {
@@ -70,132 +74,80 @@ func NewRekeyer(cfg RekeyConfig) (*Rekeyer, error) {
 	def(&cfg.Group, "tollkeeper-rekey")
 	def(&cfg.MemoryBytes, 64<<20)
 	def(&cfg.FlushInterval, 50*time.Millisecond)
-	t := &targetTopic{Store: cfg.Store, progress: map[string]*written{}}
+	t := &targetTopic{OriginStore: cfg.Store, topic: cfg.Target, hands: map[string]*inHand{}}
 	in, err := New(Config{
 		Brokers: cfg.Brokers, Topics: cfg.Topics, Group: cfg.Group, Instance: cfg.Instance, TLS: cfg.TLS, SASL: cfg.SASL,
 		Store: t, NewDecoder: cfg.NewDecoder, Source: cfg.Source, MemoryBytes: cfg.MemoryBytes, FlushInterval: cfg.FlushInterval,
-		MaxBlockRows: 20_000, MaxInsertsPerSecond: 1000, InsertTimeout: cfg.InsertTimeout, SessionTimeout: cfg.SessionTimeout,
-		StallAfter: cfg.StallAfter, DedupWindow: -1, DedupShare: 0.01, OnGap: cfg.OnGap, Logger: cfg.Logger, Registerer: cfg.Registerer, Now: cfg.Now,
+		MaxBlockRows: maxRekeySpan, MaxInsertsPerSecond: 1000, InsertTimeout: cfg.InsertTimeout, SessionTimeout: cfg.SessionTimeout,
+		StallAfter: cfg.StallAfter, DedupWindow: -1, DedupShare: 0.01, OnGap: cfg.OnGap, Replay: cfg.Replay, Logger: cfg.Logger, Registerer: cfg.Registerer, Now: cfg.Now,
 	})
 	if err != nil {
 		return nil, err
 	}
-	in.unplaced = true
-	t.writer = &kafka.Writer{
-		Addr: kafka.TCP(cfg.Brokers...), Topic: cfg.Target, Balancer: &kafka.Hash{}, RequiredAcks: kafka.RequireAll,
-		Compression: kafka.Lz4, BatchSize: 10_000, BatchBytes: 900_000, BatchTimeout: time.Millisecond, MaxAttempts: 1, Transport: in.kafka.transport,
-	}
-	return &Rekeyer{Ingester: in, target: t}, nil
+	in.target, t.kafka, t.now = t, in.kafka, in.cfg.Now
+	return &Rekeyer{in}, nil
 }
 
-// Run is as [Ingester.Run].
-func (r *Rekeyer) Run(ctx context.Context) error {
-	defer func() { _ = r.target.writer.Close() }()
-	return r.Ingester.Run(ctx)
-}
-
-// targetTopic stands in for the store: a block's records go into a topic. Dead letters and gaps go to the real store.
-type targetTopic struct {
-	Store
-	writer *kafka.Writer
-
-	mu       sync.Mutex
-	progress map[string]*written // by source partition: what of the block in hand is acknowledged
-}
-
-// written is how far a block has got, so that a retry in the same process writes only what is missing.
-type written struct {
-	token   string
-	buf     []byte
-	pending []kafka.Message
-}
-
-func (t *targetTopic) InsertEvents(ctx context.Context, span usage.Span, b *usage.Batch) error {
-	w := t.of(span)
-	if token := span.Token("rekeyed"); w.token != token {
-		w.token = token
-		w.fill(span, b)
-	}
-	err := t.writer.WriteMessages(ctx, w.pending...)
-	var each kafka.WriteErrors
-	if errors.As(err, &each) && len(each) == len(w.pending) {
-		failed := w.pending[:0]
-		for i, e := range each {
-			if e != nil {
-				failed = append(failed, kafka.Message{Key: w.pending[i].Key, Value: w.pending[i].Value})
-			}
-		}
-		w.pending = failed
-	}
+// resume finds the offset from which on a partition is written again when the group's own was forgotten or rewound: behind
+// what an Ingester took from it directly, and so far before the last record that has landed re-keyed that the block which
+// that was of is written whole.
+func (t *targetTopic) resume(ctx context.Context, topic string, partition int32) (int64, error) {
+	direct, rekeyed, err := t.LastPlaces(ctx, topic, partition)
 	if err != nil {
-		return fmt.Errorf("write to topic %s: %w", t.writer.Topic, err)
+		return 0, err
 	}
-	w.token, w.pending = "", w.pending[:0]
-	return nil
-}
-
-func (t *targetTopic) of(span usage.Span) *written {
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	key := span.Topic + "/" + strconv.Itoa(int(span.Partition))
-	if t.progress[key] == nil {
-		t.progress[key] = &written{}
+	from := max(direct+1, rekeyed+1-maxRekeySpan, 0)
+	targets, err := t.partitions(ctx)
+	if err != nil {
+		return 0, err
 	}
-	return t.progress[key]
-}
-
-// fill makes the messages of a block. Keys and values share one buffer that the next block of the partition reuses.
-func (w *written) fill(span usage.Span, b *usage.Batch) {
-	w.buf, w.pending = w.buf[:0], w.pending[:0]
-	var one usage.Batch
-	var r usage.Record
-	var ends [][2]int
-	for i := range b.Len() {
-		if len(b.RequestID.At(i)) > 0 {
-			w.buf = accesslog.AppendRecord(w.buf, b, i)
-		} else {
-			b.At(i, &r)
-			r.RequestID = originID(span, r.Offset, r.Sub)
-			one.Reset()
-			one.Append(&r)
-			w.buf = accesslog.AppendRecord(w.buf, &one, 0)
+	moved := 0
+	err = t.Rekeyed(ctx, topic, partition, from, func(now int32, keyID string, o usage.Origin) {
+		if t.route([]byte(keyID), o.Offset, targets) != int(now) {
+			moved++
 		}
-		value := len(w.buf)
-		w.buf = append(w.buf, b.KeyID.At(i)...)
-		ends = append(ends, [2]int{value, len(w.buf)})
+	})
+	if err == nil && moved > 0 {
+		err = &movedError{topic: t.topic, source: usage.OriginPartition(topic, partition), records: moved, targets: targets, from: from}
 	}
-	from := 0
-	for _, e := range ends {
-		m := kafka.Message{Value: w.buf[from:e[0]:e[0]]}
-		if e[1] > e[0] {
-			m.Key = w.buf[e[0]:e[1]:e[1]]
+	return from, err
+}
+
+// movedError says that records would be written again to other partitions than those they are in, where nobody knows them.
+type movedError struct {
+	topic, source    string
+	records, targets int
+	from             int64
+}
+
+func (e *movedError) Error() string {
+	return fmt.Sprintf("the group's offset of %s is lost, and topic %s has %d partitions, another number than when its last records were re-keyed: %d of them could count twice; start with --replay to accept that",
+		e.source, e.topic, e.targets, e.records)
+}
+
+// resumeRekeying goes back to where a block that was begun may have started; what is there already is known behind.
+func (w *worker) resumeRekeying(ctx context.Context, first int64) error {
+	if w.in.target == nil {
+		return nil
+	}
+	var from int64
+	var moved *movedError
+	err := w.retryFor(ctx, "takeover", rebuildTimeout, func(ctx context.Context) (err error) {
+		moved = nil
+		if from, err = w.in.target.resume(ctx, w.stored(), w.partition); errors.As(err, &moved) {
+			return nil
 		}
-		w.pending = append(w.pending, m)
-		from = e[1]
+		return err
+	})
+	if err != nil {
+		return err
 	}
-}
-
-// originID is the identity of a record that has none of its own: the place it was first written to.
-func originID(span usage.Span, offset int64, sub uint16) []byte {
-	id := append([]byte(usage.DerivedRequestID), span.Topic...)
-	id = append(id, '/')
-	id = strconv.AppendInt(id, int64(span.Partition), 10)
-	id = append(id, '/')
-	id = strconv.AppendInt(id, offset, 10)
-	if sub > 0 {
-		id = append(id, '/')
-		id = strconv.AppendUint(id, uint64(sub), 10)
+	if moved != nil {
+		if !w.in.cfg.Replay {
+			return fmt.Errorf("%w: %w", errStopped, moved)
+		}
+		w.log.Warn("going on all the same", "reason", moved)
 	}
-	return id[:min(len(id), usage.MaxRequestIDBytes)]
-}
-
-// Landed always says no: a planned block is written again, and its records are counted once behind.
-func (t *targetTopic) Landed(context.Context, usage.Span) (bool, error) { return false, nil }
-
-func (t *targetTopic) LastOffset(context.Context, string, int32) (int64, bool, error) {
-	return 0, false, nil
-}
-
-func (t *targetTopic) RecentRequestIDs(context.Context, string, int32, time.Time, func(int64, string, []byte)) error {
+	w.done, w.plan.lastRow = max(from, first), -1
 	return nil
 }

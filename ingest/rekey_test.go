@@ -4,10 +4,12 @@ import (
 	"context"
 	"fmt"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
 	"github.com/segmentio/kafka-go"
+	"github.com/twmb/franz-go/pkg/kmsg"
 
 	"github.com/tollkeeper/tollkeeper/ingest/accesslog"
 	"github.com/tollkeeper/tollkeeper/internal/usage"
@@ -21,7 +23,7 @@ func formatDecoder(format string) func(string) (Decoder, error) {
 		if err != nil {
 			return nil, err
 		}
-		return accesslog.New(format, accesslog.Options{Keys: keys})
+		return accesslog.New(format, accesslog.Options{Keys: keys, Origins: true})
 	}
 }
 
@@ -47,32 +49,18 @@ func TestRekeyedRecordsCountOnceAndMeetByKey(t *testing.T) {
 		c.produce("raw", p, rawLines(p*400, p*400+400)...)
 	}
 	c.produce("raw", 1, `{"broken":"sk_live_canary`)
-	cfg := RekeyConfig{
-		Brokers: []string{c.addr}, Topics: []string{"raw"}, Target: "keyed", Store: s, NewDecoder: formatDecoder("nginx"),
-		SessionTimeout: 3 * time.Second, InsertTimeout: time.Second, Source: func(string) string { return "edge" }, Logger: c.config(s).Logger,
-	}
-	behind := c.config(s)
-	behind.Topics, behind.NewDecoder = []string{"keyed"}, formatDecoder("tollkeeper")
-	_, stopIngest := run(t, behind)
+	cfg := c.rekeyConfig(s)
+	_, stopIngest := run(t, c.behind(s))
 
 	// The first owner writes its planned blocks, but dies before it can commit that: the next one writes them again.
 	for round := range 2 {
-		r, err := NewRekeyer(cfg)
-		if err != nil {
-			t.Fatal(err)
-		}
-		ctx, cancel := context.WithCancel(t.Context())
-		done := make(chan error, 1)
-		go func() { done <- r.Run(ctx) }()
+		_, stop := startRekeyer(t, cfg)
 		want := 1200 * (round + 1)
 		if round == 1 {
 			want = 1200 + 1200 + 300
 		}
 		waitFor(t, "the records are through", 10*time.Second, func() bool { n, _ := s.counted(); return n >= want })
-		cancel()
-		if err := <-done; err != nil {
-			t.Fatal(err)
-		}
+		stop()
 		if round == 0 {
 			k := newKafkaClient(&Config{Brokers: []string{c.addr}, Group: "tollkeeper-rekey"})
 			for p := range int32(3) {
@@ -99,8 +87,8 @@ func TestRekeyedRecordsCountOnceAndMeetByKey(t *testing.T) {
 			t.Fatalf("key %s is in partitions %d and %d", r.KeyID, p, r.partition)
 		}
 		home[r.KeyID] = r.partition
-		if derived := strings.HasPrefix(string(r.RequestID), usage.DerivedRequestID); derived != (r.Flags&usage.FlagNoRequestID != 0) || r.Source != "edge" {
-			t.Fatalf("request id %q of source %q has flags %b", r.RequestID, r.Source, r.Flags)
+		if (len(r.RequestID) == 0) != (r.Flags&usage.FlagNoRequestID != 0) || r.Source != "edge" || !strings.HasPrefix(r.Origin.Partition, "raw/") {
+			t.Fatalf("request id %q of source %q and origin %+v has flags %b", r.RequestID, r.Source, r.Origin, r.Flags)
 		}
 	}
 	if len(home) != 17 {
@@ -116,6 +104,13 @@ func TestRekeyedRecordsCountOnceAndMeetByKey(t *testing.T) {
 			}
 		}
 	}
+}
+
+// behind is an ingester of the re-keyed topic that counts every request id each time: what it counts once, it does by origin.
+func (c *cluster) behind(s *memStore) Config {
+	cfg := c.config(s)
+	cfg.Topics, cfg.Rekeyed, cfg.NewDecoder, cfg.DedupWindow = []string{"keyed"}, []string{"keyed"}, formatDecoder("tollkeeper"), -1
+	return cfg
 }
 
 // values reads the messages of a partition.
@@ -142,4 +137,175 @@ func (c *cluster) values(topic string, partition int) []string {
 		}
 	}
 	return out
+}
+
+// startRekeyer runs a rekeyer from "raw" into "keyed" and returns how to stop it.
+func startRekeyer(t *testing.T, cfg RekeyConfig) (*Rekeyer, func()) {
+	t.Helper()
+	r, err := NewRekeyer(cfg)
+	if err != nil {
+		t.Fatal(err)
+	}
+	ctx, cancel := context.WithCancel(context.Background())
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		if err := r.Run(ctx); err != nil {
+			t.Errorf("Run() = %v", err)
+		}
+	}()
+	stop := sync.OnceFunc(func() { cancel(); <-done })
+	t.Cleanup(stop)
+	return r, stop
+}
+
+func (c *cluster) rekeyConfig(s *memStore) RekeyConfig {
+	return RekeyConfig{
+		Brokers: []string{c.addr}, Topics: []string{"raw"}, Target: "keyed", Store: s, NewDecoder: formatDecoder("nginx"),
+		SessionTimeout: 3 * time.Second, InsertTimeout: time.Second, Source: func(string) string { return "edge" }, Logger: c.config(s).Logger,
+	}
+}
+
+// origins reads the places in "keyed" in the order of the log, by partition.
+func (c *cluster) origins(partition int) (out []usage.Origin) {
+	c.t.Helper()
+	dec, err := formatDecoder("tollkeeper")("")
+	if err != nil {
+		c.t.Fatal(err)
+	}
+	var b usage.Batch
+	for _, v := range c.values("keyed", partition) {
+		_, line, _ := strings.Cut(v, " ")
+		if err := dec.Decode([]byte(line), Origin{}, &b); err != nil {
+			c.t.Fatalf("%v: %s", err, line)
+		}
+		out = append(out, b.OriginAt(b.Len()-1))
+	}
+	return out
+}
+
+// What failed is written again before anything that belongs behind it, and never twice when it was acknowledged.
+func TestNothingIsWrittenBehindWhatFailed(t *testing.T) {
+	c := startCluster(t, 3, "raw", "keyed")
+	s := newMemStore()
+	produces := 0
+	c.ControlKey(int16(kmsg.Produce), func(req kmsg.Request) (kmsg.Response, error, bool) {
+		c.KeepControl()
+		r := req.(*kmsg.ProduceRequest)
+		if r.Topics[0].Topic != "keyed" {
+			return nil, nil, false
+		}
+		if produces++; produces%3 != 0 {
+			return nil, nil, false
+		}
+		res := r.ResponseKind().(*kmsg.ProduceResponse)
+		for _, topic := range r.Topics {
+			answer := kmsg.ProduceResponseTopic{Topic: topic.Topic}
+			for _, p := range topic.Partitions {
+				answer.Partitions = append(answer.Partitions, kmsg.ProduceResponseTopicPartition{Partition: p.Partition, ErrorCode: 6})
+			}
+			res.Topics = append(res.Topics, answer)
+		}
+		return res, nil, true
+	})
+	for p := range 3 {
+		for from := range 10 {
+			c.produce("raw", p, rawLines(p*10_000+from*100, p*10_000+from*100+100)...)
+		}
+	}
+	_, stopIngest := run(t, c.behind(s))
+	_, stop := startRekeyer(t, c.rekeyConfig(s))
+	waitFor(t, "the records are through", 20*time.Second, func() bool { n, _ := s.counted(); return n >= 3000 })
+	stop()
+	stopIngest()
+	if rows, counted := s.counted(); rows != 3000 || counted != 3000 {
+		t.Errorf("%d rows, %d counted, want 3000 each", rows, counted)
+	}
+	for p := range 3 {
+		last := map[string]usage.Origin{}
+		for _, o := range c.origins(p) {
+			if l, ok := last[o.Partition]; ok && !o.After(l) {
+				t.Fatalf("partition %d: %+v is written behind %+v", p, o, l)
+			}
+			last[o.Partition] = o
+		}
+	}
+}
+
+// A planned block goes to the partitions that it was planned for, whatever has been added since.
+func TestATargetTopicMayGrow(t *testing.T) {
+	c := startCluster(t, 3, "raw", "keyed")
+	s := newMemStore()
+	for p := range 3 {
+		c.produce("raw", p, rawLines(p*400, p*400+400)...)
+	}
+	_, stopIngest := run(t, c.behind(s))
+	defer stopIngest()
+	cfg := c.rekeyConfig(s)
+	_, stop := startRekeyer(t, cfg)
+	waitFor(t, "the records are through", 10*time.Second, func() bool { n, _ := s.counted(); return n == 1200 })
+	stop()
+	k := newKafkaClient(&Config{Brokers: []string{c.addr}, Group: "tollkeeper-rekey"})
+	defer k.close()
+	for p := range int32(3) { // died before the commit behind its block
+		if err := k.commit(t.Context(), generation{id: -1}, "raw", p, 0, plan{epoch: 1, lastRow: -1, pending: []plannedRange{{to: 400, day: 1, targets: 3}}}.String()); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if res, err := k.client.CreatePartitions(t.Context(), &kafka.CreatePartitionsRequest{Topics: []kafka.TopicPartitionsConfig{{Name: "keyed", Count: 7}}}); err != nil || res.Errors["keyed"] != nil {
+		t.Fatal(err, res)
+	}
+	c.produce("raw", 0, rawLines(1200, 1500)...)
+	startRekeyer(t, cfg)
+	waitFor(t, "the rest is through", 15*time.Second, func() bool { n, _ := s.counted(); return n == 2700 })
+	if _, counted := s.counted(); counted != 1500 {
+		t.Errorf("%d counted, want 1500", counted)
+	}
+	moved := false
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for _, r := range s.rows {
+		moved = moved || r.partition >= 3
+	}
+	if !moved {
+		t.Error("new blocks do not use the new partitions")
+	}
+}
+
+func TestARekeyerWithoutOffsetsGoesOnNearItsEnd(t *testing.T) {
+	c := startCluster(t, 3, "raw", "keyed")
+	s := newMemStore()
+	const far = maxRekeySpan + 3000
+	c.produce("raw", 1, rawLines(0, far)...)
+	_, stopIngest := run(t, c.behind(s))
+	defer stopIngest()
+	cfg := c.rekeyConfig(s)
+	_, stop := startRekeyer(t, cfg)
+	waitFor(t, "the records are through", 20*time.Second, func() bool { n, _ := s.counted(); return n == far })
+	stop()
+	c.produce("raw", 1, rawLines(far, far+500)...)
+	cfg.Group = "forgotten"
+	_, stop = startRekeyer(t, cfg)
+	waitFor(t, "the rest is through", 20*time.Second, func() bool { _, n := s.counted(); return n >= far+500 })
+	stop()
+	if rows, counted := s.counted(); counted != far+500 || rows != far+500+maxRekeySpan {
+		t.Errorf("%d rows, %d counted; want %d, and %d of them", rows, counted, far+500+maxRekeySpan, far+500)
+	}
+
+	// Were the records written again to other partitions, nobody there would know them.
+	k := newKafkaClient(&Config{Brokers: []string{c.addr}})
+	defer k.close()
+	if res, err := k.client.CreatePartitions(t.Context(), &kafka.CreatePartitionsRequest{Topics: []kafka.TopicPartitionsConfig{{Name: "keyed", Count: 7}}}); err != nil || res.Errors["keyed"] != nil {
+		t.Fatal(err, res)
+	}
+	cfg.Group = "forgotten again"
+	r, _ := startRekeyer(t, cfg)
+	waitFor(t, "the partition is stopped", 10*time.Second, func() bool {
+		for _, p := range r.Health().Partitions {
+			if p.Partition == 1 && p.Stopped {
+				return strings.Contains(p.Waiting, "--replay") && strings.Contains(p.Waiting, "7 partitions")
+			}
+		}
+		return false
+	})
 }

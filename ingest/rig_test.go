@@ -2,6 +2,7 @@ package ingest
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -39,6 +40,8 @@ type rig struct {
 	proxy  *faultProxy
 	db     *clickhouse.DB // the test's own way to the engine, behind no proxy
 	truths *[]*truth      // of all topics
+
+	balancer kafka.Balancer // of what is produced; nil: by key
 }
 
 func newRig(t *testing.T, brokers int) *rig {
@@ -192,7 +195,13 @@ type process struct {
 
 func (r *rig) startIngest(topic, instance string, session time.Duration) *process {
 	r.t.Helper()
-	config, err := json.Marshal(ingestProcess{Brokers: r.kafka.Brokers(), Topic: topic, Instance: instance, DSN: r.proxy.dsn(), Session: session})
+	return r.start(ingestProcess{Topic: topic, Instance: instance, Session: session})
+}
+
+func (r *rig) start(what ingestProcess) *process {
+	r.t.Helper()
+	what.Brokers, what.DSN = r.kafka.Brokers(), r.proxy.dsn()
+	config, err := json.Marshal(what)
 	if err != nil {
 		r.t.Fatal(err)
 	}
@@ -212,7 +221,7 @@ func (r *rig) startIngest(topic, instance string, session time.Duration) *proces
 		<-p.done
 		if r.t.Failed() {
 			b := p.log.Bytes()
-			r.t.Logf("log of ingester %s:\n%s", instance, b[max(0, len(b)-6000):])
+			r.t.Logf("log of ingester %s:\n%s", what.Instance, b[max(0, len(b)-6000):])
 		}
 	})
 	return p
@@ -242,7 +251,7 @@ func (r *rig) produce(topic string, n, perSecond int, retries, poison bool) (*tr
 	done := make(chan struct{})
 	transport := &kafka.Transport{} // not the shared one, whose connections nobody closes
 	w := &kafka.Writer{
-		Transport: transport, Addr: kafka.TCP(r.kafka.Brokers()...), Topic: topic, Balancer: &kafka.Hash{}, RequiredAcks: kafka.RequireAll,
+		Transport: transport, Addr: kafka.TCP(r.kafka.Brokers()...), Topic: topic, Balancer: cmp.Or[kafka.Balancer](r.balancer, &kafka.Hash{}), RequiredAcks: kafka.RequireAll,
 		Compression: kafka.Lz4, BatchSize: 2000, BatchTimeout: 5 * time.Millisecond, WriteTimeout: 5 * time.Second, ReadTimeout: 5 * time.Second, MaxAttempts: 1,
 	}
 	ctx := r.t.Context()

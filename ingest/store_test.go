@@ -106,6 +106,11 @@ func (s *memStore) LastOffset(_ context.Context, topic string, partition int32) 
 			last, found = max(last, l.Offset), true
 		}
 	}
+	for _, r := range s.rows {
+		if r.Origin.Partition == usage.OriginPartition(topic, partition) {
+			last, found = max(last, r.Origin.Offset), true
+		}
+	}
 	return last, found, nil
 }
 
@@ -121,6 +126,43 @@ func (s *memStore) RecentRequestIDs(_ context.Context, topic string, partition i
 	for _, r := range s.rows {
 		if r.topic == topic && r.partition == partition && r.Offset >= first && len(r.RequestID) > 0 {
 			each(r.TimeMillis, r.Source, r.RequestID)
+		}
+	}
+	return nil
+}
+
+func (s *memStore) Origins(_ context.Context, topic string, partition int32, each func(usage.Origin)) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for _, r := range s.rows {
+		if r.topic == topic && r.partition == partition && r.Origin.Partition != "" {
+			each(r.Origin)
+		}
+	}
+	return nil
+}
+
+func (s *memStore) LastPlaces(_ context.Context, topic string, partition int32) (direct, rekeyed int64, err error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	direct, rekeyed = -1, -1
+	for _, r := range s.rows {
+		if r.topic == topic && r.partition == partition {
+			direct = max(direct, r.Offset)
+		}
+		if r.Origin.Partition == usage.OriginPartition(topic, partition) {
+			rekeyed = max(rekeyed, r.Origin.Offset)
+		}
+	}
+	return direct, rekeyed, nil
+}
+
+func (s *memStore) Rekeyed(_ context.Context, topic string, partition int32, from int64, each func(int32, string, usage.Origin)) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for _, r := range s.rows {
+		if r.Origin.Partition == usage.OriginPartition(topic, partition) && r.Origin.Offset >= from {
+			each(r.partition, r.KeyID, r.Origin)
 		}
 	}
 	return nil

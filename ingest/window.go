@@ -222,6 +222,10 @@ func (w *window) mark(b *usage.Batch, from int, cache *sourceSeeds, nowMillis in
 	seeds := cache.update(&b.Source)
 	for i := from; i < b.Len(); i++ {
 		w.advance(b.TimeMillis[i], nowMillis)
+		if b.Flags[i]&usage.FlagDuplicate != 0 { // re-keyed twice
+			duplicates++
+			continue
+		}
 		id := b.RequestID.At(i)
 		if len(id) == 0 {
 			b.Flags[i] |= usage.FlagNoRequestID

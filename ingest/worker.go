@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"log/slog"
 	"math/rand/v2"
+	"slices"
 	"strconv"
 	"sync"
 	"sync/atomic"
@@ -58,6 +59,9 @@ func newWorker(in *Ingester, g generation, topic string, partition int32, assign
 	w.pipe = pipeline{
 		source: in.cfg.Source(topic), enrich: in.cfg.Enrich, metrics: in.metrics, now: in.cfg.Now,
 		window: newWindow(in.cfg.DedupWindow, int64(float64(in.cfg.MemoryBytes)*in.cfg.DedupShare)/int64(assigned)),
+	}
+	if slices.Contains(in.cfg.Rekeyed, topic) {
+		w.pipe.origins = originMarks{}
 	}
 	for _, o := range in.cfg.Observers {
 		if e, ok := o.(RangeObserver); ok {
@@ -190,7 +194,7 @@ func (w *worker) takeoverWithoutCommit(ctx context.Context, first, end int64) er
 	if w.done > end {
 		return w.recreated(ctx, first, end)
 	}
-	return nil
+	return w.resumeRekeying(ctx, first)
 }
 
 func (w *worker) takeoverCommitted(ctx context.Context, committed int64, metadata string, first, end int64) error {
@@ -232,9 +236,6 @@ func (w *worker) recreated(ctx context.Context, first, end int64) error {
 // checkRewound compares the committed position with what is stored. Records behind the plan mean that somebody moved the
 // group's offsets back; storing them again would count them twice.
 func (w *worker) checkRewound(ctx context.Context, foreign bool, first int64) error {
-	if w.in.unplaced {
-		return nil
-	}
 	var last int64
 	var found bool
 	err := w.retry(ctx, "takeover", func(ctx context.Context) (err error) {
@@ -256,6 +257,8 @@ func (w *worker) checkRewound(ctx context.Context, foreign bool, first int64) er
 		}
 		w.log.Warn("going on behind what is stored", "reason", msg)
 		w.done, w.plan.pending, w.plan.lastRow = last+1, nil, last
+		return w.resumeRekeying(ctx, first)
+	case w.in.target != nil: // what was re-keyed may be stored later
 	case foreign && w.done > unread:
 		w.log.Warn("the group's offset was moved forward by hand; the records between are not read", "from", unread, "to", w.done)
 		gap := usage.Gap{Topic: w.stored(), Partition: w.partition, From: unread, To: w.done, Reason: "offset_moved_forward", TimeMillis: w.in.cfg.Now().UnixMilli()}
@@ -294,6 +297,9 @@ func (w *worker) settle(ctx context.Context) error {
 
 // restoreWindow fills the window of request ids with what earlier owners stored.
 func (w *worker) restoreWindow(ctx context.Context) error {
+	if err := w.restoreOrigins(ctx); err != nil {
+		return err
+	}
 	win := w.pipe.window
 	now := w.in.cfg.Now()
 	stream := w.plan.streamMillis

@@ -73,6 +73,9 @@ type Options struct {
 	// KeyParams are the query parameters in which callers send their key, when it is in no header. nil: api_key, apikey,
 	// api-key, access_token.
 	KeyParams []string
+	// Origins believes what a line of format tollkeeper says of the place where it was first written. Only for topics that
+	// the re-keying alone writes: who can say so can have a record taken for one that was counted before.
+	Origins bool
 	// Now is the clock; nil: time.Now.
 	Now func() time.Time
 }

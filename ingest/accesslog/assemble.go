@@ -114,6 +114,12 @@ func (d *jsonDecoder) assemble(line []byte, r *call) (seen uint32, err error) {
 			r.agent = text
 		case toSource:
 			r.source = text
+		case toOrigin:
+			if d.origins {
+				if r.origin, ok = parseOrigin(text); !ok {
+					return 0, d.bad(ReasonBadField, i, "is not topic/partition/offset")
+				}
+			}
 		}
 	}
 	return seen, nil

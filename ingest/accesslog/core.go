@@ -36,6 +36,8 @@ type call struct {
 	responseBytes int64
 
 	units int // how many of the core's are this call's
+
+	origin origin
 }
 
 // core normalises calls and appends them; every decoder embeds one.
@@ -44,6 +46,7 @@ type core struct {
 	hops      int
 	mapping   *Mapping
 	maxFuture int64
+	origins   bool
 	keyParams [][]byte
 	now       func() time.Time
 
@@ -79,7 +82,7 @@ func newCore(o Options) (*core, error) {
 		return n
 	}
 	c := &core{
-		keys: o.Keys, hops: o.TrustedHops, mapping: o.Mapping, maxFuture: o.MaxFuture.Milliseconds(), now: o.Now,
+		keys: o.Keys, hops: o.TrustedHops, mapping: o.Mapping, maxFuture: o.MaxFuture.Milliseconds(), now: o.Now, origins: o.Origins,
 		routes: newRouteCap(orInt(o.MaxRoutesPerKey, 200)),
 		cache:  newKeyCache(orInt(o.KeyCacheSize, 1<<16), binary.LittleEndian.Uint64(seed[:8])),
 		ids:    newKeyCache(orInt(o.KeyCacheSize, 1<<16), binary.LittleEndian.Uint64(seed[8:])),
@@ -169,6 +172,7 @@ func (c *core) finish(r *call, at Origin, b *usage.Batch, sub int) error {
 	b.ASN = append(b.ASN, 0)
 	c.appendUnits(r, b)
 	b.Flags = append(b.Flags, flags)
+	r.origin.append(b)
 	return nil
 }
 

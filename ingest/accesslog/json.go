@@ -38,12 +38,13 @@ const (
 	toWrapped // a line of another program inside of this one
 	toUnit    // one named unit
 	toLength  // size of the request; -1 when the caller did not say
+	toOrigin  // where a re-keyed record was first written
 	targets
 )
 
 var targetNames = [targets]string{
 	"", "time", "api_key", "authorization", "key_id", "user", "request_id", "method", "host", "route", "route_key", "path", "request_line",
-	"status", "latency", "request_bytes", "response_bytes", "client_ip", "forwarded_for", "user_agent", "source", "units", "message", "unit", "request_length",
+	"status", "latency", "request_bytes", "response_bytes", "client_ip", "forwarded_for", "user_agent", "source", "units", "message", "unit", "request_length", "origin",
 }
 
 // field maps a value of the line to its target. Of several fields with one target the first that is not empty counts.

@@ -23,6 +23,7 @@ func tollkeeperSpec() *jsonSpec {
 			{path: "user_agent", to: toAgent},
 			{path: "source", to: toSource},
 			{path: "units", to: toUnits},
+			{path: "origin", to: toOrigin}, // of the re-keying's lines, read from its topic alone
 		},
 		signature: []string{"key_id", "latency_ms", "client_ip", "response_bytes"},
 	}

@@ -13,8 +13,8 @@ import (
 
 	"github.com/tollkeeper/tollkeeper/detect"
 	"github.com/tollkeeper/tollkeeper/ingest"
+	"github.com/tollkeeper/tollkeeper/ingest/accesslog"
 	"github.com/tollkeeper/tollkeeper/internal/broker"
-	"github.com/tollkeeper/tollkeeper/internal/config"
 	"github.com/tollkeeper/tollkeeper/quotas"
 )
 
@@ -90,19 +90,20 @@ func (a *App) openIngest(context.Context) error {
 	a.observed = newObservedKeys(a)
 	a.run("observed keys", a.observed.run)
 	var err error
-	topics := a.cfg.Topics
+	topics, rekeyed := a.cfg.Topics, []string(nil)
 	if len(a.cfg.RekeyTopics) > 0 {
+		rekeyed = []string{rekeyedTopic}
 		topics = append(append([]string{}, topics...), rekeyedTopic)
 	}
 	a.Ingester, err = ingest.New(ingest.Config{
 		Brokers: a.brokers, Topics: topics, Group: a.cfg.Group, Instance: a.instance(), Store: a.Events,
 		NewDecoder: func(topic string) (ingest.Decoder, error) {
 			if topic == rekeyedTopic {
-				return NewDecoder(config.Config{Format: "tollkeeper"}, a.Verifier)
+				return accesslog.New("tollkeeper", accesslog.Options{Keys: a.Verifier, Origins: true})
 			}
 			return a.Decoder()
 		},
-		Enrich: a.Enricher.Fill, Observers: []ingest.Observer{a.detection, a.Counter, a.observed},
+		Rekeyed: rekeyed, Enrich: a.Enricher.Fill, Observers: []ingest.Observer{a.detection, a.Counter, a.observed},
 		MemoryBytes: int64(a.cfg.IngestMemory) << 20, DedupWindow: dedupWindow(a.cfg.DedupWindow), OnGap: a.cfg.OnGap, Replay: a.cfg.Replay,
 		Logger: a.Log, Now: a.now,
 		Registerer: prometheus.WrapRegistererWith(prometheus.Labels{"stage": "ingest"}, a.Registry), // re-keying has its own
@@ -137,7 +138,7 @@ func (a *App) openRekeying() error {
 	a.rekeyer, err = ingest.NewRekeyer(ingest.RekeyConfig{
 		Brokers: a.brokers, Topics: a.cfg.RekeyTopics, Target: rekeyedTopic, Group: a.cfg.Group + "-rekey", Instance: a.instance(),
 		Store:      a.Events,
-		NewDecoder: func(string) (ingest.Decoder, error) { return a.Decoder() }, OnGap: a.cfg.OnGap, Logger: a.Log, Now: a.now,
+		NewDecoder: func(string) (ingest.Decoder, error) { return a.Decoder() }, OnGap: a.cfg.OnGap, Replay: a.cfg.Replay, Logger: a.Log, Now: a.now,
 		Registerer: prometheus.WrapRegistererWith(prometheus.Labels{"stage": "rekey"}, a.Registry),
 	})
 	if err != nil {

@@ -3,6 +3,7 @@ package clickhouse
 import (
 	"encoding/binary"
 	"math"
+	"slices"
 
 	"github.com/ClickHouse/ch-go/compress"
 
@@ -31,6 +32,17 @@ var eventColumns = []string{
 	"topic", "epoch", "partition", "offset", "sub",
 }
 
+// originColumns follow in blocks that have re-keyed records.
+var originColumns = []string{"origin", "origin_offset", "origin_sub"}
+
+// columnsOf returns the columns of a batch's block.
+func columnsOf(b *usage.Batch) []string {
+	if len(b.OriginSub) == 0 {
+		return eventColumns
+	}
+	return slices.Concat(eventColumns, originColumns)
+}
+
 const (
 	typeLowCardinality = "LowCardinality(String)"
 	typeUnits          = "Map(LowCardinality(String), UInt64)"
@@ -40,7 +52,7 @@ const (
 func (e *encoder) events(span usage.Span, b *usage.Batch) []byte {
 	n := b.Len()
 	e.buf = e.buf[:0]
-	e.uvarint(uint64(len(eventColumns)))
+	e.uvarint(uint64(len(columnsOf(b))))
 	e.uvarint(uint64(n))
 
 	e.header("plan_day", "Date")
@@ -85,6 +97,13 @@ func (e *encoder) events(span usage.Span, b *usage.Batch) []byte {
 	e.int64s(b.Offset)
 	e.header("sub", "UInt16")
 	e.uint16s(b.Sub)
+	if len(b.OriginSub) > 0 {
+		e.lowCardinality("origin", &b.Origin)
+		e.header("origin_offset", "Int64")
+		e.int64s(b.OriginOffset)
+		e.header("origin_sub", "UInt16")
+		e.uint16s(b.OriginSub)
+	}
 	return e.buf
 }
 

@@ -37,7 +37,7 @@ func (db *DB) insertEvents(ctx context.Context, span usage.Span, token string, b
 		return db.send(ctx, "events", span, b.Len(), 0, func(ctx context.Context) error { return db.sendEventsNative(ctx, span, token, b) })
 	}
 	e := db.encoder()
-	return db.insertBlock(ctx, insertion{"events", eventColumns, span, token, b.Len()}, e, e.events(span, b))
+	return db.insertBlock(ctx, insertion{"events", columnsOf(b), span, token, b.Len()}, e, e.events(span, b))
 }
 
 // insertion is a block to insert.

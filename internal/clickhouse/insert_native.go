@@ -15,7 +15,7 @@ import (
 // It costs several times the processor time of the HTTP way, because the client boxes maps and addresses; prefer HTTP.
 func (db *DB) sendEventsNative(ctx context.Context, span usage.Span, token string, b *usage.Batch) error {
 	ctx = ch.Context(ctx, ch.WithSettings(insertSettings(token, db.cfg)))
-	batch, err := db.conn.PrepareBatch(ctx, insertStatement("events", eventColumns))
+	batch, err := db.conn.PrepareBatch(ctx, insertStatement("events", columnsOf(b)))
 	if err != nil {
 		return err
 	}
@@ -44,9 +44,12 @@ func (db *DB) sendEventsNative(ctx context.Context, span usage.Span, token strin
 		b.ClientIP, expand(&b.Country), b.ASN, expand(&b.UserAgent), expand(&b.Agent), units, flags,
 		same(span.Topic, n), same(span.Epoch, n), same(uint32(span.Partition), n), b.Offset, b.Sub,
 	}
+	if len(b.OriginSub) > 0 {
+		columns = append(columns, expand(&b.Origin), b.OriginOffset, b.OriginSub)
+	}
 	for i, c := range columns {
 		if err := batch.Column(i).Append(c); err != nil {
-			return fmt.Errorf("column %s: %w", eventColumns[i], err)
+			return fmt.Errorf("column %s: %w", columnsOf(b)[i], err)
 		}
 	}
 	return batch.Send()

@@ -86,6 +86,14 @@ func render(file, text, database, cluster string) (string, error) {
 			}
 			return fmt.Sprintf("replicated_deduplication_window = %d, replicated_deduplication_window_seconds = 604800", deduplicationWindow)
 		},
+		// alter changes the table that holds the rows and, on a cluster, then the one that is distributed over it.
+		"alter": func(table, change string) string {
+			if cluster == "" {
+				return "ALTER TABLE " + table + " " + change
+			}
+			on := " ON CLUSTER " + quoteName(cluster) + " "
+			return "ALTER TABLE " + table + "_local" + on + change + ";\nALTER TABLE " + table + on + change
+		},
 		"distributed": func(table, shard string) string {
 			if cluster == "" {
 				return ""

@@ -297,6 +297,13 @@ func TestTheNativeProtocolIsTheSame(t *testing.T) {
 	if err != nil || len(u) != 2 || u[0].Requests != 30 || u[0].Units["output_tokens"] != 60 {
 		t.Errorf("usage %+v, %v", u, err)
 	}
+	insertRecords(t, db, usage.Span{Topic: "keyed", To: 2, Day: 20_000, Epoch: "1"}, rekeyed(0, "a", "raw/0", 7, 0), rekeyed(1, "a", "raw/0", 7, 3))
+	if got := originsOf(t, db, "keyed", 0); len(got) != 1 || got[0] != (usage.Origin{Partition: "raw/0", Offset: 7, Sub: 3}) {
+		t.Errorf("origins %+v", got)
+	}
+	if err := db.Rekeyed(t.Context(), "raw", 0, 0, func(_ int32, key string, o usage.Origin) { ids += int(o.Offset) }); err != nil || ids != 514 {
+		t.Errorf("re-keyed records: %d, %v", ids, err)
+	}
 	if err := db.InsertPrepared(t.Context(), Prepare(span, want)); !errors.Is(err, ch.ErrFormatNativeUnsupported) {
 		t.Errorf("prepared blocks are for HTTP: %v", err)
 	}

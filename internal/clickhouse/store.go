@@ -39,8 +39,8 @@ func spanArgs(span usage.Span) []any {
 	}
 }
 
-// LastOffset returns the greatest offset of the partition that reached events or dead letters. It looks at the last two
-// days of plans first and, only when they have none, at all.
+// LastOffset returns the greatest offset of the partition that reached events, under its own topic or re-keyed, or dead
+// letters. It looks at the last two days of plans first and, only when they have none, at all.
 func (db *DB) LastOffset(ctx context.Context, topic string, partition int32) (offset int64, found bool, err error) {
 	ctx, cancel := withTimeout(ctx, QueryTimeout)
 	defer cancel()
@@ -59,6 +59,13 @@ func (db *DB) LastOffset(ctx context.Context, topic string, partition int32) (of
 				break
 			}
 		}
+	}
+	_, rekeyed, err := db.LastPlaces(ctx, topic, partition)
+	if err != nil {
+		return 0, false, err
+	}
+	if rekeyed >= 0 && (!found || rekeyed > offset) {
+		offset, found = rekeyed, true
 	}
 	return offset, found, nil
 }

@@ -35,6 +35,11 @@ type Batch struct {
 	UnitValue []int64
 
 	Flags []Flags
+
+	// Where re-keyed records were first written. The three are empty, or as long as the other columns.
+	Origin       Dict // see [Origin]; "" for a record that was not re-keyed
+	OriginOffset []int64
+	OriginSub    []uint16
 }
 
 // Len returns the number of records.
@@ -47,6 +52,7 @@ func (b *Batch) Reset() {
 		d.reset()
 	}
 	b.UnitName.reset()
+	b.Origin.reset()
 }
 
 // Truncate drops the records from n on, so that a line of which a later part is bad leaves nothing behind.
@@ -65,6 +71,9 @@ func (b *Batch) Truncate(n int) {
 	b.UnitName.Index = b.UnitName.Index[:units]
 	for _, d := range b.dicts() {
 		d.Index = d.Index[:n]
+	}
+	if len(b.OriginSub) > n {
+		b.Origin.Index, b.OriginOffset, b.OriginSub = b.Origin.Index[:n], b.OriginOffset[:n], b.OriginSub[:n]
 	}
 }
 
@@ -99,6 +108,29 @@ func (b *Batch) Append(r *Record) {
 	}
 	b.UnitEnd = append(b.UnitEnd, len(b.UnitValue))
 	b.Flags = append(b.Flags, r.Flags)
+	b.AppendOrigin(r.Origin.Partition, r.Origin.Offset, r.Origin.Sub)
+}
+
+// AppendOrigin says of the row that was just appended where it was first written; it is called for every row, with an
+// empty partition where that is nowhere else. A batch without re-keyed records does without the columns.
+func (b *Batch) AppendOrigin(partition string, offset int64, sub uint16) {
+	if partition == "" && len(b.OriginSub) == 0 {
+		return
+	}
+	for len(b.OriginSub) < len(b.Flags)-1 {
+		b.Origin.AppendString("")
+		b.OriginOffset, b.OriginSub = append(b.OriginOffset, 0), append(b.OriginSub, 0)
+	}
+	b.Origin.AppendString(partition)
+	b.OriginOffset, b.OriginSub = append(b.OriginOffset, offset), append(b.OriginSub, sub)
+}
+
+// OriginAt returns where record i was first written; the zero Origin when it was not re-keyed.
+func (b *Batch) OriginAt(i int) Origin {
+	if len(b.OriginSub) == 0 {
+		return Origin{}
+	}
+	return Origin{Partition: b.Origin.At(i), Offset: b.OriginOffset[i], Sub: b.OriginSub[i]}
 }
 
 // At reads record i into r, reusing r.Units. Byte slices of r are valid until the batch is reset or truncated.
@@ -114,6 +146,7 @@ func (b *Batch) At(i int, r *Record) {
 		Status: b.Status[i], LatencyMicros: b.LatencyMicros[i], RequestBytes: b.RequestBytes[i],
 		ResponseBytes: b.ResponseBytes[i], ClientIP: Addr(b.ClientIP[i]), UserAgent: b.UserAgent.At(i),
 		Agent: b.Agent.At(i), Country: b.Country.At(i), ASN: b.ASN[i], Units: units, Flags: b.Flags[i],
+		Origin: b.OriginAt(i),
 	}
 }
 

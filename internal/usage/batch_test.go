@@ -23,6 +23,9 @@ func drawRecord(t *rapid.T) Record {
 	if rapid.Bool().Draw(t, "v4") {
 		r.ClientIP = netip.AddrFrom4([4]byte{10, 1, 2, rapid.Byte().Draw(t, "ip")})
 	}
+	if rapid.Bool().Draw(t, "re-keyed") {
+		r.Origin = Origin{Partition: "access/3", Offset: rapid.Int64().Draw(t, "origin"), Sub: rapid.Uint16().Draw(t, "origin sub")}
+	}
 	for i := range rapid.IntRange(0, 3).Draw(t, "units") {
 		r.Units = append(r.Units, Unit{Name: name.Draw(t, "unit"), Value: int64(i)})
 	}

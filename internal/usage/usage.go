@@ -11,6 +11,7 @@ package usage
 import (
 	"fmt"
 	"net/netip"
+	"strconv"
 	"time"
 )
 
@@ -28,9 +29,9 @@ const (
 	MaxUnits = 16
 )
 
-// DerivedRequestID starts a request id that Tollkeeper gave to a record that had none, made from the place where the record
-// was first written. Such a record is counted once however often Tollkeeper itself carries it, but is not protected against
-// a gateway's own retries: it has FlagNoRequestID too.
+// DerivedRequestID starts a request id that `ship` gave to a record that had none, made from the file and the line. Such a
+// record is counted once however often it is shipped, but is not protected against a gateway's own retries: it has
+// FlagNoRequestID too.
 const DerivedRequestID = "tk:"
 
 // Flags say what is special about a record.
@@ -39,7 +40,8 @@ type Flags uint8
 const (
 	// FlagUnknownKey marks a record whose key no key store knows: its key id is derived from the key's HMAC.
 	FlagUnknownKey Flags = 1 << iota
-	// FlagDuplicate marks a gateway's retry of a request that was counted before: stored, but never counted.
+	// FlagDuplicate marks a gateway's retry of a request that was counted before, or a re-keyed record that was written
+	// twice: stored, but never counted.
 	FlagDuplicate
 	// FlagNoRequestID marks a record without a request id: counted, but not protected against a gateway's own retries.
 	FlagNoRequestID
@@ -82,6 +84,25 @@ type Record struct {
 
 	Units []Unit
 	Flags Flags
+
+	Origin Origin // zero unless the record was re-keyed
+}
+
+// Origin is the place where a record was first written, before it was carried into a topic of Tollkeeper's own.
+type Origin struct {
+	Partition string // topic and partition: "access/3"; see [OriginPartition]
+	Offset    int64
+	Sub       uint16 // as in Record
+}
+
+// OriginPartition names a partition in an Origin. A topic's name holds no slash.
+func OriginPartition(topic string, partition int32) string {
+	return topic + "/" + strconv.Itoa(int(partition))
+}
+
+// After says whether o was written behind p, both being of one partition.
+func (o Origin) After(p Origin) bool {
+	return o.Offset > p.Offset || o.Offset == p.Offset && o.Sub > p.Sub
 }
 
 // Time returns the time of the call in UTC.
@@ -97,6 +118,8 @@ type Span struct {
 	Day int32
 	// Epoch tells a recreated topic from its predecessor of the same name.
 	Epoch string
+	// Targets is the number of partitions over which re-keying spreads the block; 0 for a block that is stored.
+	Targets int
 }
 
 // Token is the block's identity: the same span always has the same token.
