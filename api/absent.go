@@ -111,6 +111,18 @@ func (absent) AlertTimeline(context.Context, string) ([]gen.TimelineEntry, error
 	return nil, errAbsent
 }
 
+func (absent) SimilarAlerts(context.Context, string, int) ([]gen.SimilarAlert, error) {
+	return nil, errAbsent
+}
+
+func (absent) AssignAlert(context.Context, Change, string, string) (gen.Alert, error) {
+	return gen.Alert{}, errAbsent
+}
+
+func (absent) CommentAlert(context.Context, Change, string, string) (gen.Alert, error) {
+	return gen.Alert{}, errAbsent
+}
+
 func (absent) SetAlertStatus(context.Context, Change, string, gen.AlertStatus) (gen.Alert, error) {
 	return gen.Alert{}, errAbsent
 }

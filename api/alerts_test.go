@@ -116,3 +116,11 @@ func TestADismissedAlertUndoesAManualSuspension(t *testing.T) {
 	f.as("viewer", "GET", "/v1/keys/"+key.Id, nil).status(200).into(&key)
 	require.Equal(t, gen.KeyStatusActive, key.Status)
 }
+
+// finding is one that shares its network with others of its kind.
+func finding(f *fixture, key string) alerts.Finding {
+	return alerts.Finding{
+		KeyID: key, Severity: alerts.High, Title: "Stolen key", Sentence: "a new network", By: "detector:engine", EventTime: f.clock.Now(),
+		ASNs: []uint32{64500}, Agents: []string{"curl"},
+	}
+}

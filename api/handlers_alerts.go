@@ -1,8 +1,10 @@
 package api
 
 import (
+	"cmp"
 	"context"
 	"errors"
+	"slices"
 
 	"github.com/tollkeeper/tollkeeper/api/gen"
 )
@@ -15,7 +17,7 @@ func (h *handlers) ListAlerts(ctx context.Context, q gen.ListAlertsRequestObject
 		return out, nil
 	}
 	items, next, err := h.cfg.Alerts.ListAlerts(std, AlertFilter{
-		AccountID: account, KeyID: q.Params.KeyId, Status: q.Params.Status, Severity: q.Params.Severity,
+		AccountID: account, KeyID: q.Params.KeyId, Status: q.Params.Status, Severity: q.Params.Severity, Assignee: q.Params.Assignee, Query: q.Params.Q,
 		Page: page(q.Params.Limit, q.Params.Cursor),
 	})
 	if err != nil {
@@ -56,7 +58,45 @@ func (h *handlers) GetAlertTimeline(ctx context.Context, q gen.GetAlertTimelineR
 	if err != nil {
 		return nil, err
 	}
+	if r.who.Role == gen.RoleCustomer { // what the security team says among itself
+		entries = slices.DeleteFunc(entries, func(e gen.TimelineEntry) bool { return e.Kind == "comment" || e.Kind == "assigned" })
+	}
 	return gen.GetAlertTimeline200JSONResponse{Items: append([]gen.TimelineEntry{}, entries...)}, nil
+}
+
+func (h *handlers) ListSimilarAlerts(ctx context.Context, q gen.ListSimilarAlertsRequestObject) (gen.ListSimilarAlertsResponseObject, error) {
+	_, std := of(ctx)
+	list, err := h.cfg.Alerts.SimilarAlerts(std, q.AlertId, cmp.Or(q.Params.Limit, 10))
+	if err != nil {
+		return nil, err
+	}
+	return gen.ListSimilarAlerts200JSONResponse{Items: append([]gen.SimilarAlert{}, list...)}, nil
+}
+
+func (h *handlers) AssignAlert(ctx context.Context, q gen.AssignAlertRequestObject) (gen.AssignAlertResponseObject, error) {
+	r, std := of(ctx)
+	a, err := h.cfg.Alerts.AssignAlert(std, r.change(q.Body.Reason), q.AlertId, q.Body.Assignee)
+	if err != nil {
+		return nil, err
+	}
+	return gen.AssignAlert200JSONResponse{AlertJSONResponse: gen.AlertJSONResponse(a)}, nil
+}
+
+func (h *handlers) CommentAlert(ctx context.Context, q gen.CommentAlertRequestObject) (gen.CommentAlertResponseObject, error) {
+	r, std := of(ctx)
+	a, err := h.cfg.Alerts.CommentAlert(std, r.change(""), q.AlertId, q.Body.Text)
+	if err != nil {
+		return nil, err
+	}
+	return gen.CommentAlert200JSONResponse{AlertJSONResponse: gen.AlertJSONResponse(a)}, nil
+}
+
+func (h *handlers) ReopenAlert(ctx context.Context, q gen.ReopenAlertRequestObject) (gen.ReopenAlertResponseObject, error) {
+	a, err := h.setStatus(ctx, q.AlertId, q.Body.Reason, gen.AlertStatusOpen)
+	if err != nil {
+		return nil, err
+	}
+	return gen.ReopenAlert200JSONResponse{AlertJSONResponse: a}, nil
 }
 
 func (h *handlers) setStatus(ctx context.Context, id, reason string, to gen.AlertStatus) (gen.AlertJSONResponse, error) {

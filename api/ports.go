@@ -93,6 +93,7 @@ type AlertFilter struct {
 	AccountID, KeyID string
 	Status           gen.AlertStatus
 	Severity         gen.Severity
+	Assignee, Query  string
 	Page
 }
 
@@ -101,7 +102,11 @@ type Alerts interface {
 	ListAlerts(ctx context.Context, f AlertFilter) (items []gen.Alert, next string, err error)
 	GetAlert(ctx context.Context, id string) (gen.Alert, error)
 	AlertTimeline(ctx context.Context, id string) ([]gen.TimelineEntry, error)
-	// SetAlertStatus moves an alert to acknowledged, confirmed, dismissed or closed.
+	// SimilarAlerts returns those with most in common first.
+	SimilarAlerts(ctx context.Context, id string, limit int) ([]gen.SimilarAlert, error)
+	AssignAlert(ctx context.Context, by Change, id, assignee string) (gen.Alert, error)
+	CommentAlert(ctx context.Context, by Change, id, text string) (gen.Alert, error)
+	// SetAlertStatus moves an alert to acknowledged, confirmed, dismissed or closed, or, taking all of it back, to open.
 	SetAlertStatus(ctx context.Context, by Change, id string, to gen.AlertStatus) (gen.Alert, error)
 }
 

@@ -3,6 +3,7 @@ package detect
 import (
 	"fmt"
 	"math"
+	"net/netip"
 )
 
 // Verdict is what a person made of an alert.
@@ -20,6 +21,9 @@ type Feedback struct {
 	EpisodeID  string
 	Verdict    Verdict
 	TimeMillis int64
+	// Actor is the one of the alert. A dismissal goes by it where the episode is not known any more: an engine that was
+	// warmed with less history than the one that raised the alert may have found it a second later, or not at all.
+	Actor Actor
 }
 
 const (
@@ -50,13 +54,36 @@ func (e *Engine) Feedback(fb Feedback) error {
 			k.confirm(ep)
 			return nil
 		}
-		k.tolerance = float32(min(maxTolerance, k.tolerant(fb.TimeMillis)+toleranceStep))
-		k.toleranceAt = fb.TimeMillis
-		k.dismiss(ep)
+		k.dismissed(ep, fb.TimeMillis)
 		k.episodes = append(k.episodes[:i], k.episodes[i+1:]...)
 		return nil
 	}
+	if ep, ok := e.episodeBy(k, &fb.Actor); ok && fb.Verdict == Dismissed {
+		k.dismissed(&ep, fb.TimeMillis)
+		return nil
+	}
 	return fmt.Errorf("detect: key %q has no episode %q here", fb.KeyID, fb.EpisodeID)
+}
+
+// episodeBy is what an episode about an actor would be; ok is false when the key was never used by it.
+func (e *Engine) episodeBy(k *keyState, a *Actor) (ep episode, ok bool) {
+	if len(a.Addresses) == 0 {
+		return ep, false
+	}
+	ip, err := netip.ParseAddr(a.Addresses[0])
+	if err != nil {
+		return ep, false
+	}
+	_, net := addressOf(ip.As16(), a.ASN)
+	agent, known := e.agents.byName[a.Agent]
+	return episode{kind: episodeActor, net: net, agent: agent}, known && k.nets.find(net) >= 0 && k.agents.find(agent) >= 0
+}
+
+// dismissed learns that the actor of ep is the customer's, and asks for somewhat more evidence from then on.
+func (k *keyState) dismissed(ep *episode, t int64) {
+	k.tolerance = float32(min(maxTolerance, k.tolerant(t)+toleranceStep))
+	k.toleranceAt = t
+	k.dismiss(ep)
 }
 
 func (k *keyState) confirm(ep *episode) {

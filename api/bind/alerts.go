@@ -24,7 +24,8 @@ func NewAlerts(store *alerts.Store) Alerts { return Alerts{store} }
 // ListAlerts implements api.Alerts.
 func (b Alerts) ListAlerts(ctx context.Context, f api.AlertFilter) ([]gen.Alert, string, error) {
 	filter := alerts.Filter{
-		AccountID: f.AccountID, KeyID: f.KeyID, MinSeverity: alerts.Severity(f.Severity), Cursor: f.Cursor, Limit: f.Limit,
+		AccountID: f.AccountID, KeyID: f.KeyID, MinSeverity: alerts.Severity(f.Severity), Assignee: f.Assignee,
+		Text: f.Query, Cursor: f.Cursor, Limit: f.Limit,
 	}
 	if f.Status != "" {
 		filter.Statuses = []alerts.Status{alerts.Status(f.Status)}
@@ -67,7 +68,7 @@ func (b Alerts) AlertTimeline(ctx context.Context, id string) ([]gen.TimelineEnt
 
 // SetAlertStatus implements api.Alerts.
 func (b Alerts) SetAlertStatus(ctx context.Context, by api.Change, id string, to gen.AlertStatus) (gen.Alert, error) {
-	who := alerts.By{Actor: by.Actor, Reason: by.Reason, RequestID: by.RequestID, IfVersion: by.IfVersion}
+	who := toAlertBy(by)
 	var a alerts.Alert
 	var err error
 	switch to {
@@ -80,7 +81,7 @@ func (b Alerts) SetAlertStatus(ctx context.Context, by api.Change, id string, to
 	case gen.AlertStatusClosed:
 		a, err = b.store.Close(ctx, id, who)
 	case gen.AlertStatusOpen:
-		return gen.Alert{}, api.Conflict("An alert opens again by a further finding only.")
+		a, err = b.store.Reopen(ctx, id, who)
 	default:
 		return gen.Alert{}, api.Conflict("There is no such state.")
 	}
@@ -88,6 +89,35 @@ func (b Alerts) SetAlertStatus(ctx context.Context, by api.Change, id string, to
 		return gen.Alert{}, alertError(err)
 	}
 	return ToAlert(&a), nil
+}
+
+// SimilarAlerts implements api.Alerts.
+func (b Alerts) SimilarAlerts(ctx context.Context, id string, limit int) ([]gen.SimilarAlert, error) {
+	list, err := b.store.Similar(ctx, id, limit)
+	if err != nil {
+		return nil, alertError(err)
+	}
+	out := make([]gen.SimilarAlert, len(list))
+	for i := range list {
+		out[i] = gen.SimilarAlert{Alert: ToAlert(&list[i].Alert), Score: int32(list[i].Score), Because: list[i].Because}
+	}
+	return out, nil
+}
+
+// AssignAlert implements api.Alerts.
+func (b Alerts) AssignAlert(ctx context.Context, by api.Change, id, assignee string) (gen.Alert, error) {
+	a, err := b.store.Assign(ctx, id, assignee, toAlertBy(by))
+	return ToAlert(&a), alertError(err)
+}
+
+// CommentAlert implements api.Alerts.
+func (b Alerts) CommentAlert(ctx context.Context, by api.Change, id, text string) (gen.Alert, error) {
+	a, err := b.store.Comment(ctx, id, text, toAlertBy(by))
+	return ToAlert(&a), alertError(err)
+}
+
+func toAlertBy(by api.Change) alerts.By {
+	return alerts.By{Actor: by.Actor, Reason: by.Reason, RequestID: by.RequestID, IfVersion: by.IfVersion}
 }
 
 // findings is what detection stores as evidence: a list, or an object that holds it together with example records.
@@ -120,6 +150,7 @@ func ToAlert(a *alerts.Alert) gen.Alert {
 		Severity: gen.Severity(a.Severity), Action: gen.AlertAction(a.Action), Title: a.Title, Sentence: a.Sentence, PolicyId: a.PolicyID,
 		Evidence: []gen.Evidence{}, Count: a.Findings, Assignee: a.Assignee, Feedback: a.Feedback, FeedbackBy: a.FeedbackBy,
 		Version: a.Version, OpenedAt: a.OpenedAt, UpdatedAt: a.UpdatedAt, ClosedAt: a.ClosedAt, EventTime: a.EventTime,
+		EndedAt: a.EndedAt, Verdict: gen.AlertStatus(a.Verdict),
 	}
 	var f findings
 	if len(a.Evidence) > 0 && json.Unmarshal(a.Evidence, &f) == nil {

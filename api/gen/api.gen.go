@@ -635,6 +635,9 @@ type Alert struct {
 	// Count Findings that were joined into this alert.
 	Count int64 `json:"count"`
 
+	// EndedAt When detection found the episode to be over; absent while it goes on.
+	EndedAt time.Time `json:"ended_at,omitempty,omitzero"`
+
 	// Episode Detection's name for what belongs together.
 	Episode string `json:"episode,omitempty,omitzero"`
 
@@ -661,7 +664,10 @@ type Alert struct {
 	Status    AlertStatus `json:"status"`
 	Title     string      `json:"title"`
 	UpdatedAt time.Time   `json:"updated_at"`
-	Version   int64       `json:"version"`
+
+	// Verdict What people found it to be; it stays when the alert is closed.
+	Verdict AlertStatus `json:"verdict,omitempty,omitzero"`
+	Version int64       `json:"version"`
 }
 
 // AlertAction What was done, or would have been done in observe mode.
@@ -675,6 +681,15 @@ type AlertPage struct {
 
 // AlertStatus defines model for AlertStatus.
 type AlertStatus string
+
+// AssignRequest defines model for AssignRequest.
+type AssignRequest struct {
+	// Assignee Who; nobody when it is empty.
+	Assignee string `json:"assignee"`
+
+	// Reason Why, in words; kept in the audit trail.
+	Reason Reason `json:"reason,omitempty,omitzero"`
+}
 
 // AuditEntry defines model for AuditEntry.
 type AuditEntry struct {
@@ -774,6 +789,11 @@ type Client struct {
 	// Separable Whether a quarantine would leave the customer's own clients alone.
 	Separable bool      `json:"separable,omitempty,omitzero"`
 	Since     time.Time `json:"since,omitempty,omitzero"`
+}
+
+// CommentRequest defines model for CommentRequest.
+type CommentRequest struct {
+	Text string `json:"text"`
 }
 
 // Count A number of things.
@@ -1364,6 +1384,21 @@ type SessionCreate struct {
 // Severity defines model for Severity.
 type Severity string
 
+// SimilarAlerts defines model for SimilarAlerts.
+type SimilarAlerts struct {
+	Items []SimilarAlert `json:"items"`
+}
+
+// SimilarAlert defines model for SimilarAlerts.items.
+type SimilarAlert struct {
+	// Alert One episode of a key's abuse. Further findings join it.
+	Alert   Alert    `json:"alert"`
+	Because []string `json:"because"`
+
+	// Score How much they have in common.
+	Score int32 `json:"score"`
+}
+
 // Slug Id of a plan or of a part of one.
 type Slug = string
 
@@ -1859,6 +1894,12 @@ type ListAlertsParams struct {
 
 	// Severity Only alerts of this severity and worse ones.
 	Severity Severity `form:"severity,omitempty" json:"severity,omitempty,omitzero"`
+
+	// Assignee Only alerts that this person looks into.
+	Assignee string `form:"assignee,omitempty" json:"assignee,omitempty,omitzero"`
+
+	// Q Only alerts with this in their title, sentence or key id.
+	Q string `form:"q,omitempty" json:"q,omitempty,omitzero"`
 }
 
 // AcknowledgeAlertParams defines parameters for AcknowledgeAlert.
@@ -1867,8 +1908,20 @@ type AcknowledgeAlertParams struct {
 	IdempotencyKey IdempotencyKey `json:"Idempotency-Key,omitempty,omitzero"`
 }
 
+// AssignAlertParams defines parameters for AssignAlert.
+type AssignAlertParams struct {
+	// IdempotencyKey Makes a repeat safe; see the introduction.
+	IdempotencyKey IdempotencyKey `json:"Idempotency-Key,omitempty,omitzero"`
+}
+
 // CloseAlertParams defines parameters for CloseAlert.
 type CloseAlertParams struct {
+	// IdempotencyKey Makes a repeat safe; see the introduction.
+	IdempotencyKey IdempotencyKey `json:"Idempotency-Key,omitempty,omitzero"`
+}
+
+// CommentAlertParams defines parameters for CommentAlert.
+type CommentAlertParams struct {
 	// IdempotencyKey Makes a repeat safe; see the introduction.
 	IdempotencyKey IdempotencyKey `json:"Idempotency-Key,omitempty,omitzero"`
 }
@@ -1883,6 +1936,18 @@ type ConfirmAlertParams struct {
 type DismissAlertParams struct {
 	// IdempotencyKey Makes a repeat safe; see the introduction.
 	IdempotencyKey IdempotencyKey `json:"Idempotency-Key,omitempty,omitzero"`
+}
+
+// ReopenAlertParams defines parameters for ReopenAlert.
+type ReopenAlertParams struct {
+	// IdempotencyKey Makes a repeat safe; see the introduction.
+	IdempotencyKey IdempotencyKey `json:"Idempotency-Key,omitempty,omitzero"`
+}
+
+// ListSimilarAlertsParams defines parameters for ListSimilarAlerts.
+type ListSimilarAlertsParams struct {
+	// Limit How many at most.
+	Limit int `form:"limit,omitempty" json:"limit,omitempty,omitzero"`
 }
 
 // ListAuditParams defines parameters for ListAudit.
@@ -2125,14 +2190,23 @@ type CreateAccountJSONRequestBody = AccountCreate
 // AcknowledgeAlertJSONRequestBody defines body for AcknowledgeAlert for application/json ContentType.
 type AcknowledgeAlertJSONRequestBody = VerdictRequest
 
+// AssignAlertJSONRequestBody defines body for AssignAlert for application/json ContentType.
+type AssignAlertJSONRequestBody = AssignRequest
+
 // CloseAlertJSONRequestBody defines body for CloseAlert for application/json ContentType.
 type CloseAlertJSONRequestBody = VerdictRequest
+
+// CommentAlertJSONRequestBody defines body for CommentAlert for application/json ContentType.
+type CommentAlertJSONRequestBody = CommentRequest
 
 // ConfirmAlertJSONRequestBody defines body for ConfirmAlert for application/json ContentType.
 type ConfirmAlertJSONRequestBody = VerdictRequest
 
 // DismissAlertJSONRequestBody defines body for DismissAlert for application/json ContentType.
 type DismissAlertJSONRequestBody = DismissRequest
+
+// ReopenAlertJSONRequestBody defines body for ReopenAlert for application/json ContentType.
+type ReopenAlertJSONRequestBody = VerdictRequest
 
 // ReplayDeadLettersJSONRequestBody defines body for ReplayDeadLetters for application/json ContentType.
 type ReplayDeadLettersJSONRequestBody = ReplayRequest
@@ -2202,15 +2276,27 @@ type ServerInterface interface {
 	// AcknowledgeAlert Say that somebody is looking
 	// (POST /v1/alerts/{alert_id}/acknowledge)
 	AcknowledgeAlert(c *gin.Context, alertId AlertId, params AcknowledgeAlertParams)
-	// CloseAlert Close without a verdict
+	// AssignAlert Say who looks into it
+	// (POST /v1/alerts/{alert_id}/assign)
+	AssignAlert(c *gin.Context, alertId AlertId, params AssignAlertParams)
+	// CloseAlert Close an alert
 	// (POST /v1/alerts/{alert_id}/close)
 	CloseAlert(c *gin.Context, alertId AlertId, params CloseAlertParams)
+	// CommentAlert Add a remark to the timeline
+	// (POST /v1/alerts/{alert_id}/comment)
+	CommentAlert(c *gin.Context, alertId AlertId, params CommentAlertParams)
 	// ConfirmAlert The finding was right
 	// (POST /v1/alerts/{alert_id}/confirm)
 	ConfirmAlert(c *gin.Context, alertId AlertId, params ConfirmAlertParams)
 	// DismissAlert The finding was wrong
 	// (POST /v1/alerts/{alert_id}/dismiss)
 	DismissAlert(c *gin.Context, alertId AlertId, params DismissAlertParams)
+	// ReopenAlert Take back what was said
+	// (POST /v1/alerts/{alert_id}/reopen)
+	ReopenAlert(c *gin.Context, alertId AlertId, params ReopenAlertParams)
+	// ListSimilarAlerts Alerts that have something in common with this one
+	// (GET /v1/alerts/{alert_id}/similar)
+	ListSimilarAlerts(c *gin.Context, alertId AlertId, params ListSimilarAlertsParams)
 	// GetAlertTimeline What happened, in order
 	// (GET /v1/alerts/{alert_id}/timeline)
 	GetAlertTimeline(c *gin.Context, alertId AlertId)
@@ -2524,6 +2610,22 @@ func (siw *ServerInterfaceWrapper) ListAlerts(c *gin.Context) {
 		return
 	}
 
+	// ------------- Optional query parameter "assignee" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "assignee", c.Request.URL.Query(), &params.Assignee, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		siw.ErrorHandler(c, fmt.Errorf("Invalid format for parameter assignee: %w", err), http.StatusBadRequest)
+		return
+	}
+
+	// ------------- Optional query parameter "q" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "q", c.Request.URL.Query(), &params.Q, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		siw.ErrorHandler(c, fmt.Errorf("Invalid format for parameter q: %w", err), http.StatusBadRequest)
+		return
+	}
+
 	for _, middleware := range siw.HandlerMiddlewares {
 		middleware(c)
 		if c.IsAborted() {
@@ -2608,6 +2710,55 @@ func (siw *ServerInterfaceWrapper) AcknowledgeAlert(c *gin.Context) {
 	siw.Handler.AcknowledgeAlert(c, alertId, params)
 }
 
+// AssignAlert operation middleware
+func (siw *ServerInterfaceWrapper) AssignAlert(c *gin.Context) {
+
+	var err error
+	_ = err
+
+	// ------------- Path parameter "alert_id" -------------
+	var alertId AlertId
+
+	err = runtime.BindStyledParameterWithOptions("simple", "alert_id", c.Param("alert_id"), &alertId, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "", ValueIsUnescaped: true})
+	if err != nil {
+		siw.ErrorHandler(c, fmt.Errorf("Invalid format for parameter alert_id: %w", err), http.StatusBadRequest)
+		return
+	}
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params AssignAlertParams
+
+	headers := c.Request.Header
+
+	// ------------- Optional header parameter "Idempotency-Key" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("Idempotency-Key")]; found {
+		var IdempotencyKey IdempotencyKey
+		n := len(valueList)
+		if n != 1 {
+			siw.ErrorHandler(c, fmt.Errorf("Expected one value for Idempotency-Key, got %d", n), http.StatusBadRequest)
+			return
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "Idempotency-Key", valueList[0], &IdempotencyKey, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			siw.ErrorHandler(c, fmt.Errorf("Invalid format for parameter Idempotency-Key: %w", err), http.StatusBadRequest)
+			return
+		}
+
+		params.IdempotencyKey = IdempotencyKey
+
+	}
+
+	for _, middleware := range siw.HandlerMiddlewares {
+		middleware(c)
+		if c.IsAborted() {
+			return
+		}
+	}
+
+	siw.Handler.AssignAlert(c, alertId, params)
+}
+
 // CloseAlert operation middleware
 func (siw *ServerInterfaceWrapper) CloseAlert(c *gin.Context) {
 
@@ -2655,6 +2806,55 @@ func (siw *ServerInterfaceWrapper) CloseAlert(c *gin.Context) {
 	}
 
 	siw.Handler.CloseAlert(c, alertId, params)
+}
+
+// CommentAlert operation middleware
+func (siw *ServerInterfaceWrapper) CommentAlert(c *gin.Context) {
+
+	var err error
+	_ = err
+
+	// ------------- Path parameter "alert_id" -------------
+	var alertId AlertId
+
+	err = runtime.BindStyledParameterWithOptions("simple", "alert_id", c.Param("alert_id"), &alertId, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "", ValueIsUnescaped: true})
+	if err != nil {
+		siw.ErrorHandler(c, fmt.Errorf("Invalid format for parameter alert_id: %w", err), http.StatusBadRequest)
+		return
+	}
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params CommentAlertParams
+
+	headers := c.Request.Header
+
+	// ------------- Optional header parameter "Idempotency-Key" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("Idempotency-Key")]; found {
+		var IdempotencyKey IdempotencyKey
+		n := len(valueList)
+		if n != 1 {
+			siw.ErrorHandler(c, fmt.Errorf("Expected one value for Idempotency-Key, got %d", n), http.StatusBadRequest)
+			return
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "Idempotency-Key", valueList[0], &IdempotencyKey, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			siw.ErrorHandler(c, fmt.Errorf("Invalid format for parameter Idempotency-Key: %w", err), http.StatusBadRequest)
+			return
+		}
+
+		params.IdempotencyKey = IdempotencyKey
+
+	}
+
+	for _, middleware := range siw.HandlerMiddlewares {
+		middleware(c)
+		if c.IsAborted() {
+			return
+		}
+	}
+
+	siw.Handler.CommentAlert(c, alertId, params)
 }
 
 // ConfirmAlert operation middleware
@@ -2753,6 +2953,91 @@ func (siw *ServerInterfaceWrapper) DismissAlert(c *gin.Context) {
 	}
 
 	siw.Handler.DismissAlert(c, alertId, params)
+}
+
+// ReopenAlert operation middleware
+func (siw *ServerInterfaceWrapper) ReopenAlert(c *gin.Context) {
+
+	var err error
+	_ = err
+
+	// ------------- Path parameter "alert_id" -------------
+	var alertId AlertId
+
+	err = runtime.BindStyledParameterWithOptions("simple", "alert_id", c.Param("alert_id"), &alertId, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "", ValueIsUnescaped: true})
+	if err != nil {
+		siw.ErrorHandler(c, fmt.Errorf("Invalid format for parameter alert_id: %w", err), http.StatusBadRequest)
+		return
+	}
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params ReopenAlertParams
+
+	headers := c.Request.Header
+
+	// ------------- Optional header parameter "Idempotency-Key" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("Idempotency-Key")]; found {
+		var IdempotencyKey IdempotencyKey
+		n := len(valueList)
+		if n != 1 {
+			siw.ErrorHandler(c, fmt.Errorf("Expected one value for Idempotency-Key, got %d", n), http.StatusBadRequest)
+			return
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "Idempotency-Key", valueList[0], &IdempotencyKey, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			siw.ErrorHandler(c, fmt.Errorf("Invalid format for parameter Idempotency-Key: %w", err), http.StatusBadRequest)
+			return
+		}
+
+		params.IdempotencyKey = IdempotencyKey
+
+	}
+
+	for _, middleware := range siw.HandlerMiddlewares {
+		middleware(c)
+		if c.IsAborted() {
+			return
+		}
+	}
+
+	siw.Handler.ReopenAlert(c, alertId, params)
+}
+
+// ListSimilarAlerts operation middleware
+func (siw *ServerInterfaceWrapper) ListSimilarAlerts(c *gin.Context) {
+
+	var err error
+	_ = err
+
+	// ------------- Path parameter "alert_id" -------------
+	var alertId AlertId
+
+	err = runtime.BindStyledParameterWithOptions("simple", "alert_id", c.Param("alert_id"), &alertId, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "", ValueIsUnescaped: true})
+	if err != nil {
+		siw.ErrorHandler(c, fmt.Errorf("Invalid format for parameter alert_id: %w", err), http.StatusBadRequest)
+		return
+	}
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params ListSimilarAlertsParams
+
+	// ------------- Optional query parameter "limit" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "limit", c.Request.URL.Query(), &params.Limit, runtime.BindQueryParameterOptions{Type: "integer", Format: ""})
+	if err != nil {
+		siw.ErrorHandler(c, fmt.Errorf("Invalid format for parameter limit: %w", err), http.StatusBadRequest)
+		return
+	}
+
+	for _, middleware := range siw.HandlerMiddlewares {
+		middleware(c)
+		if c.IsAborted() {
+			return
+		}
+	}
+
+	siw.Handler.ListSimilarAlerts(c, alertId, params)
 }
 
 // GetAlertTimeline operation middleware
@@ -4203,6 +4488,10 @@ func RegisterHandlersWithOptions(router gin.IRouter, si ServerInterface, options
 	router.POST(options.BaseURL+"/v1/alerts/:alert_id/confirm", wrapper.ConfirmAlert)
 	router.POST(options.BaseURL+"/v1/alerts/:alert_id/dismiss", wrapper.DismissAlert)
 	router.POST(options.BaseURL+"/v1/alerts/:alert_id/close", wrapper.CloseAlert)
+	router.POST(options.BaseURL+"/v1/alerts/:alert_id/reopen", wrapper.ReopenAlert)
+	router.POST(options.BaseURL+"/v1/alerts/:alert_id/assign", wrapper.AssignAlert)
+	router.POST(options.BaseURL+"/v1/alerts/:alert_id/comment", wrapper.CommentAlert)
+	router.GET(options.BaseURL+"/v1/alerts/:alert_id/similar", wrapper.ListSimilarAlerts)
 	router.GET(options.BaseURL+"/v1/accounts", wrapper.ListAccounts)
 	router.POST(options.BaseURL+"/v1/accounts", wrapper.CreateAccount)
 	router.GET(options.BaseURL+"/v1/accounts/:account_id", wrapper.GetAccount)
@@ -4683,6 +4972,79 @@ func (response AcknowledgeAlertdefaultApplicationProblemPlusJSONResponse) VisitA
 	return err
 }
 
+type AssignAlertRequestObject struct {
+	AlertId AlertId `json:"alert_id"`
+	Params  AssignAlertParams
+	Body    *AssignAlertJSONRequestBody
+}
+
+type AssignAlertResponseObject interface {
+	VisitAssignAlertResponse(w http.ResponseWriter) error
+}
+
+type AssignAlert200JSONResponse struct{ AlertJSONResponse }
+
+func (response AssignAlert200JSONResponse) VisitAssignAlertResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type AssignAlert404ApplicationProblemPlusJSONResponse struct {
+	NotFoundApplicationProblemPlusJSONResponse
+}
+
+func (response AssignAlert404ApplicationProblemPlusJSONResponse) VisitAssignAlertResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(404)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type AssignAlert409ApplicationProblemPlusJSONResponse struct {
+	ConflictApplicationProblemPlusJSONResponse
+}
+
+func (response AssignAlert409ApplicationProblemPlusJSONResponse) VisitAssignAlertResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(409)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type AssignAlertdefaultApplicationProblemPlusJSONResponse struct {
+	Body       Problem
+	StatusCode int
+}
+
+func (response AssignAlertdefaultApplicationProblemPlusJSONResponse) VisitAssignAlertResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(response.StatusCode)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
 type CloseAlertRequestObject struct {
 	AlertId AlertId `json:"alert_id"`
 	Params  CloseAlertParams
@@ -4745,6 +5107,79 @@ type CloseAlertdefaultApplicationProblemPlusJSONResponse struct {
 }
 
 func (response CloseAlertdefaultApplicationProblemPlusJSONResponse) VisitCloseAlertResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(response.StatusCode)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type CommentAlertRequestObject struct {
+	AlertId AlertId `json:"alert_id"`
+	Params  CommentAlertParams
+	Body    *CommentAlertJSONRequestBody
+}
+
+type CommentAlertResponseObject interface {
+	VisitCommentAlertResponse(w http.ResponseWriter) error
+}
+
+type CommentAlert200JSONResponse struct{ AlertJSONResponse }
+
+func (response CommentAlert200JSONResponse) VisitCommentAlertResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type CommentAlert404ApplicationProblemPlusJSONResponse struct {
+	NotFoundApplicationProblemPlusJSONResponse
+}
+
+func (response CommentAlert404ApplicationProblemPlusJSONResponse) VisitCommentAlertResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(404)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type CommentAlert409ApplicationProblemPlusJSONResponse struct {
+	ConflictApplicationProblemPlusJSONResponse
+}
+
+func (response CommentAlert409ApplicationProblemPlusJSONResponse) VisitCommentAlertResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(409)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type CommentAlertdefaultApplicationProblemPlusJSONResponse struct {
+	Body       Problem
+	StatusCode int
+}
+
+func (response CommentAlertdefaultApplicationProblemPlusJSONResponse) VisitCommentAlertResponse(w http.ResponseWriter) error {
 
 	var buf bytes.Buffer
 	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
@@ -4891,6 +5326,135 @@ type DismissAlertdefaultApplicationProblemPlusJSONResponse struct {
 }
 
 func (response DismissAlertdefaultApplicationProblemPlusJSONResponse) VisitDismissAlertResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(response.StatusCode)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ReopenAlertRequestObject struct {
+	AlertId AlertId `json:"alert_id"`
+	Params  ReopenAlertParams
+	Body    *ReopenAlertJSONRequestBody
+}
+
+type ReopenAlertResponseObject interface {
+	VisitReopenAlertResponse(w http.ResponseWriter) error
+}
+
+type ReopenAlert200JSONResponse struct{ AlertJSONResponse }
+
+func (response ReopenAlert200JSONResponse) VisitReopenAlertResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ReopenAlert404ApplicationProblemPlusJSONResponse struct {
+	NotFoundApplicationProblemPlusJSONResponse
+}
+
+func (response ReopenAlert404ApplicationProblemPlusJSONResponse) VisitReopenAlertResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(404)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ReopenAlert409ApplicationProblemPlusJSONResponse struct {
+	ConflictApplicationProblemPlusJSONResponse
+}
+
+func (response ReopenAlert409ApplicationProblemPlusJSONResponse) VisitReopenAlertResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(409)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ReopenAlertdefaultApplicationProblemPlusJSONResponse struct {
+	Body       Problem
+	StatusCode int
+}
+
+func (response ReopenAlertdefaultApplicationProblemPlusJSONResponse) VisitReopenAlertResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(response.StatusCode)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListSimilarAlertsRequestObject struct {
+	AlertId AlertId `json:"alert_id"`
+	Params  ListSimilarAlertsParams
+}
+
+type ListSimilarAlertsResponseObject interface {
+	VisitListSimilarAlertsResponse(w http.ResponseWriter) error
+}
+
+type ListSimilarAlerts200JSONResponse SimilarAlerts
+
+func (response ListSimilarAlerts200JSONResponse) VisitListSimilarAlertsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListSimilarAlerts404ApplicationProblemPlusJSONResponse struct {
+	NotFoundApplicationProblemPlusJSONResponse
+}
+
+func (response ListSimilarAlerts404ApplicationProblemPlusJSONResponse) VisitListSimilarAlertsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(404)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListSimilarAlertsdefaultApplicationProblemPlusJSONResponse struct {
+	Body       Problem
+	StatusCode int
+}
+
+func (response ListSimilarAlertsdefaultApplicationProblemPlusJSONResponse) VisitListSimilarAlertsResponse(w http.ResponseWriter) error {
 
 	var buf bytes.Buffer
 	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
@@ -7002,15 +7566,27 @@ type StrictServerInterface interface {
 	// AcknowledgeAlert Say that somebody is looking
 	// (POST /v1/alerts/{alert_id}/acknowledge)
 	AcknowledgeAlert(ctx context.Context, request AcknowledgeAlertRequestObject) (AcknowledgeAlertResponseObject, error)
-	// CloseAlert Close without a verdict
+	// AssignAlert Say who looks into it
+	// (POST /v1/alerts/{alert_id}/assign)
+	AssignAlert(ctx context.Context, request AssignAlertRequestObject) (AssignAlertResponseObject, error)
+	// CloseAlert Close an alert
 	// (POST /v1/alerts/{alert_id}/close)
 	CloseAlert(ctx context.Context, request CloseAlertRequestObject) (CloseAlertResponseObject, error)
+	// CommentAlert Add a remark to the timeline
+	// (POST /v1/alerts/{alert_id}/comment)
+	CommentAlert(ctx context.Context, request CommentAlertRequestObject) (CommentAlertResponseObject, error)
 	// ConfirmAlert The finding was right
 	// (POST /v1/alerts/{alert_id}/confirm)
 	ConfirmAlert(ctx context.Context, request ConfirmAlertRequestObject) (ConfirmAlertResponseObject, error)
 	// DismissAlert The finding was wrong
 	// (POST /v1/alerts/{alert_id}/dismiss)
 	DismissAlert(ctx context.Context, request DismissAlertRequestObject) (DismissAlertResponseObject, error)
+	// ReopenAlert Take back what was said
+	// (POST /v1/alerts/{alert_id}/reopen)
+	ReopenAlert(ctx context.Context, request ReopenAlertRequestObject) (ReopenAlertResponseObject, error)
+	// ListSimilarAlerts Alerts that have something in common with this one
+	// (GET /v1/alerts/{alert_id}/similar)
+	ListSimilarAlerts(ctx context.Context, request ListSimilarAlertsRequestObject) (ListSimilarAlertsResponseObject, error)
 	// GetAlertTimeline What happened, in order
 	// (GET /v1/alerts/{alert_id}/timeline)
 	GetAlertTimeline(ctx context.Context, request GetAlertTimelineRequestObject) (GetAlertTimelineResponseObject, error)
@@ -7418,6 +7994,51 @@ func (sh *strictHandler) AcknowledgeAlert(ctx *gin.Context, alertId AlertId, par
 	}
 }
 
+// AssignAlert operation middleware
+func (sh *strictHandler) AssignAlert(ctx *gin.Context, alertId AlertId, params AssignAlertParams) {
+	var request AssignAlertRequestObject
+
+	request.AlertId = alertId
+	request.Params = params
+
+	var body AssignAlertJSONRequestBody
+	var err error
+	// A request validator built on kin-openapi's openapi3filter with
+	// KeepValidatedValue leaves the value it validated on the body. Bind
+	// that value, matching member names exactly, so the handler receives
+	// what was validated instead of a second, case-insensitive decode.
+	if vb, ok := ctx.Request.Body.(interface{ ValidatedValue() any }); !ok || runtime.BindJSONValue(vb.ValidatedValue(), &body) != nil {
+		err = ctx.ShouldBindJSON(&body)
+	} else if binding.Validator != nil {
+		// ShouldBindJSON runs the struct validator after decoding; keep that.
+		err = binding.Validator.ValidateStruct(&body)
+	}
+	if err != nil {
+		sh.options.RequestErrorHandlerFunc(ctx, err)
+		return
+	}
+	request.Body = &body
+
+	handler := func(ctx *gin.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.AssignAlert(ctx, request.(AssignAlertRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "AssignAlert")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		sh.options.HandlerErrorFunc(ctx, err)
+	} else if validResponse, ok := response.(AssignAlertResponseObject); ok {
+		if err := validResponse.VisitAssignAlertResponse(ctx.Writer); err != nil {
+			sh.options.ResponseErrorHandlerFunc(ctx, err)
+		}
+	} else if response != nil {
+		sh.options.ResponseErrorHandlerFunc(ctx, fmt.Errorf("unexpected response type: %T", response))
+	}
+}
+
 // CloseAlert operation middleware
 func (sh *strictHandler) CloseAlert(ctx *gin.Context, alertId AlertId, params CloseAlertParams) {
 	var request CloseAlertRequestObject
@@ -7456,6 +8077,51 @@ func (sh *strictHandler) CloseAlert(ctx *gin.Context, alertId AlertId, params Cl
 		sh.options.HandlerErrorFunc(ctx, err)
 	} else if validResponse, ok := response.(CloseAlertResponseObject); ok {
 		if err := validResponse.VisitCloseAlertResponse(ctx.Writer); err != nil {
+			sh.options.ResponseErrorHandlerFunc(ctx, err)
+		}
+	} else if response != nil {
+		sh.options.ResponseErrorHandlerFunc(ctx, fmt.Errorf("unexpected response type: %T", response))
+	}
+}
+
+// CommentAlert operation middleware
+func (sh *strictHandler) CommentAlert(ctx *gin.Context, alertId AlertId, params CommentAlertParams) {
+	var request CommentAlertRequestObject
+
+	request.AlertId = alertId
+	request.Params = params
+
+	var body CommentAlertJSONRequestBody
+	var err error
+	// A request validator built on kin-openapi's openapi3filter with
+	// KeepValidatedValue leaves the value it validated on the body. Bind
+	// that value, matching member names exactly, so the handler receives
+	// what was validated instead of a second, case-insensitive decode.
+	if vb, ok := ctx.Request.Body.(interface{ ValidatedValue() any }); !ok || runtime.BindJSONValue(vb.ValidatedValue(), &body) != nil {
+		err = ctx.ShouldBindJSON(&body)
+	} else if binding.Validator != nil {
+		// ShouldBindJSON runs the struct validator after decoding; keep that.
+		err = binding.Validator.ValidateStruct(&body)
+	}
+	if err != nil {
+		sh.options.RequestErrorHandlerFunc(ctx, err)
+		return
+	}
+	request.Body = &body
+
+	handler := func(ctx *gin.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.CommentAlert(ctx, request.(CommentAlertRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "CommentAlert")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		sh.options.HandlerErrorFunc(ctx, err)
+	} else if validResponse, ok := response.(CommentAlertResponseObject); ok {
+		if err := validResponse.VisitCommentAlertResponse(ctx.Writer); err != nil {
 			sh.options.ResponseErrorHandlerFunc(ctx, err)
 		}
 	} else if response != nil {
@@ -7546,6 +8212,78 @@ func (sh *strictHandler) DismissAlert(ctx *gin.Context, alertId AlertId, params 
 		sh.options.HandlerErrorFunc(ctx, err)
 	} else if validResponse, ok := response.(DismissAlertResponseObject); ok {
 		if err := validResponse.VisitDismissAlertResponse(ctx.Writer); err != nil {
+			sh.options.ResponseErrorHandlerFunc(ctx, err)
+		}
+	} else if response != nil {
+		sh.options.ResponseErrorHandlerFunc(ctx, fmt.Errorf("unexpected response type: %T", response))
+	}
+}
+
+// ReopenAlert operation middleware
+func (sh *strictHandler) ReopenAlert(ctx *gin.Context, alertId AlertId, params ReopenAlertParams) {
+	var request ReopenAlertRequestObject
+
+	request.AlertId = alertId
+	request.Params = params
+
+	var body ReopenAlertJSONRequestBody
+	var err error
+	// A request validator built on kin-openapi's openapi3filter with
+	// KeepValidatedValue leaves the value it validated on the body. Bind
+	// that value, matching member names exactly, so the handler receives
+	// what was validated instead of a second, case-insensitive decode.
+	if vb, ok := ctx.Request.Body.(interface{ ValidatedValue() any }); !ok || runtime.BindJSONValue(vb.ValidatedValue(), &body) != nil {
+		err = ctx.ShouldBindJSON(&body)
+	} else if binding.Validator != nil {
+		// ShouldBindJSON runs the struct validator after decoding; keep that.
+		err = binding.Validator.ValidateStruct(&body)
+	}
+	if err != nil {
+		sh.options.RequestErrorHandlerFunc(ctx, err)
+		return
+	}
+	request.Body = &body
+
+	handler := func(ctx *gin.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.ReopenAlert(ctx, request.(ReopenAlertRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "ReopenAlert")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		sh.options.HandlerErrorFunc(ctx, err)
+	} else if validResponse, ok := response.(ReopenAlertResponseObject); ok {
+		if err := validResponse.VisitReopenAlertResponse(ctx.Writer); err != nil {
+			sh.options.ResponseErrorHandlerFunc(ctx, err)
+		}
+	} else if response != nil {
+		sh.options.ResponseErrorHandlerFunc(ctx, fmt.Errorf("unexpected response type: %T", response))
+	}
+}
+
+// ListSimilarAlerts operation middleware
+func (sh *strictHandler) ListSimilarAlerts(ctx *gin.Context, alertId AlertId, params ListSimilarAlertsParams) {
+	var request ListSimilarAlertsRequestObject
+
+	request.AlertId = alertId
+	request.Params = params
+
+	handler := func(ctx *gin.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.ListSimilarAlerts(ctx, request.(ListSimilarAlertsRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "ListSimilarAlerts")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		sh.options.HandlerErrorFunc(ctx, err)
+	} else if validResponse, ok := response.(ListSimilarAlertsResponseObject); ok {
+		if err := validResponse.VisitListSimilarAlertsResponse(ctx.Writer); err != nil {
 			sh.options.ResponseErrorHandlerFunc(ctx, err)
 		}
 	} else if response != nil {

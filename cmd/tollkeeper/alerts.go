@@ -2,9 +2,11 @@ package main
 
 import (
 	"fmt"
+	"io"
 	"net/http"
 	"net/url"
 	"strconv"
+	"strings"
 
 	"github.com/spf13/cobra"
 
@@ -20,23 +22,30 @@ func newAlertsCmd() *cobra.Command {
 		{"acknowledge", "Say that somebody looks at an alert"},
 		{"confirm", "Say that it is abuse"},
 		{"dismiss", "Say that it is no abuse; detection learns that for this key"},
-		{"close", "Close an alert without a verdict"},
+		{"close", "Close an alert"},
+		{"reopen", "Take back what was said about an alert"},
 	} {
 		cmd.AddCommand(alertsChange(r, verb.name, verb.short))
 	}
+	cmd.AddCommand(
+		alertsSay(r, "assign ID PERSON", "Say who looks into an alert; nobody, with an empty name", "assignee"),
+		alertsSay(r, "comment ID TEXT", "Add a remark to the timeline of an alert", "text"),
+	)
 	return cmd
 }
 
 func alertsList(r *remote) *cobra.Command {
-	var status, key string
+	var status, key, assignee, text string
 	var limit int
 	cmd := &cobra.Command{Use: "list", Short: "List alerts, the newest first", Args: cobra.NoArgs}
 	cmd.Flags().StringVar(&status, "status", "", "only alerts in this state: open, acknowledged, confirmed, dismissed or closed")
 	cmd.Flags().StringVar(&key, "key", "", "only alerts about this key")
+	cmd.Flags().StringVar(&assignee, "assignee", "", "only alerts that this person looks into")
+	cmd.Flags().StringVar(&text, "search", "", "only alerts with this in their title, sentence or key id")
 	cmd.Flags().IntVar(&limit, "limit", 50, "how many, at most 200")
 	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
 		var page gen.AlertPage
-		path := "/v1/alerts" + query("status", status, "key_id", key, "limit", strconv.Itoa(limit))
+		path := "/v1/alerts" + query("status", status, "key_id", key, "assignee", assignee, "q", text, "limit", strconv.Itoa(limit))
 		if printed, err := r.call(cmd, http.MethodGet, path, nil, &page); err != nil || printed {
 			return err
 		}
@@ -52,22 +61,105 @@ func alertsList(r *remote) *cobra.Command {
 
 func alertsShow(r *remote) *cobra.Command {
 	return &cobra.Command{
-		Use: "show ID", Short: "Show one alert with its evidence", Args: cobra.ExactArgs(1),
+		Use: "show ID", Short: "Show one alert: why, what happened, and what became of similar ones", Args: cobra.ExactArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			var a gen.Alert
-			if printed, err := r.call(cmd, http.MethodGet, "/v1/alerts/"+url.PathEscape(args[0]), nil, &a); err != nil || printed {
+			path := "/v1/alerts/" + url.PathEscape(args[0])
+			if printed, err := r.call(cmd, http.MethodGet, path, nil, &a); err != nil || printed {
 				return err
 			}
-			w := cmd.OutOrStdout()
-			fmt.Fprintf(w, "%s  %s, %s, %s\n%s\n\n", a.Id, a.Severity, a.Status, a.Action, a.Sentence)
-			return table(w, func(row func(...any)) {
-				row("FAMILY", "OBSERVED", "EXPECTED", "P-VALUE", "FINDING")
-				for _, e := range a.Evidence {
-					row(e.Family, number(e.Observed), number(e.Expected), number(e.PValue), e.Sentence)
-				}
-			})
+			var line gen.Timeline
+			if _, err := r.call(cmd, http.MethodGet, path+"/timeline", nil, &line); err != nil {
+				return err
+			}
+			var similar gen.SimilarAlerts
+			if _, err := r.call(cmd, http.MethodGet, path+"/similar?limit=5", nil, &similar); err != nil {
+				return err
+			}
+			return printAlert(cmd.OutOrStdout(), &a, line.Items, similar.Items)
 		},
 	}
+}
+
+func printAlert(w io.Writer, a *gen.Alert, line []gen.TimelineEntry, similar []gen.SimilarAlert) error {
+	fmt.Fprintf(w, "%s  %s, %s, %s\nkey %s\n%s\n", a.Id, a.Severity, a.Status, a.Action, a.KeyId, a.Sentence)
+	if who := clientOf(&a.Client); who != "" {
+		fmt.Fprintf(w, "by %s\n", who)
+	}
+	if a.Assignee != "" {
+		fmt.Fprintf(w, "assigned to %s\n", a.Assignee)
+	}
+	if a.Feedback != "" {
+		fmt.Fprintf(w, "%s by %s: %s\n", a.Verdict, a.FeedbackBy, a.Feedback)
+	}
+	tables := []struct {
+		title string
+		rows  func(row func(...any))
+	}{
+		{"", func(row func(...any)) {
+			row("FAMILY", "OBSERVED", "EXPECTED", "P-VALUE", "FINDING")
+			for _, e := range a.Evidence {
+				row(e.Family, number(e.Observed), band(&e), number(e.PValue), e.Sentence)
+			}
+		}},
+		{"Examples", func(row func(...any)) {
+			for _, e := range a.Examples {
+				row(e.At, e.Method, e.Path, e.Status, e.ClientIp, e.Country, e.Agent)
+			}
+		}},
+		{"Timeline", func(row func(...any)) {
+			for _, e := range line {
+				row(e.At, e.Kind, e.Actor, e.Text)
+			}
+		}},
+		{"Similar alerts", func(row func(...any)) {
+			for _, s := range similar {
+				row(s.Alert.Id, s.Alert.OpenedAt, s.Alert.KeyId, s.Alert.Status, s.Alert.Feedback, strings.Join(s.Because, ", "))
+			}
+		}},
+	}
+	for _, t := range tables {
+		if t.title == "Examples" && len(a.Examples) == 0 || t.title == "Similar alerts" && len(similar) == 0 {
+			continue
+		}
+		fmt.Fprintf(w, "\n%s", t.title)
+		if t.title != "" {
+			fmt.Fprintln(w)
+		}
+		if err := table(w, t.rows); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// clientOf names the client behind an alert.
+func clientOf(c *gen.Client) string {
+	var parts []string
+	if c.Agent != "" {
+		parts = append(parts, c.Agent)
+	}
+	switch {
+	case c.Asn != 0:
+		parts = append(parts, "AS"+strconv.FormatInt(c.Asn, 10))
+	case c.Network != "":
+		parts = append(parts, c.Network)
+	}
+	if c.Country != "" {
+		parts = append(parts, c.Country)
+	}
+	if len(c.Addresses) > 0 {
+		parts = append(parts, strings.Join(c.Addresses[:min(3, len(c.Addresses))], " "))
+	}
+	return strings.Join(parts, ", ")
+}
+
+// band is what was expected, with the ends of the band of undisturbed values.
+func band(e *gen.Evidence) string {
+	if e.Low == nil || e.High == nil {
+		return number(e.Expected)
+	}
+	return fmt.Sprintf("%s (%s to %s)", number(e.Expected), number(e.Low), number(e.High))
 }
 
 func number(x *float64) string {
@@ -97,4 +189,20 @@ func alertsChange(r *remote, verb, short string) *cobra.Command {
 		return nil
 	}
 	return cmd
+}
+
+// alertsSay sends one word or sentence about an alert.
+func alertsSay(r *remote, use, short, field string) *cobra.Command {
+	return &cobra.Command{
+		Use: use, Short: short, Args: cobra.ExactArgs(2),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			verb, _, _ := strings.Cut(use, " ")
+			var a gen.Alert
+			if printed, err := r.call(cmd, http.MethodPost, "/v1/alerts/"+url.PathEscape(args[0])+"/"+verb, map[string]any{field: args[1]}, &a); err != nil || printed {
+				return err
+			}
+			fmt.Fprintf(cmd.OutOrStdout(), "%s is noted\n", a.Id)
+			return nil
+		},
+	}
 }

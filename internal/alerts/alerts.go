@@ -89,11 +89,13 @@ type Alert struct {
 	Assignee   string
 	Feedback   string // the reason given with confirm or dismiss
 	FeedbackBy string
+	Verdict    Status // Confirmed or Dismissed; "" without one. It stays when the alert is closed.
 
 	OpenedAt  time.Time
 	UpdatedAt time.Time
 	ClosedAt  time.Time // when it was confirmed, dismissed or closed; zero while it is not
 	EventTime time.Time // of the newest finding, by the access log's clock
+	EndedAt   time.Time // when detection found the episode to be over, by the same clock; zero while it goes on
 	Version   int64
 	Seq       int64 // place of the last change among all changes of all alerts
 }
@@ -103,7 +105,7 @@ type Event struct {
 	N       int64
 	At      time.Time
 	Actor   string
-	Kind    string // opened, finding, action, acknowledged, confirmed, dismissed, closed, reopened, assigned, comment
+	Kind    string // opened, finding, action, ended, acknowledged, confirmed, dismissed, closed, reopened, assigned, comment
 	Text    string
 	Details json.RawMessage
 }
@@ -123,6 +125,7 @@ type Finding struct {
 	Actor     json.RawMessage
 	EventTime time.Time
 	By        string // detector:<id>
+	Ended     bool   // nothing more was found: the episode is over. It ends the timeline, and opens and joins nothing.
 
 	// What similar alerts are found by.
 	ASNs     []uint32
@@ -206,7 +209,8 @@ type Raised struct {
 	Duplicate bool // told before: nothing was changed
 }
 
-// Raise joins a finding to its alert, or opens one.
+// Raise joins a finding to its alert, or opens one. The end of an episode whose alert is closed changes nothing: the alert
+// that is returned is then the zero one.
 func (s *Store) Raise(ctx context.Context, f Finding) (Raised, error) {
 	if err := f.check(); err != nil {
 		return Raised{}, err
@@ -229,13 +233,19 @@ func (s *Store) Raise(ctx context.Context, f Finding) (Raised, error) {
 		}
 		a, err := one(ctx, tx, ` WHERE key_id = $1 AND episode = $2 AND status <> 'closed'`, f.KeyID, f.Episode)
 		switch {
+		case errors.Is(err, ErrNotFound) && f.Ended: // of an alert that people have closed
+			kind = ""
+			return nil
 		case errors.Is(err, ErrNotFound):
 			a, kind, out.Opened = f.open(now), "opened", true
 		case err != nil:
 			return err
 		}
 		before := a.Status
-		if kind == "finding" && f.join(&a) {
+		switch {
+		case f.Ended:
+			kind, a.EndedAt = "ended", f.EventTime
+		case kind == "finding" && f.join(&a):
 			kind, out.Opened = "reopened", true
 		}
 		a.UpdatedAt, a.Seq, a.Version = now, seq, a.Version+1
@@ -261,7 +271,7 @@ func (s *Store) Raise(ctx context.Context, f Finding) (Raised, error) {
 	if err != nil {
 		return Raised{}, fmt.Errorf("raise alert for %s: %w", f.KeyID, err)
 	}
-	if !out.Duplicate {
+	if !out.Duplicate && kind != "" {
 		s.hub.Publish(Change{Kind: kind, Alert: out.Alert})
 	}
 	return out, nil
@@ -279,6 +289,7 @@ func (f *Finding) open(now time.Time) Alert {
 func (f *Finding) join(a *Alert) (reopened bool) {
 	worse := f.Severity.rank() > a.Severity.rank()
 	a.Findings++
+	a.EndedAt = time.Time{}
 	if worse {
 		a.Severity = f.Severity
 	}

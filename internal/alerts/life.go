@@ -8,6 +8,8 @@ import (
 	"slices"
 	"strings"
 	"time"
+
+	"github.com/tollkeeper/tollkeeper/internal/sqlstore"
 )
 
 // change alters one alert in a transaction. fn returns the event for the timeline, or one with an empty kind when there is
@@ -72,7 +74,7 @@ func (s *Store) settle(ctx context.Context, id string, by By, to Status, from ..
 		a.Status = to
 		switch to {
 		case Confirmed, Dismissed:
-			a.Feedback, a.FeedbackBy, a.ClosedAt = text(by.Reason, maxTextBytes), by.Actor, now
+			a.Feedback, a.FeedbackBy, a.ClosedAt, a.Verdict = text(by.Reason, maxTextBytes), by.Actor, now, to
 		case Closed:
 			if a.ClosedAt.IsZero() {
 				a.ClosedAt = now
@@ -96,6 +98,22 @@ func (s *Store) Confirm(ctx context.Context, id string, by By) (Alert, error) {
 // Dismiss says that it was not abuse; whoever calls it reinstates the key, see keys.Store.Reinstate.
 func (s *Store) Dismiss(ctx context.Context, id string, by By) (Alert, error) {
 	return s.settle(ctx, id, by, Dismissed, Open, Acknowledged, Confirmed)
+}
+
+// Reopen takes back whatever was said about an alert, the verdict included. An episode that has another alert by now keeps
+// that one: ErrState.
+func (s *Store) Reopen(ctx context.Context, id string, by By) (Alert, error) {
+	a, err := s.change(ctx, id, by, func(a *Alert, _ time.Time) (Event, error) {
+		if a.Status == Open {
+			return Event{}, nil
+		}
+		a.Status, a.ClosedAt, a.Feedback, a.FeedbackBy, a.Verdict = Open, time.Time{}, "", "", ""
+		return Event{Kind: "reopened", Text: text(by.Reason, maxTextBytes)}, nil
+	})
+	if sqlstore.IsUnique(err) {
+		return a, fmt.Errorf("alert %s: its episode has a newer alert, see the key's alerts: %w", id, ErrState)
+	}
+	return a, err
 }
 
 // Close ends an alert, with or without a verdict: the next finding opens a new one.

@@ -15,6 +15,7 @@ import (
 // Filter selects alerts; zero fields select all.
 type Filter struct {
 	Statuses     []Status
+	Judged       bool // only those with a verdict, closed ones included
 	MinSeverity  Severity
 	KeyID        string
 	AccountID    string
@@ -97,6 +98,9 @@ func (f *Filter) where() (sqlstore.Where, error) {
 		}
 	}
 	w.AnyOf("status", statuses)
+	if f.Judged {
+		w.And("verdict <> ''")
+	}
 	if f.MinSeverity != "" {
 		if f.MinSeverity.rank() == 0 {
 			return w, fmt.Errorf("severity: %q is none of low, medium, high, critical: %w", f.MinSeverity, ErrInput)

@@ -276,7 +276,7 @@ func (e *enforcer) finding(d detect.Decision, action detect.Action, account stri
 	f := alerts.Finding{
 		ID: findingID(&d), KeyID: d.KeyID, AccountID: account,
 		Episode: d.EpisodeID, Severity: severityOf(d.Wanted, action), Title: title(d), Sentence: d.Reason, PolicyID: d.PolicyID,
-		Evidence: evidenceJSON, Actor: actorJSON, EventTime: at, By: detectorActor, Families: families, Action: alerts.Observe,
+		Evidence: evidenceJSON, Actor: actorJSON, EventTime: at, By: detectorActor, Families: families, Action: alerts.Observe, Ended: d.Phase == detect.PhaseEnded,
 	}
 	if action >= detect.ActionFlag {
 		f.Action = alerts.Flag

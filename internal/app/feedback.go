@@ -2,6 +2,7 @@ package app
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"os"
 	"time"
@@ -10,10 +11,13 @@ import (
 	"github.com/tollkeeper/tollkeeper/internal/alerts"
 )
 
-// verdictOf translates an alert's status; ok is false for one that says nothing about abuse.
+// verdictOf translates what people said about an alert; ok is false when nobody said that it was or was no abuse.
 func verdictOf(a *alerts.Alert) (fb detect.Feedback, ok bool) {
 	fb = detect.Feedback{KeyID: a.KeyID, EpisodeID: a.Episode, TimeMillis: a.ClosedAt.UnixMilli()}
-	switch a.Status {
+	if err := json.Unmarshal(a.Actor, &fb.Actor); err != nil {
+		fb.Actor = detect.Actor{} // an alert of another making: the episode alone tells
+	}
+	switch a.Verdict {
 	case alerts.Confirmed:
 		fb.Verdict = detect.Confirmed
 	case alerts.Dismissed:
@@ -24,10 +28,27 @@ func verdictOf(a *alerts.Alert) (fb detect.Feedback, ok bool) {
 	return fb, true
 }
 
+// teach brings a verdict to the engine that watches its key. An engine that has not met the key yet learns it with the key's
+// history.
+func (d *detection) teach(fb detect.Feedback, alertID string) {
+	for _, w := range d.all() {
+		w.mu.Lock()
+		if _, met := w.known[fb.KeyID]; !met && w.history {
+			w.taught[fb.KeyID] = append(w.taught[fb.KeyID], fb)
+		}
+		err := w.engine.Feedback(fb)
+		w.mu.Unlock()
+		if err == nil {
+			d.log.Info("detection learnt a verdict", "key", fb.KeyID, "alert", alertID, "dismissed", fb.Verdict == detect.Dismissed)
+		}
+	}
+}
+
 // learn brings people's verdicts to the engines as they are given, here or by another process, until ctx ends.
 func (d *detection) learn(ctx context.Context) error {
 	sub := d.alerts.Subscribe(1024)
 	defer sub.Close()
+	learnt := map[string]int64{} // by alert, when the verdict was given: a comment on the alert is not a second verdict
 	for {
 		select {
 		case <-ctx.Done():
@@ -40,17 +61,15 @@ func (d *detection) learn(ctx context.Context) error {
 				continue // a verdict that is missed here is learnt when the partition next starts
 			}
 			fb, ok := verdictOf(&e.Value.Alert)
-			if !ok {
+			id := e.Value.Alert.ID
+			if !ok || learnt[id] == fb.TimeMillis {
 				continue
 			}
-			for _, w := range d.all() {
-				w.mu.Lock()
-				err := w.engine.Feedback(fb)
-				w.mu.Unlock()
-				if err == nil {
-					d.log.Info("detection learnt a verdict", "key", fb.KeyID, "alert", e.Value.Alert.ID, "verdict", string(e.Value.Alert.Status))
-				}
+			if len(learnt) >= 10_000 {
+				clear(learnt)
 			}
+			learnt[id] = fb.TimeMillis
+			d.teach(fb, id)
 		}
 	}
 }
@@ -58,9 +77,7 @@ func (d *detection) learn(ctx context.Context) error {
 // verdicts reads those of the time that history covers, by key.
 func (d *detection) verdicts(ctx context.Context) (map[string][]detect.Feedback, error) {
 	out := map[string][]detect.Feedback{}
-	f := alerts.Filter{
-		Statuses: []alerts.Status{alerts.Confirmed, alerts.Dismissed}, Since: d.now().AddDate(0, 0, -historyDays), Limit: 200,
-	}
+	f := alerts.Filter{Judged: true, Since: d.now().AddDate(0, 0, -historyDays), Limit: 200}
 	for {
 		list, next, err := d.alerts.List(ctx, f)
 		if err != nil {

@@ -1,8 +1,8 @@
 import { useState } from "react";
-import { post, type Alert, type Key, type Timeline } from "./api";
+import { post, type Alert, type Key, type SimilarAlerts, type Timeline } from "./api";
 import type { Question } from "./ask";
 import { Client, EvidenceList, Examples } from "./evidence";
-import { actor, ago, clock } from "./format";
+import { actor, ago, clock, moment } from "./format";
 import { useResource, type Resource } from "./live";
 
 const done: Record<Alert["action"], string> = {
@@ -72,6 +72,7 @@ function Card({ alert: a, keyed, now, open, toggle, ask, mayAct }: { alert: Aler
 
 function Detail({ alert: a, keyed, ask, mayAct, settled }: { alert: Alert; keyed: Key | undefined; ask: (q: Question) => void; mayAct: boolean; settled: boolean }) {
   const timeline = useResource<Timeline>(`/v1/alerts/${a.id}/timeline`, 5000);
+  const similar = useResource<SimilarAlerts>(`/v1/alerts/${a.id}/similar?limit=3`, 60_000);
   return (
     <div className="detail">
       <EvidenceList list={a.evidence} />
@@ -89,9 +90,21 @@ function Detail({ alert: a, keyed, ask, mayAct, settled }: { alert: Alert; keyed
           ))}
         </ol>
       )}
+      {similar.data && similar.data.items.length > 0 && (
+        <ul className="similar" aria-label="Similar alerts">
+          {similar.data.items.map(({ alert, because }) => (
+            <li key={alert.id}>
+              <b>{alert.verdict ?? alert.status}</b> {moment(alert.opened_at)}, {because.join(", ")}
+              {alert.feedback && <span className="muted"> “{alert.feedback}”</span>}
+            </li>
+          ))}
+        </ul>
+      )}
       {a.feedback && <p className="feedback">{a.status}: “{a.feedback}” <span className="muted">{actor(a.feedback_by)}</span></p>}
       {mayAct && (
         <div className="actions">
+          <button onClick={() => ask(comment(a))}>Comment</button>
+          {settled && <button onClick={() => ask(takeBack(a))}>Reopen</button>}
           {keyed && keyed.status === "active" && <button className="danger" onClick={() => ask(suspend(keyed, a.id))}>Suspend key</button>}
           {keyed && keyed.status === "suspended" && <button onClick={() => ask(reinstate(keyed))}>Reinstate key</button>}
           {!settled && <button className="primary" onClick={() => ask(verdict(a, "confirm"))}>Confirm abuse</button>}
@@ -117,6 +130,22 @@ export const reinstate = (k: Key): Question => ({
   button: "Reinstate",
   reason: "The customer changed the key's use",
   act: (reason) => post(`/v1/keys/${k.id}/reinstate`, { reason }),
+});
+
+const takeBack = (a: Alert): Question => ({
+  title: "Open the alert again?",
+  text: `What was said about it (${a.verdict ?? a.status}) is taken back. The key stays as it is.`,
+  button: "Reopen",
+  reason: "New facts",
+  act: (reason) => post(`/v1/alerts/${a.id}/reopen`, { reason }),
+});
+
+const comment = (a: Alert): Question => ({
+  title: "Comment on the alert",
+  text: "It is added to the timeline; customers do not see it.",
+  button: "Comment",
+  reason: "",
+  act: (text) => post(`/v1/alerts/${a.id}/comment`, { text }),
 });
 
 function verdict(a: Alert, which: "confirm" | "dismiss"): Question {

@@ -371,8 +371,97 @@ export interface paths {
         };
         get?: never;
         put?: never;
-        /** Close without a verdict */
+        /**
+         * Close an alert
+         * @description Without a verdict, or with the one that was given before. A further finding opens a new alert.
+         */
         post: operations["CloseAlert"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/alerts/{alert_id}/reopen": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description Id of the alert. */
+                alert_id: components["parameters"]["AlertId"];
+            };
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Take back what was said
+         * @description Undoes acknowledge, confirm, dismiss and close. What detection learnt from a dismissal it forgets when it next reads the key's history. An episode that has a newer alert keeps that one.
+         */
+        post: operations["ReopenAlert"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/alerts/{alert_id}/assign": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description Id of the alert. */
+                alert_id: components["parameters"]["AlertId"];
+            };
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Say who looks into it */
+        post: operations["AssignAlert"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/alerts/{alert_id}/comment": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description Id of the alert. */
+                alert_id: components["parameters"]["AlertId"];
+            };
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Add a remark to the timeline */
+        post: operations["CommentAlert"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/alerts/{alert_id}/similar": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description Id of the alert. */
+                alert_id: components["parameters"]["AlertId"];
+            };
+            cookie?: never;
+        };
+        /**
+         * Alerts that have something in common with this one
+         * @description The same key, the same network or client, or several families of evidence in common; what has most in common comes first. What became of them says what to think of this one.
+         */
+        get: operations["ListSimilarAlerts"];
+        put?: never;
+        post?: never;
         delete?: never;
         options?: never;
         head?: never;
@@ -1272,6 +1361,11 @@ export interface components {
             /** @description The reason given with confirm or dismiss. */
             feedback?: string;
             feedback_by?: string;
+            /**
+             * @description What people found it to be; it stays when the alert is closed.
+             * @enum {string}
+             */
+            verdict?: "confirmed" | "dismissed";
             /** Format: int64 */
             version: number;
             /** Format: date-time */
@@ -1285,6 +1379,11 @@ export interface components {
              * @description Time of the newest finding, by the access log's clock.
              */
             event_time?: string;
+            /**
+             * Format: date-time
+             * @description When detection found the episode to be over; absent while it goes on.
+             */
+            ended_at?: string;
         };
         AlertPage: {
             items: components["schemas"]["Alert"][];
@@ -1292,6 +1391,33 @@ export interface components {
         };
         VerdictRequest: {
             reason?: components["schemas"]["Reason"];
+        };
+        AssignRequest: {
+            /**
+             * @description Who; nobody when it is empty.
+             * @example user:ada
+             */
+            assignee: string;
+            reason?: components["schemas"]["Reason"];
+        };
+        CommentRequest: {
+            text: string;
+        };
+        SimilarAlerts: {
+            items: {
+                alert: components["schemas"]["Alert"];
+                /**
+                 * Format: int32
+                 * @description How much they have in common.
+                 */
+                score: number;
+                /**
+                 * @example [
+                 *       "network AS64500"
+                 *     ]
+                 */
+                because: string[];
+            }[];
         };
         DismissRequest: {
             reason: components["schemas"]["Reason"];
@@ -2330,6 +2456,10 @@ export interface operations {
                 status?: components["schemas"]["AlertStatus"];
                 /** @description Only alerts of this severity and worse ones. */
                 severity?: components["schemas"]["Severity"];
+                /** @description Only alerts that this person looks into. */
+                assignee?: string;
+                /** @description Only alerts with this in their title, sentence or key id. */
+                q?: string;
             };
             header?: never;
             path?: never;
@@ -2477,6 +2607,105 @@ export interface operations {
             200: components["responses"]["Alert"];
             404: components["responses"]["NotFound"];
             409: components["responses"]["Conflict"];
+            default: components["responses"]["Problem"];
+        };
+    };
+    ReopenAlert: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description Makes a repeat safe; see the introduction. */
+                "Idempotency-Key"?: components["parameters"]["IdempotencyKey"];
+            };
+            path: {
+                /** @description Id of the alert. */
+                alert_id: components["parameters"]["AlertId"];
+            };
+            cookie?: never;
+        };
+        requestBody: components["requestBodies"]["Verdict"];
+        responses: {
+            200: components["responses"]["Alert"];
+            404: components["responses"]["NotFound"];
+            409: components["responses"]["Conflict"];
+            default: components["responses"]["Problem"];
+        };
+    };
+    AssignAlert: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description Makes a repeat safe; see the introduction. */
+                "Idempotency-Key"?: components["parameters"]["IdempotencyKey"];
+            };
+            path: {
+                /** @description Id of the alert. */
+                alert_id: components["parameters"]["AlertId"];
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["AssignRequest"];
+            };
+        };
+        responses: {
+            200: components["responses"]["Alert"];
+            404: components["responses"]["NotFound"];
+            409: components["responses"]["Conflict"];
+            default: components["responses"]["Problem"];
+        };
+    };
+    CommentAlert: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description Makes a repeat safe; see the introduction. */
+                "Idempotency-Key"?: components["parameters"]["IdempotencyKey"];
+            };
+            path: {
+                /** @description Id of the alert. */
+                alert_id: components["parameters"]["AlertId"];
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["CommentRequest"];
+            };
+        };
+        responses: {
+            200: components["responses"]["Alert"];
+            404: components["responses"]["NotFound"];
+            409: components["responses"]["Conflict"];
+            default: components["responses"]["Problem"];
+        };
+    };
+    ListSimilarAlerts: {
+        parameters: {
+            query?: {
+                /** @description How many at most. */
+                limit?: number;
+            };
+            header?: never;
+            path: {
+                /** @description Id of the alert. */
+                alert_id: components["parameters"]["AlertId"];
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The most similar first. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["SimilarAlerts"];
+                };
+            };
+            404: components["responses"]["NotFound"];
             default: components["responses"]["Problem"];
         };
     };

@@ -5,6 +5,7 @@ export type Alert = components["schemas"]["Alert"];
 export type Evidence = components["schemas"]["Evidence"];
 export type Key = components["schemas"]["Key"];
 export type KeyStatus = components["schemas"]["KeyStatus"];
+export type SimilarAlerts = components["schemas"]["SimilarAlerts"];
 export type Stats = components["schemas"]["Stats"];
 export type Session = components["schemas"]["Session"];
 export type Timeline = components["schemas"]["Timeline"];
