@@ -180,6 +180,8 @@ func (x *machine) rotate(t *rapid.T) {
 		if end := now.Add(grace); m.endsAt.IsZero() || end.Before(m.endsAt) {
 			m.endsAt = end
 		}
+	} else {
+		m.until = time.Time{} // who replaced a suspended key wants no end of its suspension
 	}
 }
 

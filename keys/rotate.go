@@ -22,7 +22,7 @@ type Rotated struct {
 
 // Rotate makes a new key with the configuration of an old one, which goes on working for grace, or stops at once when that
 // is 0. A suspended key may be rotated, the way out for a customer whose key was stolen: the new one is active, the old one
-// stays suspended and gets no grace. Quarantines and throttles are not carried over: the thief does not have the new key. A key can be
+// gets no grace and stays suspended, from now on without end, so that the thief's copy does not come back. Quarantines and throttles are not carried over: the thief does not have the new key. A key can be
 // rotated once; errors are ErrNotFound, ErrVersion, [*InputError], [*StateError].
 func (s *Store) Rotate(ctx context.Context, id string, grace time.Duration, by By) (Rotated, error) {
 	if err := by.check(); err != nil {
@@ -60,9 +60,11 @@ func (s *Store) Rotate(ctx context.Context, id string, grace time.Duration, by B
 		s.seal(&fresh, secret)
 
 		old.RotatedTo = fresh.ID
-		if old.Status == Active { // a suspended one stays suspended, for the reason that it has
+		if old.Status == Active {
 			old.GraceUntil = now.Add(grace).Truncate(time.Millisecond)
 			old.settle(now) // without grace it is over now
+		} else { // suspended, which it stays, for the reason that it has
+			old.SuspendedUntil = time.Time{}
 		}
 		old.Version, old.Seq, old.UpdatedAt = old.Version+1, seq-1, now
 		if err := saveKey(ctx, tx, &old); err != nil {
