@@ -99,7 +99,9 @@ func final(k *Key, change string) error {
 
 func (k *Key) isFinal() bool { return k.Status == Revoked || k.Status == Expired }
 
-// Update changes a record's description. Errors: ErrNotFound, ErrVersion, [*StateError], [*InputError].
+// Update changes a record's description. An account is given once: use is billed to the account of its key, so a key that
+// went to another would take its past along, out of bills that were issued and into those of a stranger. Errors: ErrNotFound,
+// ErrVersion, [*StateError], [*InputError].
 func (s *Store) Update(ctx context.Context, id string, p Patch, by By) (Key, error) {
 	if err := p.check(s.now()); err != nil {
 		return Key{}, err
@@ -107,6 +109,9 @@ func (s *Store) Update(ctx context.Context, id string, p Patch, by By) (Key, err
 	k, _, err := s.change(ctx, id, "key.update", by, func(k *Key, _ time.Time) (json.RawMessage, error) {
 		if k.isFinal() && p.ExpiresAt != nil {
 			return nil, final(k, "change the expiry of")
+		}
+		if p.AccountID != nil && k.AccountID != "" && *p.AccountID != k.AccountID {
+			return nil, &InputError{"account_id", "the key and what it used belong to " + k.AccountID + " for good: issue a key for the other account"}
 		}
 		var fields []string
 		set(&fields, "name", &k.Name, p.Name)

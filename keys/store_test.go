@@ -221,6 +221,32 @@ func TestUpdateIsGuardedByTheVersion(t *testing.T) {
 	})
 }
 
+func TestAKeyGetsItsAccountOnce(t *testing.T) {
+	each(t, func(t *testing.T, s *keys.Store, c *clock) {
+		ctx := context.Background()
+		v := newVerifier(t, s, keys.VerifierConfig{Bound: never})
+		if _, err := s.EnsureExternal(ctx, []string{"consumer-7"}, ada); err != nil {
+			t.Fatal(err)
+		}
+		acme, globex, none := "acme", "globex", ""
+		if k, err := s.Update(ctx, "consumer-7", keys.Patch{AccountID: &acme}, ada); err != nil || k.AccountID != "acme" {
+			t.Fatalf("a key that the log named gets an account: %+v, %v", k, err)
+		}
+		if _, err := s.GetAccount(ctx, "acme"); err != nil {
+			t.Errorf("the account was not made: %v", err)
+		}
+		for _, to := range []*string{&globex, &none} {
+			_, err := s.Update(ctx, "consumer-7", keys.Patch{AccountID: to}, ada)
+			if e, ok := errors.AsType[*keys.InputError](err); !ok || e.Field != "account_id" || !strings.Contains(err.Error(), "acme") {
+				t.Errorf("moved to %q: %v", *to, err)
+			}
+		}
+		if got := v.Verify(keys.Request{KeyID: "consumer-7"}); got.AccountID != "acme" {
+			t.Errorf("verified: %+v", got)
+		}
+	})
+}
+
 func TestQuarantineDeniesSomeActorsAndDismissingOneAlertLeavesTheOthers(t *testing.T) {
 	each(t, func(t *testing.T, s *keys.Store, c *clock) {
 		ctx := context.Background()

@@ -74,6 +74,9 @@ func (b Keys) PatchKey(ctx context.Context, by api.Change, id string, p gen.KeyP
 	if p.Name != "" {
 		patch.Name = &p.Name
 	}
+	if p.AccountId != "" {
+		patch.AccountID = &p.AccountId
+	}
 	if p.PlanId.IsSpecified() {
 		plan := ""
 		if !p.PlanId.IsNull() {

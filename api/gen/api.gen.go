@@ -1029,6 +1029,8 @@ type KeyPage struct {
 
 // KeyPatch defines model for KeyPatch.
 type KeyPatch struct {
+	// AccountId For a key that has no account yet, such as one that only the access log names. It is given once, and what the key has used goes with it; a key of another account cannot be moved.
+	AccountId    string                       `json:"account_id,omitempty,omitzero"`
 	AllowedCidrs Cidrs                        `json:"allowed_cidrs,omitempty,omitzero"`
 	ExpiresAt    nullable.Nullable[time.Time] `json:"expires_at,omitempty,omitzero"`
 
