@@ -150,11 +150,11 @@ func (b *Broker) applyRetention(wanted bool) {
 func splitAddr(addr string) (host string, port int, err error) {
 	host, p, err := net.SplitHostPort(addr)
 	if err != nil {
-		return "", 0, fmt.Errorf("embedded Kafka address %q is not host:port: %w; set kafka.listen to something like %s", addr, err, DefaultAddr)
+		return "", 0, fmt.Errorf("embedded Kafka address %q is not host:port: %w; set kafka-listen to something like %s", addr, err, DefaultAddr)
 	}
 	n, err := strconv.ParseUint(p, 10, 16)
 	if err != nil {
-		return "", 0, fmt.Errorf("embedded Kafka address %q has no valid port; set kafka.listen to something like %s", addr, DefaultAddr)
+		return "", 0, fmt.Errorf("embedded Kafka address %q has no valid port; set kafka-listen to something like %s", addr, DefaultAddr)
 	}
 	if host == "" {
 		host = "127.0.0.1"
@@ -175,9 +175,9 @@ func checkFree(ctx context.Context, addr string) error {
 func explain(cfg Config, err error) error {
 	switch {
 	case errors.Is(err, syscall.EADDRINUSE):
-		return fmt.Errorf("embedded Kafka cannot listen on %s, the port is in use; stop what uses it, set kafka.listen to another address, or set kafka.brokers to use that Kafka: %w", cfg.Addr, err)
+		return fmt.Errorf("embedded Kafka cannot listen on %s, the port is in use; stop what uses it, set kafka-listen to another address, or set kafka to the address of that Kafka to use it: %w", cfg.Addr, err)
 	case errors.Is(err, syscall.EADDRNOTAVAIL), errors.Is(err, syscall.EACCES) && cfg.Dir == "":
-		return fmt.Errorf("embedded Kafka cannot listen on %s; set kafka.listen to a loopback address such as %s: %w", cfg.Addr, DefaultAddr, err)
+		return fmt.Errorf("embedded Kafka cannot listen on %s; set kafka-listen to a loopback address such as %s: %w", cfg.Addr, DefaultAddr, err)
 	default:
 		return fmt.Errorf("start embedded Kafka on %s with data folder %s: %w", cfg.Addr, cfg.Dir, err)
 	}

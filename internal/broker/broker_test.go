@@ -83,7 +83,7 @@ func TestABusyPortIsNamedTogetherWithTheSetting(t *testing.T) {
 	if err == nil {
 		t.Fatal("started on a port in use")
 	}
-	for _, want := range []string{ln.Addr().String(), "kafka.listen", "in use"} {
+	for _, want := range []string{ln.Addr().String(), "kafka-listen", "in use"} {
 		if !strings.Contains(err.Error(), want) {
 			t.Errorf("error %q does not name %q", err, want)
 		}
@@ -100,7 +100,7 @@ func TestASecondBrokerOnTheSameFolderIsRefused(t *testing.T) {
 
 func TestBadAddressesAreRefused(t *testing.T) {
 	for _, addr := range []string{"127.0.0.1", "127.0.0.1:x", "127.0.0.1:70000"} {
-		if _, err := Start(t.Context(), Config{Dir: t.TempDir(), Addr: addr}); err == nil || !strings.Contains(err.Error(), "kafka.listen") {
+		if _, err := Start(t.Context(), Config{Dir: t.TempDir(), Addr: addr}); err == nil || !strings.Contains(err.Error(), "kafka-listen") {
 			t.Errorf("Start(%q) = %v, want an error naming the setting", addr, err)
 		}
 	}

@@ -22,7 +22,7 @@ func EnsureTopics(ctx context.Context, brokers []string, topics map[string]int) 
 	req := &kafka.CreateTopicsRequest{}
 	for name, partitions := range topics {
 		if partitions < 1 {
-			return fmt.Errorf("topic %s needs at least one partition, not %d; set kafka.partitions", name, partitions)
+			return fmt.Errorf("topic %s needs at least one partition, not %d; set kafka-partitions", name, partitions)
 		}
 		// -1: the cluster's default.replication.factor, so that a three-node cluster gets its replicas without a setting.
 		req.Topics = append(req.Topics, kafka.TopicConfig{Topic: name, NumPartitions: partitions, ReplicationFactor: -1})
