@@ -2,6 +2,7 @@ package main
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -30,7 +31,7 @@ func (r *remote) flags(cmd *cobra.Command) {
 	f := cmd.PersistentFlags()
 	f.StringVar(&r.data, "data", config.Default().Data, "data folder of the server on this machine")
 	f.StringVar(&r.server, "server", "", "address of a server elsewhere, such as https://tollkeeper.example")
-	f.StringVar(&r.token, "token", "", "API token for --server; also from TOLLKEEPER_TOKEN")
+	f.StringVar(&r.token, "token", "", "API token; for --server also from TOLLKEEPER_TOKEN")
 	f.BoolVar(&r.asJSON, "json", false, "print the API's JSON")
 }
 
@@ -54,18 +55,29 @@ func (r *remote) call(cmd *cobra.Command, method, path string, in, out any) (pri
 	return false, nil
 }
 
-func (r *remote) ask(ctx context.Context, method, path string, in any) ([]byte, error) {
-	c := app.Client{URL: r.server, Token: r.token}
-	if c.Token == "" {
-		c.Token = os.Getenv("TOLLKEEPER_TOKEN")
-	}
-	if c.URL == "" {
-		var err error
-		if c, err = app.ReadClient(r.data); err != nil {
-			return nil, err
+// client says where the server is and with which token to come.
+func (r *remote) client() (app.Client, error) {
+	if r.server == "" {
+		c, err := app.ReadClient(r.data)
+		if r.token != "" {
+			c.Token = r.token
 		}
-	} else if c.Token == "" {
-		return nil, errors.New("token: --server needs an API token; give it with --token or TOLLKEEPER_TOKEN")
+		return c, err
+	}
+	if u, err := url.Parse(r.server); err != nil || u.Host == "" || (u.Scheme != "http" && u.Scheme != "https") {
+		return app.Client{}, fmt.Errorf("server: %q is not an address with http:// or https://, such as http://localhost:8080", r.server)
+	}
+	c := app.Client{URL: r.server, Token: cmp.Or(r.token, os.Getenv("TOLLKEEPER_TOKEN"))}
+	if c.Token == "" {
+		return c, errors.New("token: --server needs an API token; give it with --token or TOLLKEEPER_TOKEN")
+	}
+	return c, nil
+}
+
+func (r *remote) ask(ctx context.Context, method, path string, in any) ([]byte, error) {
+	c, err := r.client()
+	if err != nil {
+		return nil, err
 	}
 	var body io.Reader = http.NoBody
 	if in != nil {
@@ -79,7 +91,7 @@ func (r *remote) ask(ctx context.Context, method, path string, in any) ([]byte, 
 	defer cancel()
 	req, err := http.NewRequestWithContext(ctx, method, strings.TrimSuffix(c.URL, "/")+path, body)
 	if err != nil {
-		return nil, fmt.Errorf("server: %q is not an address", c.URL)
+		return nil, fmt.Errorf("ask %s: %w", c.URL, err)
 	}
 	req.Header.Set("Authorization", "Bearer "+c.Token)
 	if in != nil {

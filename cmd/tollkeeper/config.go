@@ -2,8 +2,15 @@ package main
 
 import (
 	"fmt"
+	"os"
+	"strings"
 
 	"github.com/spf13/cobra"
+
+	"github.com/tollkeeper/tollkeeper/detect"
+	"github.com/tollkeeper/tollkeeper/ingest/accesslog"
+	"github.com/tollkeeper/tollkeeper/ingest/enrich"
+	"github.com/tollkeeper/tollkeeper/internal/config"
 )
 
 func newConfigCmd() *cobra.Command {
@@ -13,8 +20,12 @@ func newConfigCmd() *cobra.Command {
 	}
 	load := settings(check)
 	check.RunE = func(cmd *cobra.Command, _ []string) error {
-		if _, err := load(); err != nil {
+		c, err := load()
+		if err != nil {
 			return err
+		}
+		if problems := checkFiles(c); len(problems) > 0 {
+			return &config.Error{Problems: problems}
 		}
 		fmt.Fprintln(cmd.OutOrStdout(), "the settings are valid")
 		return nil
@@ -33,4 +44,44 @@ func newConfigCmd() *cobra.Command {
 	}
 	cmd.AddCommand(check, show)
 	return cmd
+}
+
+// checkFiles reads every file that the settings name, as a start would.
+func checkFiles(c config.Config) []config.Problem {
+	var problems []config.Problem
+	check := func(setting string, err error) {
+		if err != nil {
+			problems = append(problems, config.Problem{Setting: setting, Text: strings.TrimSpace(err.Error())})
+		}
+	}
+	nobody, err := accesslog.NewHMACResolver(make([]byte, 32)) // no line is read here, so no key is hashed
+	options := accesslog.Options{TrustedHops: c.TrustedHops, Keys: nobody}
+	if err == nil && c.Mapping != "" {
+		options.Mapping, err = accesslog.LoadMapping(c.Mapping)
+		check("mapping", err)
+	}
+	if err == nil {
+		_, err = accesslog.New(c.Format, options)
+		check("format", err)
+	}
+	if c.Policy != "" {
+		raw, err := os.ReadFile(c.Policy)
+		if err == nil {
+			_, err = detect.ParsePolicies(raw)
+		}
+		check("policy", err)
+	}
+	if c.CountryFile != "" {
+		_, err := enrich.New(enrich.Config{CountryFiles: []string{c.CountryFile}})
+		check("country-file", err)
+	}
+	if c.NetworkFile != "" {
+		_, err := enrich.New(enrich.Config{ASNFiles: []string{c.NetworkFile}})
+		check("network-file", err)
+	}
+	if c.ClickHouse == "" && c.ClickHouseLibrary != "" {
+		_, err := os.Stat(c.ClickHouseLibrary)
+		check("clickhouse-library", err)
+	}
+	return problems
 }

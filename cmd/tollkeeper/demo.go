@@ -10,6 +10,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/tollkeeper/tollkeeper/internal/app"
+	"github.com/tollkeeper/tollkeeper/internal/config"
 	"github.com/tollkeeper/tollkeeper/internal/demo"
 )
 
@@ -21,7 +22,7 @@ func newDemoCmd() *cobra.Command {
 		Long: "Start everything embedded with thirty simulated customers and two weeks of history. After a while one key is stolen;\n" +
 			"the terminal tells what happens. The state is kept in the data folder, so that a second start is quick.",
 	}
-	load := settings(cmd)
+	load := settings(cmd, quiet, func(c *config.Config) { c.Data = "data/demo" })
 	cmd.Flags().BoolVar(&once, "once", false, "end after the thief was refused; exit 1 when nothing was suspended in time")
 	cmd.Flags().DurationVar(&theftAfter, "theft-after", 20*time.Second, "how long after the start of live traffic the key is stolen")
 	cmd.Flags().DurationVar(&within, "within", 3*time.Minute, "with --once: how long the suspension may take")
@@ -30,11 +31,8 @@ func newDemoCmd() *cobra.Command {
 		if err != nil {
 			return err
 		}
-		if !cmd.Flags().Changed("data") {
-			c.Data = "data/demo"
-		}
-		if !cmd.Flags().Changed("log-level") {
-			c.LogLevel = "warn"
+		if len(c.Topics) == 0 {
+			return errors.New("topics: is empty; the demo's gateway writes to the first of them")
 		}
 		// The simulated gateway is on this machine and says whose call it asks about.
 		c.TrustedProxies = append(c.TrustedProxies, "127.0.0.0/8", "::1/128")

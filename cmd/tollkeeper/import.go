@@ -24,7 +24,7 @@ func newImportCmd() *cobra.Command {
 			"Lines that cannot be read become dead letters. Detection is not run on them: see 'tollkeeper backtest'.",
 		Example: "  tollkeeper import --format combined /var/log/apache2/access.log.1 /var/log/apache2/access.log.2.gz",
 	}
-	load := settings(cmd)
+	load := settings(cmd, quiet)
 	cmd.Flags().BoolVar(&asJSON, "json", false, "end with one JSON object")
 	cmd.RunE = func(cmd *cobra.Command, files []string) error {
 		c, err := load()
@@ -37,9 +37,6 @@ func newImportCmd() *cobra.Command {
 			} else if info.IsDir() {
 				return fmt.Errorf("%s is a folder; name the files in it", f)
 			}
-		}
-		if !cmd.Flags().Changed("log-level") {
-			c.LogLevel = "warn"
 		}
 		a, err := start(cmd.Context(), cmd, c, true)
 		if err != nil {

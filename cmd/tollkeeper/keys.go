@@ -123,8 +123,11 @@ func keysChange(r *remote, verb, short, done string) *cobra.Command {
 	}
 	cmd.RunE = func(cmd *cobra.Command, args []string) error {
 		body := map[string]any{"reason": reason}
+		if period < 0 {
+			return fmt.Errorf("--for: %s is in the past; give how long the key is to be refused, such as 24h", period)
+		}
 		if period > 0 {
-			body["until"] = time.Now().Add(period).UTC().Format(time.RFC3339)
+			body["until"] = time.Now().Add(period).UTC()
 		}
 		var k gen.Key
 		if printed, err := r.call(cmd, http.MethodPost, "/v1/keys/"+url.PathEscape(args[0])+"/"+verb, body, &k); err != nil || printed {

@@ -88,11 +88,20 @@ func newRootCmd() *cobra.Command {
 		newServeCmd(), newDemoCmd(), newImportCmd(), newShipCmd(), newKeysCmd(), newAlertsCmd(), newUsageCmd(), newDeadLettersCmd(), newAuditCmd(), newFormatsCmd(), newBacktestCmd(), newPolicyCmd(),
 		newConfigCmd(), newVersionCmd(), newEngineCmd(),
 	)
+	explain(root)
 	return root
 }
 
-// settings adds the program's settings to a command and returns what reads them once its flags are parsed.
-func settings(cmd *cobra.Command) func() (config.Config, error) {
-	config.Flags(cmd.Flags())
-	return func() (config.Config, error) { return config.Load(cmd.Flags(), os.Environ()) }
+// settings adds the program's settings to a command and returns what reads them once its flags are parsed. A command may
+// have defaults of its own.
+func settings(cmd *cobra.Command, own ...func(*config.Config)) func() (config.Config, error) {
+	def := config.Default()
+	for _, set := range own {
+		set(&def)
+	}
+	config.Flags(cmd.Flags(), def)
+	return func() (config.Config, error) { return config.Load(cmd.Flags(), os.Environ(), def) }
 }
+
+// quiet is for commands whose own output is what matters.
+func quiet(c *config.Config) { c.LogLevel = "warn" }

@@ -2,12 +2,17 @@ package main
 
 import (
 	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
 
 	"github.com/spf13/cobra"
 
 	"github.com/tollkeeper/tollkeeper/ingest/accesslog"
 	"github.com/tollkeeper/tollkeeper/ingest/ship"
 	"github.com/tollkeeper/tollkeeper/internal/app"
+	"github.com/tollkeeper/tollkeeper/internal/config"
 	"github.com/tollkeeper/tollkeeper/internal/telemetry"
 )
 
@@ -17,7 +22,9 @@ func newShipCmd() *cobra.Command {
 	cmd := &cobra.Command{
 		Use: "ship FILE", Short: "Tail a log file into Kafka, keyed by API key", Args: cobra.ExactArgs(1),
 		Long: "Tail a gateway's log file into Kafka. Each line becomes a record under its key's id; keys in clear stay on this\n" +
-			"machine. The file may be rotated; the position is kept, so that nothing is lost or counted twice over restarts.",
+			"machine. The file may be rotated; the position is kept, so that nothing is lost or counted twice over restarts.\n\n" +
+			"A key's id is found with the server's pepper and database. On the server's machine name its --data folder; elsewhere\n" +
+			"copy the file named pepper into a folder of its own, name that with --data, and the database with --database.",
 		Example: "  tollkeeper ship --kafka broker:9092 --format nginx /var/log/nginx/api.json",
 	}
 	load := settings(cmd)
@@ -31,7 +38,13 @@ func newShipCmd() *cobra.Command {
 			return err
 		}
 		if topic == "" {
+			if len(c.Topics) == 0 {
+				return errors.New("topic: is empty, and so is --topics; name the topic to write to")
+			}
 			topic = c.Topics[0]
+		}
+		if err := sharesKeys(c); err != nil {
+			return err
 		}
 		brokers := c.Brokers()
 		if len(brokers) == 0 {
@@ -63,4 +76,20 @@ func newShipCmd() *cobra.Command {
 		return nil
 	}
 	return cmd
+}
+
+// sharesKeys refuses a data folder that the server has never used: made anew, its pepper and its database would give every key
+// an id that nobody else knows.
+func sharesKeys(c config.Config) error {
+	missing := func(name string) bool {
+		_, err := os.Stat(filepath.Join(c.Data, name))
+		return errors.Is(err, fs.ErrNotExist)
+	}
+	if missing("pepper") {
+		return fmt.Errorf("data: %s holds no file named pepper, without which ship cannot tell whose a line is; name the server's data folder with --data, or a folder with a copy of that file", c.Data)
+	}
+	if c.Database == "" && missing("tollkeeper.db") {
+		return fmt.Errorf("database: %s holds no database of keys; name the server's with --database, or its data folder with --data", c.Data)
+	}
+	return nil
 }

@@ -15,9 +15,9 @@ import (
 func load(t *testing.T, env []string, args ...string) (Config, error) {
 	t.Helper()
 	fs := pflag.NewFlagSet("test", pflag.ContinueOnError)
-	Flags(fs)
+	Flags(fs, Default())
 	require.NoError(t, fs.Parse(args))
-	return Load(fs, env)
+	return Load(fs, env, Default())
 }
 
 func TestDefaultsAreValid(t *testing.T) {
@@ -73,4 +73,45 @@ func TestASecretMayComeFromAFile(t *testing.T) {
 	c, err := load(t, []string{"TOLLKEEPER_DATABASE_FILE=" + file})
 	require.NoError(t, err)
 	require.Equal(t, "postgres://tk:x@db/tk", c.Database)
+
+	_, err = load(t, []string{"TOLLKEEPER_DATABASE_FILE=" + file, "TOLLKEEPER_DATABASE=postgres://tk:other@db/tk"})
+	require.ErrorContains(t, err, "leave one out")
+	require.NotContains(t, err.Error(), "other")
+}
+
+// Both engines take the password as a parameter, too.
+func TestPrintedSettingsHoldNoPasswordFromAParameter(t *testing.T) {
+	c := Default()
+	c.Database = "postgres://db/tollkeeper?user=tk&password=hunter2&sslmode=require&sslpassword=hunter2"
+	c.ClickHouse = "http://h:8123/tollkeeper?username=tk&Password=hunter2&http_headers=X-Key:hunter2&secure=true"
+	printed := c.Print()
+	require.NotContains(t, printed, "hunter2")
+	for _, want := range []string{"user=tk", "sslmode=require", "username=tk", "secure=true"} {
+		require.Contains(t, printed, want)
+	}
+}
+
+func TestOddValuesInAFile(t *testing.T) {
+	for _, c := range []struct{ name, file, problem string }{
+		{"nothing after the name", "policy:\nclickhouse: ~\ndatabase: null\n", ""},
+		{"an alias", "group: &g edge\ntopics: [*g]\n", "topics: "},
+		{"an alias of a value", "group: &g edge\nformat: *g\n", ""},
+		{"a list for one value", "listen: [127.0.0.1:1, 127.0.0.1:2]\n", "one value"},
+		{"objects in a list", "topics: [{a: b}]\n", "a list of values"},
+		{"an object for a value", "group: {a: b}\n", "one value"},
+		{"one value for a list", "topics: edge\n", ""},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			file := filepath.Join(t.TempDir(), "tollkeeper.yaml")
+			require.NoError(t, os.WriteFile(file, []byte(c.file), 0o600))
+			got, err := load(t, nil, "--config", file)
+			if c.problem != "" {
+				require.ErrorContains(t, err, c.problem)
+				return
+			}
+			require.NoError(t, err)
+			require.Empty(t, got.ClickHouse)
+			require.Empty(t, got.Database)
+		})
+	}
 }

@@ -36,10 +36,9 @@ func (e *Error) Error() string {
 	return strings.Join(lines, "\n")
 }
 
-// Flags adds a flag for every setting to fs, with the defaults as in Default.
-func Flags(fs *pflag.FlagSet) {
+// Flags adds a flag for every setting to fs, with the given defaults.
+func Flags(fs *pflag.FlagSet, def Config) {
 	fs.String("config", "", "YAML file with settings")
-	def := Default()
 	each(&def, func(name string, f reflect.StructField, v reflect.Value) {
 		help := f.Tag.Get("help")
 		switch x := v.Interface().(type) {
@@ -58,9 +57,9 @@ func Flags(fs *pflag.FlagSet) {
 }
 
 // Load reads the settings from the flags that were given, the environment, and the file that --config or
-// TOLLKEEPER_CONFIG names. The error is an *Error with every problem.
-func Load(fs *pflag.FlagSet, environ []string) (Config, error) {
-	c := Default()
+// TOLLKEEPER_CONFIG names; what none of them gives is as in def. The error is an *Error with every problem.
+func Load(fs *pflag.FlagSet, environ []string, def Config) (Config, error) {
+	c := def
 	var problems []Problem
 	env := map[string]string{}
 	for _, kv := range environ {
@@ -112,19 +111,11 @@ func (c *Config) loadFile(path string) []Problem {
 			return
 		}
 		delete(file, name)
-		var values []string
-		switch node.Kind {
-		case yaml.ScalarNode:
-			values = []string{node.Value}
-		case yaml.SequenceNode:
-			for _, n := range node.Content {
-				values = append(values, n.Value)
-			}
-		default:
-			problems = append(problems, Problem{name, fmt.Sprintf("%s line %d: want a value or a list", path, node.Line)})
-			return
+		values, err := fileValues(&node, v.Kind() == reflect.Slice)
+		if err == nil {
+			err = set(v, values)
 		}
-		if err := set(v, values); err != nil {
+		if err != nil {
 			problems = append(problems, Problem{name, fmt.Sprintf("%s line %d: %v", path, node.Line, err)})
 		}
 	})
@@ -133,6 +124,29 @@ func (c *Config) loadFile(path string) []Problem {
 	}
 	slices.SortFunc(problems, func(a, b Problem) int { return strings.Compare(a.Setting, b.Setting) })
 	return problems
+}
+
+// fileValues reads the values of a setting; one with nothing after its name is empty.
+func fileValues(node *yaml.Node, list bool) ([]string, error) {
+	if node.Kind == yaml.AliasNode {
+		node = node.Alias
+	}
+	switch {
+	case node.Kind == yaml.ScalarNode && node.Tag == "!!null":
+		return []string{""}, nil
+	case node.Kind == yaml.ScalarNode:
+		return []string{node.Value}, nil
+	case node.Kind != yaml.SequenceNode || !list:
+		return nil, errors.New("want " + map[bool]string{true: "a list of values", false: "one value"}[list])
+	}
+	var values []string
+	for _, n := range node.Content {
+		if n.Kind != yaml.ScalarNode {
+			return nil, errors.New("want a list of values")
+		}
+		values = append(values, n.Value)
+	}
+	return values, nil
 }
 
 func (c *Config) loadEnv(env map[string]string) []Problem {
@@ -148,6 +162,10 @@ func (c *Config) loadEnv(env map[string]string) []Problem {
 		// A secret may be kept in a file instead: TOLLKEEPER_DATABASE_FILE.
 		if value, ok := env[k+"_FILE"]; ok && isSecret(name) {
 			delete(env, k+"_FILE")
+			if !v.IsZero() {
+				problems = append(problems, Problem{name, k + "_FILE is set, and so is the value, in the environment or in the file of settings; leave one out"})
+				return
+			}
 			raw, err := os.ReadFile(value)
 			if err != nil {
 				problems = append(problems, Problem{name, fmt.Sprintf("%s_FILE: cannot read %q: %v", k, value, errors.Unwrap(err))})

@@ -6,6 +6,7 @@ import (
 	"net/netip"
 	"net/url"
 	"reflect"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -160,10 +161,28 @@ func (c *Config) Print() string {
 	return string(out)
 }
 
+// redactDSN blots out the password, which both engines take as a parameter too. Parameters that are not known to be
+// harmless are blotted out with it: there are more ways to write a secret than could be listed here.
 func redactDSN(s string) string {
 	u, err := url.Parse(s)
 	if err != nil {
 		return "(redacted)"
 	}
+	q := u.Query()
+	for name, values := range q {
+		if !slices.Contains(harmless, strings.ToLower(name)) {
+			for i := range values {
+				values[i] = "xxxxx"
+			}
+		}
+	}
+	u.RawQuery = q.Encode()
 	return u.Redacted()
+}
+
+// harmless are the parameters of a DSN that hold no secret and that one wants to see.
+var harmless = []string{
+	"host", "port", "user", "username", "database", "dbname", "sslmode", "sslrootcert", "sslcert", "application_name", "connect_timeout",
+	"target_session_attrs", "secure", "skip_verify", "compress", "compress_level", "dial_timeout", "read_timeout", "max_execution_time", "debug",
+	"connection_open_strategy", "max_open_conns", "max_idle_conns", "conn_max_lifetime", "pool_max_conns", "search_path", "timezone",
 }

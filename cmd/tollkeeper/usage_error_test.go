@@ -1,0 +1,85 @@
+package main
+
+import (
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+)
+
+// Whoever mistypes is told what is wrong in words of the program, not of Go, and where help is; a script sees exit 2.
+func TestMistypedCommandsAreRefusedAndSayWhereHelpIs(t *testing.T) {
+	for _, c := range []struct {
+		args string
+		want []string
+	}{
+		{"keys", nil},
+		{"keys lsit", []string{`unknown command "lsit"`, "did you mean list?", "tollkeeper keys --help"}},
+		{"config chekc", []string{`unknown command "chekc"`, "did you mean check?"}},
+		{"serve --lisen x", []string{"--lisen", "tollkeeper serve --help"}},
+		{"serve --events-days many", []string{`--events-days: "many" is not a whole number`}},
+		{"serve --seal-grace soon", []string{`--seal-grace: "soon" is not a duration such as 15m`}},
+		{"serve --replay=perhaps", []string{`--replay: "perhaps" is neither true nor false`}},
+		{"ship", []string{"tollkeeper ship FILE"}},
+		{"import", []string{"tollkeeper import FILE..."}},
+		{"keys list --server localhost:8080 --token x", []string{`"localhost:8080"`, "http://localhost:8080"}},
+		{"keys suspend key_1 --reason x --for -1h", []string{"--for", "-1h0m0s"}},
+		{"ship --data " + t.TempDir() + " FILE", []string{"pepper", "--data"}},
+	} {
+		t.Run(c.args, func(t *testing.T) {
+			out, errOut, code := tollkeeper(t, strings.Fields(c.args)...)
+			if c.want == nil {
+				require.Zero(t, code)
+				require.Contains(t, out, "Available Commands")
+				return
+			}
+			require.Equal(t, 2, code, errOut)
+			require.Empty(t, out)
+			require.Equal(t, 1, strings.Count(errOut, "\n"), errOut)
+			for _, want := range c.want {
+				require.Contains(t, errOut, want)
+			}
+			require.NotContains(t, errOut, "strconv")
+		})
+	}
+}
+
+func TestConfigCheckReadsTheFilesThatTheSettingsName(t *testing.T) {
+	dir := t.TempDir()
+	write := func(name, text string) string {
+		path := filepath.Join(dir, name)
+		require.NoError(t, os.WriteFile(path, []byte(text), 0o600))
+		return path
+	}
+	_, errOut, code := tollkeeper(t, "config", "check", "--format", "nginks", "--policy", write("policy.yaml", "policies: 7\n"),
+		"--country-file", filepath.Join(dir, "none.mmdb"), "--network-file", write("broken.mmdb", "x"), "--clickhouse-library", filepath.Join(dir, "none.so"))
+	require.Equal(t, 2, code)
+	for _, want := range []string{"format: ", "nginks", "policy: ", "country-file: ", "none.mmdb", "network-file: ", "broken.mmdb", "clickhouse-library: ", "none.so"} {
+		require.Contains(t, errOut, want)
+	}
+	_, errOut, code = tollkeeper(t, "config", "check", "--format", "mapping", "--mapping", filepath.Join(dir, "none.yaml"))
+	require.Equal(t, 2, code)
+	require.Contains(t, errOut, "mapping: ")
+	require.Contains(t, errOut, "none.yaml")
+
+	out, errOut, code := tollkeeper(t, "config", "check", "--policy", filepath.Join(repository(t), "deploy", "policies", "example.yaml"))
+	require.Zero(t, code, errOut)
+	require.Contains(t, out, "valid")
+}
+
+// The demo's own defaults give way to the environment as to everything else.
+func TestTheDemoTakesItsDataFolderFromTheEnvironment(t *testing.T) {
+	file := filepath.Join(t.TempDir(), "a-file")
+	require.NoError(t, os.WriteFile(file, nil, 0o600))
+	t.Setenv("TOLLKEEPER_DATA", file)
+	_, errOut, code := tollkeeper(t, "demo")
+	require.Equal(t, 2, code)
+	require.Contains(t, errOut, file)
+
+	t.Setenv("TOLLKEEPER_DATA", "")
+	_, errOut, code = tollkeeper(t, "demo", "--data", file, "--topics", "", "--rekey-topics", "raw")
+	require.Equal(t, 2, code)
+	require.Contains(t, errOut, "topics: ")
+}
