@@ -49,8 +49,8 @@ func (e *evaluation) table() string {
 		rows += len(f.values)
 	}
 	e.line("# The series detector on the visible half of NAB\n")
-	e.line("%s, after commit %s, %s %s/%s, one core. Command: `make series-table` (the tool and the corpus' scorer: `make eval-series`).",
-		time.Now().UTC().Format(time.DateOnly), head(), runtime.Version(), runtime.GOOS, runtime.GOARCH)
+	e.line("%s, after commit %s, %s %s/%s, one core of %s. Command: `make series-table` (the tool and the corpus' scorer: `make eval-series`).",
+		time.Now().UTC().Format(time.DateOnly), head(), runtime.Version(), runtime.GOOS, runtime.GOARCH, processor())
 	e.line("Constants: `%+v`.\n", Defaults())
 	e.scores(scores)
 	e.line("\nSpeed: %d rows in %.2f s, %.2f µs a row, without reading and writing.\n", rows, took.Seconds(), took.Seconds()*1e6/float64(rows))
@@ -66,6 +66,18 @@ func head() string {
 		return "unknown"
 	}
 	return strings.TrimSpace(string(out))
+}
+
+func processor() string {
+	info, err := os.ReadFile("/proc/cpuinfo")
+	if err == nil {
+		for line := range strings.SplitSeq(string(info), "\n") {
+			if name, ok := strings.CutPrefix(line, "model name"); ok {
+				return strings.Trim(name, "\t :")
+			}
+		}
+	}
+	return "an unknown processor"
 }
 
 func (e *evaluation) scores(scores map[string][]float64) {
