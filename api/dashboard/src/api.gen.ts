@@ -1149,6 +1149,8 @@ export interface components {
         };
         KeyPatch: {
             name?: string;
+            /** @description For a key that has no account yet, such as one that only the access log names. It is given once, and what the key has used goes with it; a key of another account cannot be moved. */
+            account_id?: string;
             plan_id?: string | null;
             tags?: components["schemas"]["Tags"];
             scopes?: components["schemas"]["Scopes"];
