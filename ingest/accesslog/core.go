@@ -6,6 +6,7 @@ import (
 	"encoding/binary"
 	"fmt"
 	"math"
+	"math/bits"
 	"time"
 
 	"github.com/tollkeeper/tollkeeper/internal/usage"
@@ -165,7 +166,7 @@ func (c *core) finish(r *call, at Origin, b *usage.Batch, sub int) error {
 	b.LatencyMicros = append(b.LatencyMicros, min(r.latencyMicros, math.MaxUint32)) // the column's width: 71 minutes
 	b.RequestBytes = append(b.RequestBytes, r.requestBytes)
 	b.ResponseBytes = append(b.ResponseBytes, r.responseBytes)
-	b.ClientIP = append(b.ClientIP, client(r.peer, r.forwarded, c.hops))
+	b.ClientIP = append(b.ClientIP, c.client(r))
 	c.appendClean(&b.UserAgent, r.agent, r.secret, usage.MaxAgentBytes)
 	appendString(&b.Agent, "")
 	appendString(&b.Country, "")
@@ -304,22 +305,55 @@ func splitTarget(t []byte, scratch *[]byte) (path, host, query []byte) {
 			t = t[user+1:] // CONNECT user:password@host:443
 		}
 	}
-	for i, c := range t {
-		switch {
+	semicolon := -1
+	for i := 0; ; i++ {
+		next := indexMark(t[i:])
+		if next < 0 {
+			return cutParams(t, semicolon, scratch), host, nil
+		}
+		i += next
+		switch c := t[i]; {
 		case c == '?' || c == '#':
-			return cutParams(t[:i], scratch), host, t[i+1:]
-		case c == '%' && i+2 < len(t) && (t[i+1] == '3' && t[i+2]|0x20 == 'f' || t[i+1] == '2' && t[i+2] == '3'):
-			return cutParams(t[:i], scratch), host, t[i+3:] // a query string that was escaped along with the path
+			return cutParams(t[:i], semicolon, scratch), host, t[i+1:]
+		case c == ';':
+			if semicolon < 0 {
+				semicolon = i
+			}
+		case i+2 < len(t) && (t[i+1] == '3' && t[i+2]|0x20 == 'f' || t[i+1] == '2' && t[i+2] == '3'):
+			return cutParams(t[:i], semicolon, scratch), host, t[i+3:] // a query string that was escaped along with the path
 		}
 	}
-	return cutParams(t, scratch), host, nil
+}
+
+// indexMark returns where the first of ?, #, % and ; is, or -1.
+func indexMark(t []byte) int {
+	i := 0
+	for ; i+8 <= len(t); i += 8 {
+		w := binary.LittleEndian.Uint64(t[i:])
+		if m := hasByte(w, '?') | hasByte(w, '#') | hasByte(w, '%') | hasByte(w, ';'); m != 0 {
+			return i + bits.TrailingZeros64(m)>>3
+		}
+	}
+	for ; i < len(t); i++ {
+		if c := t[i]; c == '?' || c == '#' || c == '%' || c == ';' {
+			return i
+		}
+	}
+	return -1
+}
+
+// hasByte sets the top bit of each byte of w that is c. Bytes above the first such one may be marked wrongly.
+func hasByte(w uint64, c byte) uint64 {
+	const ones, highs = 0x0101010101010101, 0x8080808080808080
+	x := w ^ ones*uint64(c)
+	return (x - ones) &^ x & highs
 }
 
 var schemeEnd = []byte("://")
 
-// cutParams removes ";name=value" parameters of path segments: session ids travel in them.
-func cutParams(path []byte, scratch *[]byte) []byte {
-	at := bytes.IndexByte(path, ';')
+// cutParams removes ";name=value" parameters of path segments, the first of which is at the semicolon: session ids travel
+// in them.
+func cutParams(path []byte, at int, scratch *[]byte) []byte {
 	if at < 0 {
 		return path
 	}

@@ -44,10 +44,22 @@ const unknownKeyMillis = 5000
 // keyCache remembers resolved keys by a 128-bit hash under a random seed: it holds no plaintext, and whoever sends keys
 // cannot aim at a collision. Two generations make a cheap approximation of LRU: what is used moves to the young one; when
 // that is full the old one is forgotten.
+//
+// In front of both stands a small direct-mapped table: the keys of most lines are few, and a map's lookup costs as much as
+// the rest of finding out whose call it was.
 type keyCache struct {
 	seed       uint64
 	limit      int
 	young, old map[xxh3.Uint128]keyEntry
+	front      [frontSlots]frontEntry
+}
+
+const frontSlots = 1 << 9
+
+// frontEntry is empty while its entry has no id.
+type frontEntry struct {
+	hash  xxh3.Uint128
+	entry keyEntry
 }
 
 func newKeyCache(limit int, seed uint64) *keyCache {
@@ -57,19 +69,28 @@ func newKeyCache(limit int, seed uint64) *keyCache {
 func (c *keyCache) hash(value []byte) xxh3.Uint128 { return xxh3.Hash128Seed(value, c.seed) }
 
 func (c *keyCache) get(h xxh3.Uint128, nowMillis int64) (keyEntry, bool) {
+	if f := &c.front[h.Hi%frontSlots]; f.hash == h && f.entry.id != "" && f.entry.believed(nowMillis) {
+		return f.entry, true
+	}
 	e, ok := c.young[h]
 	if !ok {
 		if e, ok = c.old[h]; ok {
 			c.put(h, e)
 		}
 	}
-	if ok && !e.known && (nowMillis-e.sinceMillis > unknownKeyMillis || nowMillis < e.sinceMillis) {
+	if !ok || !e.believed(nowMillis) {
 		return keyEntry{}, false
 	}
-	return e, ok
+	c.front[h.Hi%frontSlots] = frontEntry{h, e}
+	return e, true
+}
+
+func (e *keyEntry) believed(nowMillis int64) bool {
+	return e.known || nowMillis-e.sinceMillis <= unknownKeyMillis && nowMillis >= e.sinceMillis
 }
 
 func (c *keyCache) put(h xxh3.Uint128, e keyEntry) {
+	c.front[h.Hi%frontSlots] = frontEntry{h, e}
 	if len(c.young) >= c.limit {
 		c.young, c.old = c.old, c.young
 		clear(c.young)

@@ -157,6 +157,7 @@ type routeCap struct {
 	perKey int
 	seen   map[uint64]struct{}
 	counts map[uint64]int
+	front  [1 << 10]uint64 // some of seen, where they are found without a map's cost; 0 is an empty slot
 }
 
 // maxRoutesSeen bounds the memory of routeCap: about 50 MB.
@@ -169,7 +170,12 @@ func newRouteCap(perKey int) *routeCap {
 // admit reports whether a key may have this route.
 func (r *routeCap) admit(key uint64, route []byte) bool {
 	h := xxh3.HashSeed(route, key)
+	front := &r.front[h%uint64(len(r.front))]
+	if *front == h && h != 0 {
+		return true
+	}
 	if _, ok := r.seen[h]; ok {
+		*front = h
 		return true
 	}
 	if r.counts[key] >= r.perKey {
@@ -178,6 +184,7 @@ func (r *routeCap) admit(key uint64, route []byte) bool {
 	if len(r.seen) >= maxRoutesSeen {
 		clear(r.seen)
 		clear(r.counts)
+		clear(r.front[:])
 	}
 	r.seen[h] = struct{}{}
 	r.counts[key]++

@@ -1,5 +1,7 @@
 package usage
 
+import "math/bits"
+
 // Dict is a column of strings with few distinct values: each value is held once and rows refer to it by number. Numbers
 // stay valid across [Dict.Reset] until the dictionary has grown past its bound, so that a reader may cache what it knows
 // about a value by its number for as long as [Dict.Generation] is the same.
@@ -8,27 +10,71 @@ type Dict struct {
 	Index      []uint32 // number per row
 	Generation uint32   // changes when numbers are given out anew
 	numbers    map[string]uint32
+	// recent has the numbers of some values by a hash of their ends: the map's lookup costs several times as much.
+	recent [recentSlots]uint32
 }
+
+const recentSlots = 1 << 8
 
 // maxDictValues bounds how many values a dictionary keeps from block to block.
 const maxDictValues = 1 << 16
 
 // Append adds a row. It allocates only for a value that was not seen since the dictionary was emptied.
-func (d *Dict) Append(v []byte) { d.Index = append(d.Index, d.number(v)) }
+func (d *Dict) Append(v []byte) {
+	n, ok := d.Find(v)
+	if !ok {
+		n = d.add(string(v))
+	}
+	d.Index = append(d.Index, n)
+}
 
 // AppendString is Append for a string.
 func (d *Dict) AppendString(v string) {
-	if n, ok := d.numbers[v]; ok {
-		d.Index = append(d.Index, n)
-		return
+	n, ok := find(d, v)
+	if !ok {
+		n = d.add(v)
 	}
-	d.Index = append(d.Index, d.add(v))
+	d.Index = append(d.Index, n)
 }
 
 // Find returns the number of a value that the dictionary holds already.
-func (d *Dict) Find(v []byte) (number uint32, ok bool) {
-	number, ok = d.numbers[string(v)]
+func (d *Dict) Find(v []byte) (number uint32, ok bool) { return find(d, v) }
+
+func find[T string | []byte](d *Dict, v T) (number uint32, ok bool) {
+	slot := &d.recent[endsHash(v)]
+	if n := *slot; int(n) < len(d.Values) && d.Values[n] == string(v) {
+		return n, true
+	}
+	if number, ok = d.numbers[string(v)]; ok {
+		*slot = number
+	}
 	return number, ok
+}
+
+// endsHash is a slot's number, made of a value's length and of up to eight bytes of each end.
+func endsHash[T string | []byte](v T) uint64 {
+	n := len(v)
+	var first, last uint64
+	switch {
+	case n >= 8:
+		first, last = load64(v[:8]), load64(v[n-8:])
+	case n >= 4:
+		first, last = uint64(load32(v[:4])), uint64(load32(v[n-4:]))
+	case n > 0:
+		first, last = uint64(v[0]), uint64(v[n-1])<<8|uint64(v[n/2])
+	}
+	h := (first ^ bits.RotateLeft64(last, 29) ^ uint64(n)) * 0x9e3779b97f4a7c15
+	return (h ^ h>>32) * 0xc2b2ae3d27d4eb4f >> (64 - 8)
+}
+
+func load64[T string | []byte](v T) uint64 {
+	_ = v[7]
+	return uint64(v[0]) | uint64(v[1])<<8 | uint64(v[2])<<16 | uint64(v[3])<<24 | uint64(v[4])<<32 | uint64(v[5])<<40 | uint64(v[6])<<48 | uint64(v[7])<<56
+}
+
+func load32[T string | []byte](v T) uint32 {
+	_ = v[3]
+	return uint32(v[0]) | uint32(v[1])<<8 | uint32(v[2])<<16 | uint32(v[3])<<24
 }
 
 // AppendNumber adds a row that has the value of that number, as Find gave it since the last [Dict.Generation].
@@ -36,7 +82,7 @@ func (d *Dict) AppendNumber(number uint32) { d.Index = append(d.Index, number) }
 
 // Set replaces the value of row i.
 func (d *Dict) Set(i int, v string) {
-	n, ok := d.numbers[v]
+	n, ok := find(d, v)
 	if !ok {
 		n = d.add(v)
 	}
@@ -45,13 +91,6 @@ func (d *Dict) Set(i int, v string) {
 
 // At returns the value of row i; it may be kept.
 func (d *Dict) At(i int) string { return d.Values[d.Index[i]] }
-
-func (d *Dict) number(v []byte) uint32 {
-	if n, ok := d.numbers[string(v)]; ok {
-		return n
-	}
-	return d.add(string(v))
-}
 
 func (d *Dict) add(v string) uint32 {
 	if d.numbers == nil {

@@ -1,5 +1,7 @@
 package jsonscan
 
+import "encoding/binary"
+
 // Scanner scans lines for the fields of a table.
 type Scanner struct {
 	table  *Table
@@ -11,7 +13,9 @@ func (t *Table) NewScanner() *Scanner { return &Scanner{table: t, orders: make([
 
 const (
 	maxOrder        = 64 // members of an object whose order is remembered
-	maxExpectedName = 31 // bytes of a name that can be expected
+	tokenBytes      = 32 // of a line that are compared at once
+	tokenWords      = tokenBytes / 8
+	maxExpectedName = tokenBytes - 3 // bytes of a name that can be expected
 )
 
 // order is the order in which the names of an object's members came.
@@ -20,24 +24,34 @@ type order struct {
 	at      [256]uint8 // by index of the slot: where in members it is, from 1
 }
 
+// member is a name as it stands in the line: `"name":`. The line's next 32 bytes are compared with it in four words and
+// without a branch for each: measured, half the time of comparing the name byte by byte and looking for the colon after.
 type member struct {
-	length uint8 // 0: nothing is expected here
-	name   [maxExpectedName]byte
-	slot   *slot // nil for a name that is not wanted
+	token  [tokenWords]uint64
+	mask   [tokenWords]uint64 // of the bytes that count
+	length int                // of the token; 0: nothing is expected here
+	slot   *slot              // nil for a name that is not wanted
 }
 
-// expected compares the name that starts in the line with the one that came last time in this place. The names that are
-// learned have neither quotes nor escapes in them, so one that is equal and ends in a quote has been read.
-func (o *order) expected(b []byte, start, at int) (end int, s *slot, ok bool) {
+// expected compares the name that starts at b[i], its quote, with the one that came last time in this place, and returns
+// where the colon behind it ends. The names that are learned have neither quotes nor escapes in them, so one that is equal
+// and ends in a quote has been read. Nothing is expected where a blank is before the colon.
+func (o *order) expected(b []byte, i, at int) (end int, s *slot, ok bool) {
 	if at >= maxOrder {
 		return 0, nil, false
 	}
-	m := &o.members[at]
-	end = start + int(m.length)
-	if m.length == 0 || end >= len(b) || b[end] != '"' || string(b[start:end]) != string(m.name[:m.length]) {
-		return 0, nil, false
+	m, w := &o.members[at], b[i:]
+	if len(w) < tokenBytes { // what is not of the line is no part of a name
+		var end [tokenBytes]byte
+		copy(end[:], w)
+		w = end[:]
 	}
-	return end, m.slot, true
+	w = w[:tokenBytes:tokenBytes]
+	differ := (binary.LittleEndian.Uint64(w)^m.token[0])&m.mask[0] |
+		(binary.LittleEndian.Uint64(w[8:])^m.token[1])&m.mask[1] |
+		(binary.LittleEndian.Uint64(w[16:])^m.token[2])&m.mask[2] |
+		(binary.LittleEndian.Uint64(w[24:])^m.token[3])&m.mask[3]
+	return i + m.length, m.slot, differ == 0 && m.length > 0
 }
 
 // learn notes a name that was not the expected one, and returns the next place. A wanted name that has a place already keeps
@@ -51,13 +65,25 @@ func (o *order) learn(name []byte, s *slot, at int) int {
 	if at >= maxOrder {
 		return at
 	}
-	m := &o.members[at]
-	m.length, m.slot = 0, s
-	if len(name) <= maxExpectedName {
-		m.length = uint8(copy(m.name[:], name))
-	}
+	o.members[at].set(name, s)
 	if s != nil {
 		o.at[s.index] = uint8(at + 1)
 	}
 	return at + 1
+}
+
+func (m *member) set(name []byte, s *slot) {
+	*m = member{slot: s}
+	if len(name) > maxExpectedName {
+		return
+	}
+	var token, mask [tokenBytes]byte
+	m.length = copy(token[1:], name) + 3
+	token[0], token[m.length-2], token[m.length-1] = '"', '"', ':'
+	for i := range m.length {
+		mask[i] = 0xff
+	}
+	for i := range tokenWords {
+		m.token[i], m.mask[i] = binary.LittleEndian.Uint64(token[8*i:]), binary.LittleEndian.Uint64(mask[8*i:])
+	}
 }

@@ -41,11 +41,12 @@ func (s *Scanner) scan(n *node, b []byte, i int, into []Value, depth int) (int, 
 		if i >= len(b) || b[i] != '"' {
 			return i, false
 		}
-		start := i + 1
-		end, slot, ok := order.expected(b, start, at)
+		end, slot, ok := order.expected(b, i, at)
 		if ok {
 			at++
+			i = end
 		} else {
+			start := i + 1
 			var escaped bool
 			if end, escaped, ok = scanString(b, start); !ok {
 				return end, false
@@ -57,12 +58,13 @@ func (s *Scanner) scan(n *node, b []byte, i int, into []Value, depth int) (int, 
 				slot = n.find(b[start:end])
 				at = order.learn(b[start:end], slot, at)
 			}
+			i = skipSpace(b, end+1)
+			if i >= len(b) || b[i] != ':' {
+				return i, false
+			}
+			i++
 		}
-		i = skipSpace(b, end+1)
-		if i >= len(b) || b[i] != ':' {
-			return i, false
-		}
-		i = skipSpace(b, i+1)
+		i = skipSpace(b, i)
 		if i >= len(b) {
 			return i, false
 		}

@@ -51,6 +51,26 @@ func TestScanFindsWantedFieldsWhereverTheyAre(t *testing.T) {
 	}
 }
 
+// A scanner expects the names of the line before. What is nearly such a name, and a line that ends inside of it, are read as
+// if nothing had been expected.
+func TestAnExpectedNameIsTakenOnlyWhole(t *testing.T) {
+	table := compiled(t)
+	const learned = `{"status":1,"a":2,"request":{"uri":3}}`
+	for _, line := range []string{
+		learned, `{"status":4}`, `{"statu":4,"a":5}`, `{"statusx":4,"a":5}`, `{"status" :4,"a" : 5}`, `{"sTatus":4,"a":5}`, `{"status":"","a":5}`,
+		`{"a":5,"status":4}`, `{"status"`, `{"status":`, `{"status":4,"a"`, `{"status":4,"request":{"uri"`, `{"stat\u0075s":4}`, `{"status\":4}`,
+	} {
+		warm, got, want := table.NewScanner(), make([]Value, table.Fields()), make([]Value, table.Fields())
+		if err := warm.Scan([]byte(learned), got); err != nil {
+			t.Fatal(err)
+		}
+		errWarm, errCold := warm.Scan([]byte(line), got), table.NewScanner().Scan([]byte(line), want)
+		if (errWarm == nil) != (errCold == nil) || errCold == nil && !slices.Equal(got, want) {
+			t.Errorf("%s: %v (%v) after another line, %v (%v) alone", line, got, errWarm, want, errCold)
+		}
+	}
+}
+
 func TestScanSaysWhereALineIsBroken(t *testing.T) {
 	table := compiled(t)
 	for line, offset := range map[string]int{

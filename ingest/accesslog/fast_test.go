@@ -1,0 +1,136 @@
+package accesslog
+
+import (
+	"bytes"
+	"fmt"
+	"net/netip"
+	"testing"
+
+	"github.com/zeebo/xxh3"
+	"pgregory.net/rapid"
+)
+
+// What is quicker than the plain way must answer as the plain way does, or say that it does not know.
+
+func FuzzPlainIPv4(f *testing.F) {
+	for _, s := range []string{"1.2.3.4", "255.255.255.255", "0.0.0.0", "256.1.1.1", "01.2.3.4", "1.2.3", "1..2.3", "1.2.3.4.", "10.0.0.1:80", "1.2.3.\xb1", "1.2.3./", "999.1.1.1", "...", "1.2.3.4\x00"} {
+		f.Add([]byte(s))
+	}
+	f.Fuzz(func(t *testing.T, b []byte) {
+		if got, ok := plainIPv4(b); ok {
+			if want, known := parseAddr(b); !known || got != want {
+				t.Fatalf("%q: %v, want %v (%v)", b, got, want, known)
+			}
+		}
+	})
+}
+
+func TestEveryDottedAddressIsReadInOneGo(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		v4 := netip.AddrFrom4([4]byte(rapid.SliceOfN(rapid.Byte(), 4, 4).Draw(t, "bytes")))
+		if got, ok := plainIPv4([]byte(v4.String())); !ok || got != v4.As16() {
+			t.Fatalf("%v: %v, %v", v4, got, ok)
+		}
+	})
+	for i := range 256 { // every number in every place
+		for place := range 4 {
+			b := [4]byte{9, 99, 0, 254}
+			b[place] = byte(i)
+			if got, ok := plainIPv4([]byte(netip.AddrFrom4(b).String())); !ok || got != netip.AddrFrom4(b).As16() {
+				t.Fatalf("%v: %v, %v", b, got, ok)
+			}
+		}
+	}
+	for i := 256; i < 1000; i++ {
+		if got, ok := plainIPv4(fmt.Appendf(nil, "1.2.%d.4", i)); ok {
+			t.Fatalf("%d was taken for a byte: %v", i, got)
+		}
+	}
+}
+
+func TestATargetIsCutAtTheFirstMark(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		target := []byte("/" + rapid.StringOfN(rapid.SampledFrom([]rune("abc/?#%;=23fF@")), 0, 40, -1).Draw(t, "target"))
+		var scratch []byte
+		path, _, query := splitTarget(target, &scratch)
+		wantPath, wantQuery := splitSlowly(target)
+		if !bytes.Equal(path, wantPath) || !bytes.Equal(query, wantQuery) {
+			t.Fatalf("%q: path %q, query %q; want %q, %q", target, path, query, wantPath, wantQuery)
+		}
+	})
+}
+
+// splitSlowly is splitTarget of a path, byte by byte.
+func splitSlowly(target []byte) (path, query []byte) {
+	path = target
+	for i := range target {
+		if target[i] == '?' || target[i] == '#' {
+			path, query = target[:i], target[i+1:]
+			break
+		}
+		if rest := bytes.ToUpper(target[i:min(i+3, len(target))]); string(rest) == "%3F" || string(rest) == "%23" {
+			path, query = target[:i], target[i+3:]
+			break
+		}
+	}
+	var out []byte
+	skipping := false
+	for _, c := range path {
+		if c == ';' || c == '/' {
+			skipping = c == ';'
+		}
+		if !skipping {
+			out = append(out, c)
+		}
+	}
+	return out, query
+}
+
+func TestTheKeyCacheAnswersWhatWasPutLastAndNothingStale(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		c := newKeyCache(4, 7)
+		last := map[int]keyEntry{}
+		now := int64(1_000_000)
+		for range rapid.IntRange(1, 200).Draw(t, "steps") {
+			now += rapid.Int64Range(-10, unknownKeyMillis).Draw(t, "pause")
+			key := rapid.IntRange(0, 9).Draw(t, "key")
+			// Keys of one slot of the front table, so that they push each other out.
+			h := xxh3.Uint128{Lo: uint64(key), Hi: uint64(key/2) * frontSlots}
+			if rapid.Bool().Draw(t, "put") {
+				e := keyEntry{id: fmt.Sprint("key", key), known: rapid.Bool().Draw(t, "known"), sinceMillis: now}
+				c.put(h, e)
+				last[key] = e
+				continue
+			}
+			if e, ok := c.get(h, now); ok {
+				if want := last[key]; e != want {
+					t.Fatalf("key %d: %+v, want %+v", key, e, want)
+				}
+				if !e.known && (now-e.sinceMillis > unknownKeyMillis || now < e.sinceMillis) {
+					t.Fatalf("key %d: a stale answer: %+v at %d", key, e, now)
+				}
+			}
+		}
+	})
+}
+
+func TestRoutesAreAdmittedAsOftenAsTheyCome(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		r := newRouteCap(3)
+		admitted := map[uint64]map[string]bool{}
+		for range rapid.IntRange(1, 100).Draw(t, "steps") {
+			key := rapid.Uint64Range(0, 3).Draw(t, "key")
+			route := rapid.SampledFrom([]string{"/a", "/b", "/c", "/d", "/e"}).Draw(t, "route")
+			if admitted[key] == nil {
+				admitted[key] = map[string]bool{}
+			}
+			want := admitted[key][route] || len(admitted[key]) < 3
+			if got := r.admit(key, []byte(route)); got != want {
+				t.Fatalf("key %d, route %s: %v, want %v", key, route, got, want)
+			}
+			if want {
+				admitted[key][route] = true
+			}
+		}
+	})
+}
