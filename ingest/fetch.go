@@ -4,60 +4,52 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
+	"net"
+	"sync"
 	"time"
 
 	"github.com/segmentio/kafka-go"
 
+	"github.com/tollkeeper/tollkeeper/ingest/kafkalog"
 	"github.com/tollkeeper/tollkeeper/internal/usage"
 )
 
 const (
 	fetchMinBytes = 64 << 10 // the broker waits up to FetchWait for this much
-	fetchMaxBytes = 4 << 20
-	lineBuffer    = usage.MaxLineBytes + 1
-	maxLineBuffer = 256 << 20
-	// handOffPatience is how long a fetch may stand open while the inserter is busy. Longer, and the connection is given
-	// up and made anew when there is room again.
-	handOffPatience = 5 * time.Second
+	fetchMaxBytes = 1 << 20  // of an answer; more costs more than it saves, for it falls out of the processor's caches
+	// answerPatience is how much longer than FetchWait an answer may take.
+	answerPatience = 10 * time.Second
 )
 
-// fetch reads lines from w.next on, decodes them where they arrive (no line is copied) and hands blocks to the inserter,
-// until ctx ends.
+// fetch reads lines from w.next on, decodes them where they lie (no line is copied) and hands blocks to the inserter, until
+// ctx ends.
 func (w *worker) fetch(ctx context.Context) error {
-	var conn *kafka.Conn
+	var s *stream
 	defer func() {
-		if conn != nil {
-			_ = conn.Close()
+		if s != nil {
+			s.stop()
 		}
 	}()
 	if err := w.open(ctx); err != nil {
 		return err
 	}
-	buf := make([]byte, lineBuffer)
 	var b backoffTimer
 	for ctx.Err() == nil {
-		if conn == nil {
-			c, err := w.connect(ctx)
+		if s == nil {
+			conn, err := w.in.kafka.dialPartition(ctx, w.topic, w.partition)
 			if err != nil {
 				w.fetchFailed(ctx, err, &b)
 				continue
 			}
-			conn = c
+			s = w.startStream(conn)
 		}
-		err := w.fetchOnce(ctx, conn, buf)
+		err := w.fetchOnce(ctx, s)
 		switch {
 		case err == nil:
 			b = backoffTimer{}
-			if len(buf) > lineBuffer {
-				buf = make([]byte, lineBuffer)
-			}
 			if err := w.flushIfDue(ctx); err != nil {
 				return err
 			}
-			continue
-		case errors.Is(err, io.ErrShortBuffer) && len(buf) < maxLineBuffer:
-			buf = make([]byte, 4*len(buf))
 			continue
 		case errors.Is(err, kafka.OffsetOutOfRange):
 			if err := w.outOfRange(ctx); err != nil {
@@ -65,28 +57,13 @@ func (w *worker) fetch(ctx context.Context) error {
 			}
 		case errors.Is(err, errStopped), errors.Is(err, errFenced):
 			return err
-		case errors.Is(err, errUnreadable):
-			w.fetchFailed(ctx, err, &b)
-			w.skipEmptied(ctx)
-		case ctx.Err() == nil && !errors.Is(err, errSlow):
+		case ctx.Err() == nil:
 			w.fetchFailed(ctx, err, &b)
 		}
-		_ = conn.Close()
-		conn = nil
+		s.stop()
+		s = nil
 	}
 	return context.Cause(ctx)
-}
-
-func (w *worker) connect(ctx context.Context) (*kafka.Conn, error) {
-	conn, err := w.in.kafka.dialPartition(ctx, w.topic, w.partition)
-	if err != nil {
-		return nil, err
-	}
-	if _, err := conn.Seek(w.next, kafka.SeekAbsolute|kafka.SeekDontCheck); err != nil {
-		_ = conn.Close()
-		return nil, err
-	}
-	return conn, nil
 }
 
 func (w *worker) fetchFailed(ctx context.Context, err error, b *backoffTimer) {
@@ -96,89 +73,101 @@ func (w *worker) fetchFailed(ctx context.Context, err error, b *backoffTimer) {
 	sleep(ctx, b.next())
 }
 
-// errSlow gives up a fetch whose connection stood open too long.
-var errSlow = errors.New("the inserter was busy")
+// stream asks for a partition's log, one answer ahead of who decodes it: the broker and the network work meanwhile. Its two
+// answers take turns, so who does not decode stops it.
+type stream struct {
+	conn    net.Conn
+	answers chan fetched
+	free    chan *kafkalog.Answer
+	stopped chan struct{}
+	ended   sync.WaitGroup
+}
 
-// fetchOnce does one fetch request.
-func (w *worker) fetchOnce(ctx context.Context, conn *kafka.Conn, buf []byte) error {
-	_ = conn.SetReadDeadline(time.Now().Add(w.in.cfg.FetchWait + 2*handOffPatience))
-	if _, err := conn.Seek(w.next, kafka.SeekAbsolute|kafka.SeekDontCheck); err != nil {
+type fetched struct {
+	*kafkalog.Answer
+	offset int64 // that was asked for
+	err    error
+}
+
+func (w *worker) startStream(conn net.Conn) *stream {
+	s := &stream{conn: conn, answers: make(chan fetched), free: make(chan *kafkalog.Answer, 2), stopped: make(chan struct{})}
+	s.free <- new(kafkalog.Answer)
+	s.free <- new(kafkalog.Answer)
+	f := kafkalog.NewFetcher(conn, kafkalog.Config{
+		ClientID: w.in.kafka.transport.ClientID, Topic: w.topic, Partition: w.partition,
+		MinBytes: fetchMinBytes, MaxBytes: w.fetchBytes(), MaxWait: w.in.cfg.FetchWait,
+	})
+	offset := w.next
+	s.ended.Go(func() {
+		for {
+			var a *kafkalog.Answer
+			select {
+			case a = <-s.free:
+			case <-s.stopped:
+				return
+			}
+			_ = conn.SetDeadline(time.Now().Add(w.in.cfg.FetchWait + answerPatience))
+			got := fetched{a, offset, f.Fetch(offset, a)}
+			select {
+			case s.answers <- got:
+			case <-s.stopped:
+				return
+			}
+			if got.err != nil {
+				return
+			}
+			offset = a.Next(offset)
+		}
+	})
+	return s
+}
+
+// fetchBytes is the size of an answer: a small part of what the partition may have in memory, for there are two, and what
+// they unpack to is a multiple.
+func (w *worker) fetchBytes() int { return int(min(max(w.maxBytes/16, 64<<10), fetchMaxBytes)) }
+
+// stop cuts the connection and waits until the stream has ended. The answers must not be in use any more.
+func (s *stream) stop() {
+	close(s.stopped)
+	_ = s.conn.Close()
+	s.ended.Wait()
+}
+
+// fetchOnce decodes one answer.
+func (w *worker) fetchOnce(ctx context.Context, s *stream) error {
+	var a fetched
+	select {
+	case a = <-s.answers:
+	case <-ctx.Done():
+		return context.Cause(ctx)
+	}
+	if a.err != nil {
+		return a.err
+	}
+	w.nowMillis = w.in.cfg.Now().UnixMilli()
+	err := w.drain(ctx, a)
+	w.finish()
+	if err != nil {
 		return err
 	}
-	batch := conn.ReadBatchWith(kafka.ReadBatchConfig{MinBytes: fetchMinBytes, MaxBytes: fetchMaxBytes, MaxWait: w.in.cfg.FetchWait})
-	w.nowMillis = w.in.cfg.Now().UnixMilli()
-	readErr := w.drain(ctx, batch, buf)
-	if errors.Is(readErr, errUnreadable) {
-		w.finish()
-		return readErr // the library holds its locks; the batch cannot even be closed
-	}
-	// The batch's own offset is behind records that compaction removed and behind transaction markers.
-	if end := batch.Offset(); readErr == nil && end > w.next {
-		w.next = end
-	}
-	high := batch.HighWaterMark()
-	if err := batch.Close(); readErr == nil && err != nil && !errors.Is(err, kafka.RequestTimedOut) {
-		readErr = err
-	}
-	if readErr != nil {
-		w.finish()
-		return readErr
-	}
 	w.status.waitFetch("")
-	w.status.sawEnd(high, w.in.cfg.Now())
-	w.finish()
+	w.status.sawEnd(a.End, w.in.cfg.Now())
+	s.free <- a.Answer
 	return nil
 }
 
-// errUnreadable is a record batch that the client library panics on: one that compaction has emptied.
-var errUnreadable = errors.New("record batch cannot be read")
-
-func readRecord(batch *kafka.Batch, buf []byte) (n int, err error) {
-	defer func() {
-		if r := recover(); r != nil {
-			err = fmt.Errorf("%w: %v", errUnreadable, r)
-		}
-	}()
-	return batch.Read(buf)
-}
-
-// skipEmptied moves behind record batches without records, which it asks the slower but thorough request for.
-func (w *worker) skipEmptied(ctx context.Context) {
-	res, err := w.in.kafka.client.Fetch(ctx, &kafka.FetchRequest{
-		Topic: w.topic, Partition: int(w.partition), Offset: w.next,
-		MinBytes: 1, MaxBytes: fetchMaxBytes, MaxWait: w.in.cfg.FetchWait,
-	})
-	if err != nil || res.Error != nil {
-		return
-	}
-	for {
-		r, err := res.Records.ReadRecord()
-		if err != nil {
-			return
-		}
-		if r.Offset >= w.next {
-			w.log.Warn("skipped record batches that compaction has emptied", "from", w.next, "to", r.Offset)
-			w.next = r.Offset
-			return
-		}
-	}
-}
-
 // drain decodes what the fetch brought.
-func (w *worker) drain(ctx context.Context, batch *kafka.Batch, buf []byte) error {
+func (w *worker) drain(ctx context.Context, a fetched) error {
 	bytes := 0
-	defer func() { w.in.metrics.bytes.Add(float64(bytes)) }()
-	for {
-		n, err := readRecord(batch, buf)
-		if err != nil {
-			if errors.Is(err, io.EOF) || errors.Is(err, kafka.RequestTimedOut) {
-				return nil
-			}
-			return err
-		}
-		offset := batch.Offset() - 1
+	defer func() {
+		w.in.metrics.bytes.Add(float64(bytes))
+		w.in.metrics.control.Add(float64(w.records.Skipped))
+	}()
+	w.records.Over(a.Answer, a.offset)
+	for w.records.Next() {
+		offset := w.records.Offset
 		if offset < w.next {
-			continue // a compressed batch starts before the offset that was asked for
+			continue // where a gap was passed by
 		}
 		for len(w.replay) > 0 && offset >= w.replay[0].to {
 			if err := w.handOver(ctx); err != nil {
@@ -191,21 +180,26 @@ func (w *worker) drain(ctx context.Context, batch *kafka.Batch, buf []byte) erro
 			}
 		}
 		w.next = offset + 1
-		if n == 6 && buf[0] == 0 && buf[1] == 0 {
-			w.in.metrics.control.Inc()
-			continue
-		}
-		bytes += n
+		bytes += len(w.records.Value)
 		if w.cur.lines == 0 {
 			w.cur.opened = time.Now()
 		}
-		w.pipe.add(w.cur, buf[:n], offset, w.nowMillis)
+		w.pipe.add(w.cur, w.records.Value, offset, w.nowMillis)
 		if w.isFull() {
 			if err := w.handOver(ctx); err != nil {
 				return err
 			}
 		}
 	}
+	// What compaction removed, transaction markers and aborted records leave no line.
+	w.next = max(w.next, w.records.After())
+	if err := w.records.Err(); err != nil {
+		return err
+	}
+	if a.Cut() {
+		return fmt.Errorf("%w: the broker sent only a part of the one at offset %d", kafkalog.ErrCorrupt, w.next)
+	}
+	return nil
 }
 
 // finish enriches, marks and shows what was decoded since.
@@ -269,7 +263,6 @@ func (w *worker) handOver(ctx context.Context) error {
 	w.observe(w.cur)
 	w.in.metrics.dedupSpan.WithLabelValues(w.topic, w.label).Set(w.pipe.window.span().Seconds())
 	w.in.metrics.dedupBytes.WithLabelValues(w.topic, w.label).Set(float64(w.pipe.window.bytes()))
-	started := time.Now()
 	select {
 	case w.full <- w.cur:
 	case <-ctx.Done():
@@ -278,13 +271,7 @@ func (w *worker) handOver(ctx context.Context) error {
 	if len(w.replay) > 0 {
 		w.replay = w.replay[1:]
 	}
-	if err := w.open(ctx); err != nil {
-		return err
-	}
-	if time.Since(started) > handOffPatience {
-		return errSlow
-	}
-	return nil
+	return w.open(ctx)
 }
 
 // open takes an empty block, waiting until the inserter has given one back.
@@ -329,7 +316,7 @@ func (w *worker) outOfRange(ctx context.Context) error {
 	w.in.metrics.gapOffsets.Add(float64(first - w.next))
 	for len(w.replay) > 0 && first >= w.replay[0].to {
 		w.next = w.replay[0].to
-		if err := w.handOver(ctx); err != nil && !errors.Is(err, errSlow) {
+		if err := w.handOver(ctx); err != nil {
 			return err
 		}
 	}

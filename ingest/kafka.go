@@ -1,8 +1,8 @@
 package ingest
 
 import (
-	"bufio"
 	"context"
+	"crypto/tls"
 	"errors"
 	"fmt"
 	"net"
@@ -12,10 +12,6 @@ import (
 	"github.com/segmentio/kafka-go"
 )
 
-// fetchBufferBytes is the read buffer of a data connection. kafka-go's own is 4 KiB, a system call for every few lines:
-// measured, this one makes uncompressed topics 2.6 times faster.
-const fetchBufferBytes = 256 << 10
-
 // kafkaClient holds the ways to talk to the cluster: single requests, group membership, and data connections.
 type kafkaClient struct {
 	brokers   []string
@@ -24,7 +20,7 @@ type kafkaClient struct {
 	client    *kafka.Client
 	members   *connSet // connections of the group member, to be cut at shutdown
 	memberDia *kafka.Dialer
-	dataDia   *kafka.Dialer
+	dataDia   kafka.Dialer
 }
 
 func newKafkaClient(cfg *Config) *kafkaClient {
@@ -38,36 +34,22 @@ func newKafkaClient(cfg *Config) *kafkaClient {
 	}
 	k.client = &kafka.Client{Addr: kafka.TCP(cfg.Brokers...), Transport: k.transport, Timeout: 10 * time.Second}
 	k.memberDia = &kafka.Dialer{ClientID: id, Timeout: 5 * time.Second, TLS: cfg.TLS, SASLMechanism: cfg.SASL, DialFunc: k.members.dial}
-	k.dataDia = &kafka.Dialer{ClientID: id, Timeout: 5 * time.Second, TLS: cfg.TLS, SASLMechanism: cfg.SASL, DialFunc: dialBuffered}
+	k.dataDia = kafka.Dialer{ClientID: id, Timeout: 5 * time.Second, TLS: cfg.TLS, SASLMechanism: cfg.SASL}
 	return k
 }
 
 func (k *kafkaClient) close() { k.transport.CloseIdleConnections() }
 
-type bufferedConn struct {
-	net.Conn
-	r *bufio.Reader
-}
-
-func (c *bufferedConn) Read(p []byte) (int, error) { return c.r.Read(p) }
-
-func dialBuffered(ctx context.Context, network, addr string) (net.Conn, error) {
-	conn, err := (&net.Dialer{Timeout: 5 * time.Second, KeepAlive: 15 * time.Second}).DialContext(ctx, network, addr)
-	if err != nil {
-		return nil, err
-	}
-	return &bufferedConn{Conn: conn, r: bufio.NewReaderSize(conn, fetchBufferBytes)}, nil
-}
-
 // dialTimeout bounds one broker's answer to where a partition's leader is; the client library would ask it for ever.
 const dialTimeout = 5 * time.Second
 
-// dialPartition connects to the partition's leader, asking each broker in turn where that is.
-func (k *kafkaClient) dialPartition(ctx context.Context, topic string, partition int32) (*kafka.Conn, error) {
+// dialPartition connects to the partition's leader, asking each broker in turn where that is. The client library finds the
+// leader and does the handshakes; what it leaves is the bare connection, for package kafkalog.
+func (k *kafkaClient) dialPartition(ctx context.Context, topic string, partition int32) (net.Conn, error) {
 	var last error
 	for _, b := range k.brokers {
 		try, cancel := context.WithTimeout(ctx, dialTimeout)
-		conn, err := k.dataDia.DialLeader(try, "tcp", b, topic, int(partition))
+		conn, err := k.dialLeader(try, b, topic, int(partition))
 		cancel()
 		if err == nil {
 			return conn, nil
@@ -75,6 +57,34 @@ func (k *kafkaClient) dialPartition(ctx context.Context, topic string, partition
 		last = err
 	}
 	return nil, fmt.Errorf("connect to the leader of %s/%d: %w", topic, partition, last)
+}
+
+func (k *kafkaClient) dialLeader(ctx context.Context, broker, topic string, partition int) (net.Conn, error) {
+	p, err := k.dataDia.LookupPartition(ctx, "tcp", broker, topic, partition)
+	if err != nil {
+		return nil, err
+	}
+	// The library keeps its connection to itself, so the dialler is given a way that keeps hold of it: TLS included.
+	var leader net.Conn
+	d := k.dataDia
+	d.TLS = nil
+	d.DialFunc = func(ctx context.Context, network, addr string) (net.Conn, error) {
+		leader, err = dialTLS(ctx, network, addr, k.dataDia.TLS)
+		return leader, err
+	}
+	if _, err := d.DialPartition(ctx, "tcp", broker, p); err != nil {
+		return nil, err
+	}
+	return leader, nil
+}
+
+// dialTLS is how the client library dials.
+func dialTLS(ctx context.Context, network, addr string, cfg *tls.Config) (net.Conn, error) {
+	dialer := net.Dialer{Timeout: 5 * time.Second, KeepAlive: 15 * time.Second}
+	if cfg == nil {
+		return dialer.DialContext(ctx, network, addr)
+	}
+	return (&tls.Dialer{NetDialer: &dialer, Config: cfg}).DialContext(ctx, network, addr)
 }
 
 // bounds returns the first offset that the log still holds and the next one to be written.

@@ -12,6 +12,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/tollkeeper/tollkeeper/ingest/kafkalog"
 	"github.com/tollkeeper/tollkeeper/internal/usage"
 )
 
@@ -39,6 +40,7 @@ type worker struct {
 	maxBytes  int64 // of a block
 	flush     time.Duration
 	cur       *block
+	records   kafkalog.Records
 	free      chan *block
 	full      chan *block
 	nowMillis int64
