@@ -12,10 +12,10 @@
 //     slows fetching, lag grows in Kafka, and [Ingester.Health] says so. Inserts of one partition go one after the other.
 //   - Dropped: nothing. A line that cannot be decoded becomes a dead letter (tollkeeper_ingest_dead_letters_total);
 //     offsets that the log no longer holds stop the partition, or with OnGap "continue" become a gap row
-//     (tollkeeper_ingest_gap_offsets_total); transaction markers are skipped (tollkeeper_ingest_control_records_total).
-//   - Not done here: records without a request id cannot be told from a gateway's own retry of them; record batches'
-//     checksums are not verified on the fast path; records of aborted transactions are counted, because the client
-//     library shows them as if they were committed.
+//     (tollkeeper_ingest_gap_offsets_total); transaction markers and records of aborted transactions, which are no records,
+//     are passed by (tollkeeper_ingest_control_records_total). A record batch whose checksum is wrong stops its partition
+//     until it reads well.
+//   - Not done here: records without a request id cannot be told from a gateway's own retry of them.
 package ingest
 
 import (

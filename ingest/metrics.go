@@ -23,7 +23,7 @@ func newMetrics(reg prometheus.Registerer) *metrics {
 		bytes:       counter("bytes_total", "Bytes of log lines read."),
 		duplicates:  counter("duplicates_total", "Records that repeat a source and request id of the window; stored, never counted."),
 		unprotected: counter("records_without_request_id_total", "Records that a gateway's own retry could double, because they carry no request id."),
-		control:     counter("control_records_total", "Transaction markers skipped."),
+		control:     counter("control_records_total", "Transaction markers, and records of aborted transactions, passed by."),
 		gapOffsets:  counter("gap_offsets_total", "Offsets that the log had dropped before they were read."),
 		blocks:      counter("blocks_total", "Blocks stored."),
 		deadLetters: prometheus.NewCounterVec(prometheus.CounterOpts{Namespace: "tollkeeper", Subsystem: "ingest", Name: "dead_letters_total", Help: "Lines refused, by reason."}, []string{"reason"}),
