@@ -203,7 +203,7 @@ func (absent) ListDeadLetters(context.Context, string, Page) ([]gen.DeadLetter, 
 	return nil, "", errAbsent
 }
 
-func (absent) ReplayDeadLetters(context.Context, string, string) (gen.ReplayResult, error) {
+func (absent) ReplayDeadLetters(context.Context, gen.ReplayRequest) (gen.ReplayResult, error) {
 	return gen.ReplayResult{}, errAbsent
 }
 

@@ -148,7 +148,7 @@ func (h *handlers) ListDeadLetters(ctx context.Context, q gen.ListDeadLettersReq
 
 func (h *handlers) ReplayDeadLetters(ctx context.Context, q gen.ReplayDeadLettersRequestObject) (gen.ReplayDeadLettersResponseObject, error) {
 	_, std := of(ctx)
-	res, err := h.cfg.DeadLetters.ReplayDeadLetters(std, q.Body.Topic, q.Body.Reason)
+	res, err := h.cfg.DeadLetters.ReplayDeadLetters(std, *q.Body)
 	if err != nil {
 		return nil, err
 	}

@@ -189,8 +189,8 @@ type Stats interface {
 
 // DeadLetters reads the log lines that could not be decoded, and says whether all others are counted once.
 type DeadLetters interface {
-	// ReplayDeadLetters reads them again from the log; empty arguments select all.
-	ReplayDeadLetters(ctx context.Context, topic, reason string) (gen.ReplayResult, error)
+	// ReplayDeadLetters reads a page of them again from the log.
+	ReplayDeadLetters(ctx context.Context, q gen.ReplayRequest) (gen.ReplayResult, error)
 	// AuditIngest compares offsets, events and sealed usage.
 	AuditIngest(ctx context.Context) (gen.IngestAudit, error)
 	ListDeadLetters(ctx context.Context, reason string, p Page) (items []gen.DeadLetter, next string, err error)

@@ -18,15 +18,18 @@ import (
 // ReplayResult says what became of the dead letters that were to be replayed.
 type ReplayResult struct {
 	Stored   []int64 // offsets whose records are stored now, or were already: their dead letters may be deleted
+	Repeats  []int64 // of those that were not stored before, the ones of which nothing counts: their requests were counted under other lines
 	Rejected []int64 // still refused by the decoder
 	Gone     []int64 // the log no longer holds the line
+	Waiting  []int64 // the block that the line is of is not stored yet; try again later
 }
 
 // ReplayDeadLetters reads the lines of a partition's dead letters again from Kafka, decodes them with the decoder of today and
 // stores their records at the offset where they belong. It may be repeated, and broken off, at any time: a line whose
 // records are stored is not stored again. topic is as in the dead letters. Observers do not see the records: their time has
-// passed; sealed hours are reopened by them as by any late record.
-func (in *Ingester) ReplayDeadLetters(ctx context.Context, topic string, partition int32, offsets []int64) (ReplayResult, error) {
+// passed; sealed hours are reopened by them as by any late record. With dry set nothing is stored: the result says what
+// would be. Two calls at once must not be given the same dead letters.
+func (in *Ingester) ReplayDeadLetters(ctx context.Context, topic string, partition int32, offsets []int64, dry bool) (ReplayResult, error) {
 	var res ReplayResult
 	kafkaTopic, epoch := kafkaTopic(topic)
 	offsets = slices.Compact(slices.Sorted(slices.Values(offsets)))
@@ -49,6 +52,12 @@ func (in *Ingester) ReplayDeadLetters(ctx context.Context, topic string, partiti
 	source := in.cfg.Source(kafkaTopic)
 	var b usage.Batch
 	for _, offset := range offsets {
+		// A row of a block that has not landed would make it look as if it had. A topic that is re-keyed has no commits of
+		// this group, and no blocks.
+		if committed >= 0 && offset >= committed {
+			res.Waiting = append(res.Waiting, offset)
+			continue
+		}
 		line, err := in.kafka.lineAt(ctx, kafkaTopic, partition, offset)
 		if errors.Is(err, errGone) {
 			res.Gone = append(res.Gone, offset)
@@ -75,7 +84,7 @@ func (in *Ingester) ReplayDeadLetters(ctx context.Context, topic string, partiti
 	if err := in.markReplayed(ctx, topic, partition, &b); err != nil {
 		return res, err
 	}
-	return res, in.storeReplayed(ctx, topic, partition, epoch, &b, &res)
+	return res, in.storeReplayed(ctx, topic, partition, epoch, &b, &res, dry)
 }
 
 // markReplayed finds records that were counted under another line, by what is stored around their time.
@@ -97,17 +106,19 @@ func (in *Ingester) markReplayed(ctx context.Context, topic string, partition in
 	return nil
 }
 
-// storeReplayed stores each line's records as a block of its own, unless they are there.
-func (in *Ingester) storeReplayed(ctx context.Context, topic string, partition int32, epoch int, b *usage.Batch, res *ReplayResult) error {
+// storeReplayed stores each line's records as a block of its own, unless they are there, or this is only to be tried.
+func (in *Ingester) storeReplayed(ctx context.Context, topic string, partition int32, epoch int, b *usage.Batch, res *ReplayResult, dry bool) error {
 	var one usage.Batch
 	var r usage.Record
 	for from := 0; from < b.Len(); {
 		offset := b.Offset[from]
 		to := from
+		counts := false
 		one.Reset()
 		for to < b.Len() && b.Offset[to] == offset {
 			b.At(to, &r)
 			one.Append(&r)
+			counts = counts || r.Flags&usage.FlagDuplicate == 0
 			to++
 		}
 		from = to
@@ -122,12 +133,15 @@ func (in *Ingester) storeReplayed(ctx context.Context, topic string, partition i
 				return err
 			}
 		}
-		if span.Day = day; !landed {
+		if span.Day = day; !landed && !dry {
 			if err := in.cfg.Store.InsertEvents(ctx, span, &one); err != nil {
 				return err
 			}
 		}
 		res.Stored = append(res.Stored, offset)
+		if !counts && !landed {
+			res.Repeats = append(res.Repeats, offset)
+		}
 	}
 	return nil
 }

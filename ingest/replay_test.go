@@ -33,19 +33,25 @@ func TestDeadLettersAreReplayedOnce(t *testing.T) {
 	if len(s.letters) != 4 {
 		t.Fatalf("dead letters %+v, want 4", s.letters)
 	}
-	for range 2 { // the second time, as if the letters had not been deleted yet
-		res, err := in.ReplayDeadLetters(t.Context(), "logs", 0, []int64{1, 2, 3, 5, 99})
+	// What is read again is below what is stored; the rest must not be touched before its block is.
+	c.produce("logs", 0, "bad:r5 1700000000000 k")
+	for i, dry := range []bool{true, false, false} { // the last time, as if the letters had not been deleted yet
+		res, err := in.ReplayDeadLetters(t.Context(), "logs", 0, []int64{1, 2, 3, 5, 6, 99}, dry)
 		if err != nil {
 			t.Fatal(err)
 		}
-		if got, want := fmt.Sprint(res), "{[1 3] [2 5] [99]}"; got != want {
-			t.Errorf("stored, rejected, gone = %s, want %s", got, want)
+		repeats := []string{"[3]", "[3]", "[]"}[i]
+		if got, want := fmt.Sprintf("%+v", res), "{Stored:[1 3] Repeats:"+repeats+" Rejected:[2 5] Gone:[] Waiting:[6 99]}"; got != want {
+			t.Errorf("time %d: %s, want %s", i, got, want)
+		}
+		if rows, _ := s.counted(); dry && rows != 2 {
+			t.Errorf("%d rows after a dry run", rows)
 		}
 	}
 	if rows, counted := s.counted(); rows != 4 || counted != 3 {
 		t.Errorf("%d rows, %d counted; want 4 and 3, r1 was counted before", rows, counted)
 	}
-	if res, err := in.ReplayDeadLetters(t.Context(), "logs~3", 0, []int64{1}); err != nil || len(res.Gone) != 1 {
+	if res, err := in.ReplayDeadLetters(t.Context(), "logs~3", 0, []int64{1}, false); err != nil || len(res.Gone) != 1 {
 		t.Errorf("a letter of another epoch: %+v, %v", res, err)
 	}
 }

@@ -1330,6 +1330,15 @@ type ReasonRequest struct {
 
 // ReplayRequest defines model for ReplayRequest.
 type ReplayRequest struct {
+	// Cursor `next_cursor` of the page before.
+	Cursor string `json:"cursor,omitempty,omitzero"`
+
+	// DryRun Only say what would come of it; nothing changes.
+	DryRun bool `json:"dry_run,omitempty,omitzero"`
+
+	// Limit How many to try.
+	Limit int32 `json:"limit,omitempty,omitzero"`
+
 	// Reason Only letters refused for this reason.
 	Reason string `json:"reason,omitempty,omitzero"`
 
@@ -1337,19 +1346,59 @@ type ReplayRequest struct {
 	Topic string `json:"topic,omitempty,omitzero"`
 }
 
-// ReplayResult defines model for ReplayResult.
+// ReplayResult `replayed`: their records are events now, or would be after a dry run; `repeats`: of those, lines of which nothing
+// counts, as their requests were counted before; `refused`: still cannot be read; `gone`: no longer in the log, or of
+// an imported file; `waiting`: their neighbours in the log are not stored yet, try again later; `selected`: how many
+// dead letters the filter selects, on the first page only.
 type ReplayResult struct {
 	// Gone A number of things.
 	Gone Count `json:"gone"`
 
+	// NextCursor Where the next page starts; none behind the last.
+	NextCursor string `json:"next_cursor,omitempty,omitzero"`
+
+	// Reasons The same figures by the reason for which the lines had been refused.
+	Reasons []ReplayedReason `json:"reasons"`
+
 	// Refused A number of things.
 	Refused Count `json:"refused"`
+
+	// Repeats A number of things.
+	Repeats Count `json:"repeats"`
+
+	// Replayed A number of things.
+	Replayed Count `json:"replayed"`
+
+	// Selected A number of things.
+	Selected Count `json:"selected,omitempty,omitzero"`
+
+	// Tried A number of things.
+	Tried Count `json:"tried"`
+
+	// Waiting A number of things.
+	Waiting Count `json:"waiting"`
+}
+
+// ReplayedReason defines model for ReplayedReason.
+type ReplayedReason struct {
+	// Gone A number of things.
+	Gone   Count  `json:"gone"`
+	Reason string `json:"reason"`
+
+	// Refused A number of things.
+	Refused Count `json:"refused"`
+
+	// Repeats A number of things.
+	Repeats Count `json:"repeats"`
 
 	// Replayed A number of things.
 	Replayed Count `json:"replayed"`
 
 	// Tried A number of things.
 	Tried Count `json:"tried"`
+
+	// Waiting A number of things.
+	Waiting Count `json:"waiting"`
 }
 
 // Role defines model for Role.

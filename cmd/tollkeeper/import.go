@@ -9,9 +9,7 @@ import (
 	"slices"
 	"time"
 
-	"github.com/schollz/progressbar/v3"
 	"github.com/spf13/cobra"
-	"golang.org/x/term"
 
 	"github.com/tollkeeper/tollkeeper/ingest"
 )
@@ -69,30 +67,5 @@ func printImport(w io.Writer, s ingest.ImportSummary, took time.Duration) {
 	}
 	if s.DeadLetters > 0 {
 		fmt.Fprintln(w, "'tollkeeper deadletters list' shows what could not be read, and why.")
-	}
-}
-
-// bar shows how far long work has come, on a terminal only.
-type bar struct{ p *progressbar.ProgressBar }
-
-func progress(w io.Writer, what string) *bar {
-	f, ok := w.(*os.File)
-	if !ok || !term.IsTerminal(int(f.Fd())) {
-		return &bar{}
-	}
-	return &bar{progressbar.NewOptions64(0, progressbar.OptionSetWriter(w), progressbar.OptionSetDescription(what),
-		progressbar.OptionShowBytes(true), progressbar.OptionThrottle(100*time.Millisecond), progressbar.OptionClearOnFinish())}
-}
-
-func (b *bar) set(done, total int64) {
-	if b.p != nil {
-		b.p.ChangeMax64(total)
-		_ = b.p.Set64(done) // a terminal that is gone is no reason to stop
-	}
-}
-
-func (b *bar) end() {
-	if b.p != nil {
-		_ = b.p.Finish()
 	}
 }

@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"encoding/json"
 	"fmt"
 	"io"
 	"net/http"
@@ -16,6 +17,7 @@ import (
 	"github.com/segmentio/kafka-go"
 	"github.com/stretchr/testify/require"
 
+	"github.com/tollkeeper/tollkeeper/api/gen"
 	"github.com/tollkeeper/tollkeeper/internal/broker"
 )
 
@@ -211,13 +213,21 @@ func TestDeadLettersAreReplayedOnceTheSettingsAreRight(t *testing.T) {
 	wrong.stop()
 	right := serve(t, "--data", dir, "--kafka", b.Addr(), "--format", "tollkeeper")
 	right.wantReady(30 * time.Second)
+	out, errOut, code := tollkeeper(t, "deadletters", "replay", "--dry-run", "--json", "--data", dir)
+	require.Zero(t, code, errOut)
+	var dry gen.ReplayResult
+	require.NoError(t, json.Unmarshal([]byte(out), &dry))
+	require.Equal(t, []int64{sent, sent, sent, 0, 0, 0}, []int64{dry.Selected, dry.Tried, dry.Replayed, dry.Refused, dry.Gone, dry.Waiting})
+	require.Len(t, dry.Reasons, 1)
+	require.Equal(t, sent, dry.Reasons[0].Replayed)
+	right.wantTotal(0)
 	for range 2 { // the second time there is nothing left to replay
 		out, errOut, code := tollkeeper(t, "deadletters", "replay", "--data", dir)
 		require.Zero(t, code, errOut)
 		t.Log(out)
 		right.wantTotal(sent)
 	}
-	out, _, _ := tollkeeper(t, "deadletters", "list", "--data", dir)
+	out, _, _ = tollkeeper(t, "deadletters", "list", "--data", dir)
 	require.Equal(t, 1, strings.Count(out, "\n"), out)
 	right.wantExact(dir)
 }

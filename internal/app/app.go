@@ -15,6 +15,7 @@ import (
 	"net/http"
 	"net/netip"
 	"path/filepath"
+	"sync"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -77,6 +78,7 @@ type App struct {
 	enforcer   *enforcer
 	observed   *observedKeys
 	rekeyer    *ingest.Rekeyer // nil without topics to re-key
+	replaying  sync.Mutex      // of dead letters, one page at a time
 	liveEvents *api.Events
 	failed     chan error
 	cleanups   cleanups

@@ -2,8 +2,6 @@ package app
 
 import (
 	"context"
-	"encoding/base64"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -148,21 +146,6 @@ func (f figures) Stats(ctx context.Context) (gen.Stats, error) {
 	return out, nil
 }
 
-// deadLetters lists them for the API; the cursor is the store's, in a form that fits into an address.
-type deadLetters struct {
-	db *clickhouse.DB
-	a  *App
-}
-
-// ReplayDeadLetters implements api.DeadLetters.
-func (d deadLetters) ReplayDeadLetters(ctx context.Context, topic, reason string) (gen.ReplayResult, error) {
-	r, err := d.a.ReplayDeadLetters(ctx, clickhouse.DeadLetterFilter{Topic: topic, Reason: reason})
-	if err != nil {
-		return gen.ReplayResult{}, errors.Join(api.ErrUnavailable, err)
-	}
-	return gen.ReplayResult{Tried: r.Tried, Replayed: r.Replayed, Refused: r.Refused, Gone: r.Gone}, nil
-}
-
 // AuditIngest implements api.DeadLetters.
 func (d deadLetters) AuditIngest(ctx context.Context) (gen.IngestAudit, error) {
 	r, err := d.a.Audit(ctx, time.Time{}, time.Time{})
@@ -177,35 +160,4 @@ func (d deadLetters) AuditIngest(ctx context.Context) (gen.IngestAudit, error) {
 		})
 	}
 	return out, nil
-}
-
-// ListDeadLetters implements api.DeadLetters.
-func (d deadLetters) ListDeadLetters(ctx context.Context, reason string, p api.Page) ([]gen.DeadLetter, string, error) {
-	var after clickhouse.DeadLetterCursor
-	if p.Cursor != "" {
-		raw, err := base64.RawURLEncoding.DecodeString(p.Cursor)
-		if err != nil || json.Unmarshal(raw, &after) != nil {
-			return nil, "", api.InvalidParameter("cursor", "is not one that this list returned: ask for the first page again")
-		}
-	}
-	list, next, err := d.db.DeadLetters(ctx, clickhouse.DeadLetterFilter{Reason: reason}, after, p.Limit)
-	if err != nil {
-		return nil, "", errors.Join(api.ErrUnavailable, err)
-	}
-	out := make([]gen.DeadLetter, len(list))
-	for i, l := range list {
-		out[i] = gen.DeadLetter{
-			At: time.UnixMilli(l.TimeMillis).UTC(), Topic: l.Topic, Partition: l.Partition, Offset: l.Offset, Source: l.Source,
-			Format: l.Format, Reason: l.Reason, Detail: l.Detail, Line: string(l.Line), Bytes: int64(l.Bytes),
-		}
-	}
-	cursor := ""
-	if next != (clickhouse.DeadLetterCursor{}) {
-		raw, err := json.Marshal(next)
-		if err != nil {
-			return nil, "", fmt.Errorf("cursor of dead letters: %w", err)
-		}
-		cursor = base64.RawURLEncoding.EncodeToString(raw)
-	}
-	return out, cursor, nil
 }

@@ -861,7 +861,8 @@ export interface paths {
         /**
          * Read dead letters again
          * @description Reads the original lines again from the log with today's settings and moves those that can be read now to the
-         *     events. It may be repeated: a line counts once.
+         *     events. It may be repeated: a line counts once. A call tries one page, the newest first; go on with `next_cursor`
+         *     until there is none.
          */
         post: operations["ReplayDeadLetters"];
         delete?: never;
@@ -1909,12 +1910,45 @@ export interface components {
             topic?: string;
             /** @description Only letters refused for this reason. */
             reason?: string;
+            /** @description Only say what would come of it; nothing changes. */
+            dry_run?: boolean;
+            /**
+             * Format: int32
+             * @description How many to try.
+             * @default 500
+             */
+            limit: number;
+            /** @description `next_cursor` of the page before. */
+            cursor?: string;
         };
+        /**
+         * @description `replayed`: their records are events now, or would be after a dry run; `repeats`: of those, lines of which nothing
+         *     counts, as their requests were counted before; `refused`: still cannot be read; `gone`: no longer in the log, or of
+         *     an imported file; `waiting`: their neighbours in the log are not stored yet, try again later; `selected`: how many
+         *     dead letters the filter selects, on the first page only.
+         */
         ReplayResult: {
             tried: components["schemas"]["Count"];
             replayed: components["schemas"]["Count"];
+            repeats: components["schemas"]["Count"];
             refused: components["schemas"]["Count"];
             gone: components["schemas"]["Count"];
+            waiting: components["schemas"]["Count"];
+            /** @description The same figures by the reason for which the lines had been refused. */
+            reasons: components["schemas"]["ReplayedReason"][];
+            selected?: components["schemas"]["Count"];
+            /** @description Where the next page starts; none behind the last. */
+            next_cursor?: string;
+        };
+        ReplayedReason: {
+            /** @example bad_json */
+            reason: string;
+            tried: components["schemas"]["Count"];
+            replayed: components["schemas"]["Count"];
+            repeats: components["schemas"]["Count"];
+            refused: components["schemas"]["Count"];
+            gone: components["schemas"]["Count"];
+            waiting: components["schemas"]["Count"];
         };
         IngestAudit: {
             /** @description Whether nothing differs. */
