@@ -75,6 +75,27 @@ func (s *server) wantTotal(want int64) {
 	})
 }
 
+// idle waits until the server has taken in all that is in Kafka.
+func (s *server) idle() {
+	s.t.Helper()
+	var before int64 = -1
+	eventually(s.t, 40*time.Second, func() error {
+		var st struct {
+			RequestsTotal int64  `json:"requests_total"`
+			DeadLetters   int64  `json:"dead_letters"`
+			LagRecords    *int64 `json:"lag_records"`
+		}
+		s.call("GET", "/v1/stats", nil, &st)
+		now := st.RequestsTotal + st.DeadLetters
+		same := now == before && st.LagRecords != nil && *st.LagRecords == 0
+		if before = now; !same {
+			time.Sleep(500 * time.Millisecond)
+			return fmt.Errorf("%d rows, lag %v", now, st.LagRecords)
+		}
+		return nil
+	})
+}
+
 func TestWithoutKafkaIngestWaitsAndSaysSo(t *testing.T) {
 	addr := freeAddr(t)
 	s := serve(t, "--data", t.TempDir(), "--kafka", addr)
