@@ -30,6 +30,9 @@ type Caps struct {
 	// ShareOfKeys bounds the suspensions of a day by the keys that were seen; 0: 0.1. Below 20 keys it allows two.
 	ShareOfKeys float64 `yaml:"share_of_keys"`
 	FlagsPerDay int     `yaml:"flags_per_day"` // 0: no cap
+	// FalseSuspensionsPerMonth bounds the suspensions of the last 30 days that people dismissed as false: from then on findings
+	// are flags until the oldest is over. 0: no such cap. An engine does not know of it: whoever carries decisions out does.
+	FalseSuspensionsPerMonth int `yaml:"false_suspensions_per_month"`
 	// FalseAlertShare is the share of alerts that may be false, which sets how much evidence an alert needs: the more suspects there
 	// are for each alert, the more. Above 0, below 1; 0: 0.2. See package fdr for what is promised.
 	FalseAlertShare float64 `yaml:"false_alert_share"`

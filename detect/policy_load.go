@@ -53,7 +53,7 @@ func (p *Policies) check() error {
 	if p.Version != 1 {
 		bad("version is %d: write version: 1", p.Version)
 	}
-	if c := p.Caps; c.SuspensionsPerHour < 0 || c.SuspensionsPerDay < 0 || c.SuspensionsPerMonth < 0 || c.FlagsPerDay < 0 {
+	if c := p.Caps; c.SuspensionsPerHour < 0 || c.SuspensionsPerDay < 0 || c.SuspensionsPerMonth < 0 || c.FlagsPerDay < 0 || c.FalseSuspensionsPerMonth < 0 {
 		bad("caps: a cap is negative: write a number from 1, or leave it out")
 	}
 	if s := p.Caps.ShareOfKeys; s < 0 || s > 1 {

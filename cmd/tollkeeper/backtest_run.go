@@ -2,6 +2,7 @@ package main
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -33,29 +34,67 @@ type chunk struct{ lines []byte }
 // lot is a decoded chunk. It goes back to the decoder when every engine has read it.
 type lot struct{ batch usage.Batch }
 
+// judge is the detection under one set of policies.
+type judge struct {
+	engines   []*detect.Engine
+	decisions []detect.Decision
+}
+
+func (b *backtest) newJudge(p *detect.Policies) (*judge, error) {
+	j := &judge{engines: make([]*detect.Engine, b.shards)}
+	for i := range j.engines {
+		var err error
+		if j.engines[i], err = detect.New(detect.Config{Policies: p, Attributes: b.attributes}); err != nil {
+			return nil, err
+		}
+	}
+	return j, nil
+}
+
 func (b *backtest) run(ctx context.Context, progress func(done, total int64)) error {
 	began := time.Now()
 	defer func() { b.took = time.Since(began) }()
-	decoder, enricher, err := b.decoder()
+	main, err := b.newJudge(b.policies)
 	if err != nil {
 		return err
 	}
-	engines := make([]*detect.Engine, b.shards)
-	for i := range engines {
-		if engines[i], err = detect.New(detect.Config{Policies: b.policies, Attributes: func(id string) detect.KeyAttributes { return b.keys[id] }}); err != nil {
+	judges := []*judge{main}
+	if b.present != nil {
+		other, err := b.newJudge(b.present)
+		if err != nil {
 			return err
 		}
+		judges = append(judges, other)
+	}
+	group, ctx := errgroup.WithContext(ctx)
+	lots, spare := make(chan *lot, pipeDepth), make(chan *lot, pipeDepth+2)
+	if b.past != nil {
+		group.Go(func() error { return b.past.read(ctx, lots, spare, progress) })
+	} else if err := b.readFile(ctx, group, lots, spare, progress); err != nil {
+		return err
+	}
+	group.Go(func() error { return b.detect(ctx, judges, lots, spare) })
+	if err := group.Wait(); err != nil {
+		return err
+	}
+	b.finish(judges)
+	return nil
+}
+
+// readFile starts the two stages that make lots of a log.
+func (b *backtest) readFile(ctx context.Context, group *errgroup.Group, lots chan<- *lot, spare <-chan *lot, progress func(done, total int64)) error {
+	decoder, enricher, err := b.decoder()
+	if err != nil {
+		return err
 	}
 	f, err := os.Open(b.events)
 	if err != nil {
 		return err
 	}
-	defer f.Close()
 	counted := &countingReader{r: f}
-	group, ctx := errgroup.WithContext(ctx)
-	chunks, lots := make(chan chunk, pipeDepth), make(chan *lot, pipeDepth)
-	spare := make(chan *lot, pipeDepth+2)
+	chunks := make(chan chunk, pipeDepth)
 	group.Go(func() error {
+		defer f.Close()
 		defer close(chunks)
 		return b.unpack(ctx, counted, chunks)
 	})
@@ -72,11 +111,6 @@ func (b *backtest) run(ctx context.Context, progress func(done, total int64)) er
 		}
 		return nil
 	})
-	group.Go(func() error { return b.detect(ctx, engines, lots, spare) })
-	if err := group.Wait(); err != nil {
-		return err
-	}
-	b.finish(engines)
 	return nil
 }
 
@@ -152,13 +186,7 @@ func (b *backtest) unpack(ctx context.Context, r io.Reader, out chan<- chunk) er
 }
 
 func (b *backtest) decode(d accesslog.Decoder, e *enrich.Enricher, lines []byte, spare <-chan *lot) *lot {
-	var l *lot
-	select {
-	case l = <-spare:
-		l.batch.Reset()
-	default:
-		l = &lot{}
-	}
+	l := spareLot(spare)
 	for len(lines) > 0 {
 		line := lines
 		if i := bytes.IndexByte(lines, '\n'); i >= 0 {
@@ -180,8 +208,8 @@ func (b *backtest) decode(d accesslog.Decoder, e *enrich.Enricher, lines []byte,
 	return l
 }
 
-// detect feeds the engines; with several, each has a goroutine and its own share of the keys.
-func (b *backtest) detect(ctx context.Context, engines []*detect.Engine, lots <-chan *lot, spare chan<- *lot) error {
+// detect feeds the engines; several have a goroutine each, with their own share of the keys.
+func (b *backtest) detect(ctx context.Context, judges []*judge, lots <-chan *lot, spare chan<- *lot) error {
 	b.traffic.Times = map[string][]int64{}
 	b.hours = replay.NewHours()
 	seen := map[string]bool{}
@@ -191,16 +219,19 @@ func (b *backtest) detect(ctx context.Context, engines []*detect.Engine, lots <-
 			return ctx.Err()
 		}
 		b.survey(&l.batch, seen)
-		if len(engines) == 1 {
-			engines[0].Observe(&l.batch, 0, l.batch.Len())
-			b.decisions = append(b.decisions, engines[0].Drain()...)
-		} else {
-			for n, e := range engines {
-				wg.Go(func() { observeShare(e, &l.batch, n, len(engines)) })
+		for _, j := range judges {
+			for n, e := range j.engines {
+				if len(judges) == 1 && len(j.engines) == 1 {
+					e.Observe(&l.batch, 0, l.batch.Len())
+					continue
+				}
+				wg.Go(func() { observeShare(e, &l.batch, n, len(j.engines)) })
 			}
-			wg.Wait()
-			for _, e := range engines {
-				b.decisions = append(b.decisions, e.Drain()...)
+		}
+		wg.Wait()
+		for _, j := range judges {
+			for _, e := range j.engines {
+				j.decisions = append(j.decisions, e.Drain()...)
 			}
 		}
 		select {
@@ -213,6 +244,10 @@ func (b *backtest) detect(ctx context.Context, engines []*detect.Engine, lots <-
 }
 
 func observeShare(e *detect.Engine, b *usage.Batch, n, of int) {
+	if of == 1 {
+		e.Observe(b, 0, b.Len())
+		return
+	}
 	for i := range b.Len() {
 		if shard(b.KeyID.At(i))%of == n {
 			e.Observe(b, i, i+1)
@@ -252,19 +287,25 @@ func (b *backtest) survey(batch *usage.Batch, seen map[string]bool) {
 	b.records += int64(batch.Len())
 }
 
-func (b *backtest) finish(engines []*detect.Engine) {
-	b.views = map[string]detect.KeyView{}
-	for _, e := range engines {
-		e.Advance(b.traffic.Last + 2000)
-		b.decisions = append(b.decisions, e.Drain()...)
+func (b *backtest) finish(judges []*judge) {
+	for _, j := range judges {
+		for _, e := range j.engines {
+			e.Advance(b.traffic.Last + 2000)
+			j.decisions = append(j.decisions, e.Drain()...)
+		}
+		slices.SortStableFunc(j.decisions, func(x, y detect.Decision) int { return cmp.Compare(x.TimeMillis, y.TimeMillis) })
 	}
-	slices.SortStableFunc(b.decisions, func(x, y detect.Decision) int { return int(min(1, max(-1, x.TimeMillis-y.TimeMillis))) })
+	b.decisions = judges[0].decisions
+	if len(judges) > 1 {
+		b.presently = judges[1].decisions
+	}
+	b.views = map[string]detect.KeyView{}
 	for i := range b.decisions {
 		id := b.decisions[i].KeyID
 		if _, ok := b.views[id]; ok || id == "" || !b.html {
 			continue
 		}
-		for _, e := range engines {
+		for _, e := range judges[0].engines {
 			if v, ok := e.View(id); ok {
 				b.views[id] = v
 			}

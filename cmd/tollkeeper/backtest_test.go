@@ -66,6 +66,11 @@ func TestBacktestSaysWhatIsMissing(t *testing.T) {
 		"no out":    {[]string{"backtest", empty}, "--out is missing"},
 		"no events": {[]string{"backtest", empty, "--out", filepath.Join(empty, "x")}, "neither events.jsonl.gz nor events.jsonl"},
 		"no file":   {[]string{"backtest", filepath.Join(empty, "none"), "--out", empty}, "cannot read"},
+		"two":       {[]string{"backtest", empty, "--from-clickhouse", "--out", empty}, "name either"},
+		"nothing":   {[]string{"backtest", "--out", empty}, "or write --from-clickhouse"},
+		"since":     {[]string{"backtest", empty, "--since", "30d", "--out", empty}, "--since and --until go with"},
+		"when":      {[]string{"backtest", "--from-clickhouse", "--since", "May", "--data", filepath.Join(empty, "d"), "--out", empty}, `--since is "May"`},
+		"order":     {[]string{"backtest", "--from-clickhouse", "--since", "1d", "--until", "2d", "--data", filepath.Join(empty, "d"), "--out", empty}, "is not before"},
 		"shards":    {[]string{"backtest", empty, "--out", empty, "--shards", "0"}, "--shards is 0"},
 	} {
 		t.Run(name, func(t *testing.T) {

@@ -66,3 +66,48 @@ func TestACapHoldsOverAllPartitions(t *testing.T) {
 	require.Equal(t, 1, suspended)
 	require.Equal(t, len(victims)-1, held)
 }
+
+// One false suspension a month is what the policy puts up with: when people have dismissed one, the next is a flag.
+func TestFalseSuspensionsHaveACap(t *testing.T) {
+	dir := t.TempDir()
+	policy := filepath.Join(dir, "policy.yaml")
+	require.NoError(t, os.WriteFile(policy, []byte("version: 1\ncaps: {false_suspensions_per_month: 1}\npolicies: [{id: careful}]\n"), 0o600))
+	s := serve(t, "--data", dir, "--format", "tollkeeper", "--kafka-partitions", "1", "--policy", policy)
+	customers, keys := history(t, s)
+	g := demo.NewGateway(s.url, s.kafka, "access-log", keys)
+	defer g.Close()
+	id := 60_000
+	// steal lets a stranger walk ids until there is a serious alert about the key, and returns it with its timeline.
+	steal := func(v *demo.Customer) (alertID, timeline string) {
+		t.Helper()
+		eventually(t, time.Minute, func() error {
+			id++
+			_, err := g.Pass(t.Context(), demo.Call{
+				Customer: v, At: time.Now(), Method: "GET", Path: fmt.Sprintf("/v1/customers/%d", id), Status: 200, Millis: 11, Bytes: 1100,
+				ClientIP: netip.MustParseAddr("139.59.3.7"), UserAgent: "scrapekit/0.9",
+			})
+			require.NoError(t, err)
+			var page struct{ Items []struct{ ID string } }
+			require.Equal(t, http.StatusOK, s.call("GET", "/v1/alerts?severity=high&key_id="+keys[v].ID, nil, &page))
+			if len(page.Items) == 0 {
+				return fmt.Errorf("no alert yet")
+			}
+			var line struct{ Items []struct{ Kind, Text string } }
+			require.Equal(t, http.StatusOK, s.call("GET", "/v1/alerts/"+page.Items[0].ID+"/timeline", nil, &line))
+			alertID, timeline = page.Items[0].ID, fmt.Sprint(line.Items)
+			if !strings.Contains(timeline, "{action ") {
+				return fmt.Errorf("nothing was done yet: %s", timeline)
+			}
+			return nil
+		})
+		return alertID, timeline
+	}
+	first, line := steal(customers[0])
+	require.Contains(t, line, "suspended until")
+	require.Equal(t, http.StatusOK, s.call("POST", "/v1/alerts/"+first+"/dismiss", map[string]any{"reason": "their own crawler"}, nil))
+	_, line = steal(customers[1])
+	require.Contains(t, line, "would have been suspended: 1 suspensions of the last 30 days were dismissed as false, and 1 are the cap")
+	var k struct{ Status string }
+	require.Equal(t, http.StatusOK, s.call("GET", "/v1/keys/"+keys[customers[1]].ID, nil, &k))
+	require.Equal(t, "active", k.Status)
+}

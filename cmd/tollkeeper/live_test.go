@@ -64,25 +64,11 @@ func TestTheLivePathDecidesAsTheBacktestDoes(t *testing.T) {
 	result := t.TempDir()
 	_, errOut, code := tollkeeper(t, "backtest", traffic, "--out", result, "--format", "tollkeeper")
 	require.Zero(t, code, errOut)
-	want := map[string]bool{} // what was found about whom
-	f, err := os.Open(filepath.Join(result, "episodes.jsonl"))
-	require.NoError(t, err)
-	defer f.Close()
-	s := bufio.NewScanner(f)
-	s.Buffer(nil, 4<<20)
-	for s.Scan() {
-		var e struct {
-			KeyID     string `json:"key_id"`
-			EpisodeID string `json:"episode_id"`
-			Decision  struct{ Reason string }
-		}
-		require.NoError(t, json.Unmarshal(s.Bytes(), &e))
-		want[e.KeyID+" "+e.EpisodeID] = true
-	}
-	require.NoError(t, s.Err())
+	want := episodesIn(t, result)
 	require.NotEmpty(t, want)
 
-	live := serve(t, "--data", t.TempDir(), "--kafka-partitions", "1", "--format", "tollkeeper", "--mode", "observe", "--events-days", "3650")
+	data := t.TempDir()
+	live := serve(t, "--data", data, "--kafka-partitions", "1", "--format", "tollkeeper", "--mode", "observe", "--events-days", "3650")
 	live.wantTotal(replayIntoKafka(t, live.kafka, filepath.Join(traffic, "events.jsonl.gz")))
 	eventually(t, 20*time.Second, func() error {
 		got := map[string]bool{}
@@ -108,6 +94,58 @@ func TestTheLivePathDecidesAsTheBacktestDoes(t *testing.T) {
 		}
 		return nil
 	})
+
+	// The backtest of what the server has stored finds the same, and holds it against what people said.
+	_, errOut, code = tollkeeper(t, "backtest", "--from-clickhouse", "--data", data, "--out", result)
+	require.Equal(t, exitUsage, code)
+	require.Contains(t, errOut, "in use by another process")
+	require.Contains(t, errOut, "stop the server")
+	var serious struct{ Items []struct{ ID string } }
+	require.Equal(t, http.StatusOK, live.call("GET", "/v1/alerts?severity=high&limit=200", nil, &serious))
+	require.GreaterOrEqual(t, len(serious.Items), 2)
+	for i, verdict := range []string{"confirm", "dismiss"} {
+		require.Equal(t, http.StatusOK, live.call("POST", "/v1/alerts/"+serious.Items[i].ID+"/"+verdict, map[string]any{"reason": "for the test"}, nil))
+	}
+	live.stop()
+	again := t.TempDir()
+	out, errOut, code := tollkeeper(t, "backtest", "--from-clickhouse", "--data", data, "--out", again, "--html")
+	require.Zero(t, code, errOut)
+	require.Equal(t, want, episodesIn(t, again))
+	require.Contains(t, out, "Of 1 confirmed alerts it would find 1 and suspend 1; of 1 dismissed ones it would suspend 1 again.")
+	require.Contains(t, out, "At most 1 false suspensions in 30 days: required_evidence.suspend ")
+	require.FileExists(t, filepath.Join(again, "report.html"))
+
+	strict := filepath.Join(again, "strict.yaml")
+	require.NoError(t, os.WriteFile(strict, []byte("version: 1\npolicies: [{id: strict, required_evidence: {suspend: 30}}]\n"), 0o600))
+	out, errOut, code = tollkeeper(t, "policy", "simulate", strict, "--from-clickhouse", "--data", data)
+	require.Zero(t, code, errOut)
+	require.Contains(t, out, "would have acted on 0 keys")
+	require.Contains(t, out, "keys are dealt with differently")
+	require.Contains(t, out, "suspend -> flag")
+	_, errOut, code = tollkeeper(t, "policy", "simulate", strict, "--from-clickhouse", "--data", data, "--since", "1h")
+	require.Equal(t, exitUsage, code)
+	require.Contains(t, errOut, "there are no events in ClickHouse in that time")
+}
+
+// episodesIn reads what a backtest found about whom.
+func episodesIn(t *testing.T, result string) map[string]bool {
+	t.Helper()
+	found := map[string]bool{}
+	f, err := os.Open(filepath.Join(result, "episodes.jsonl"))
+	require.NoError(t, err)
+	defer f.Close()
+	s := bufio.NewScanner(f)
+	s.Buffer(nil, 4<<20)
+	for s.Scan() {
+		var e struct {
+			KeyID     string `json:"key_id"`
+			EpisodeID string `json:"episode_id"`
+		}
+		require.NoError(t, json.Unmarshal(s.Bytes(), &e))
+		found[e.KeyID+" "+e.EpisodeID] = true
+	}
+	require.NoError(t, s.Err())
+	return found
 }
 
 func TestScenarioBacktestAndScoreWorkEndToEnd(t *testing.T) {

@@ -54,7 +54,7 @@ func Episodes(decisions []detect.Decision, labels []Label) []Episode {
 	}
 	for i := range out {
 		for _, l := range labels {
-			if t := out[i].Lead.TimeMillis; l.KeyID == out[i].KeyID && t >= l.Start.UnixMilli() && t <= l.End.Add(Grace).UnixMilli() {
+			if l.covers(&out[i]) {
 				out[i].Labels = append(out[i].Labels, l.Expect+"/"+l.Family)
 			}
 		}
@@ -67,14 +67,21 @@ func Episodes(decisions []detect.Decision, labels []Label) []Episode {
 type Tradeoff struct {
 	Required  float64 `json:"required_evidence"`
 	Suspended int     `json:"suspended"`
-	// With labels: the share of the episodes that must be suspended, and false suspensions in 30 days.
+	// With labels: the share of the episodes that must be suspended, and false suspensions in 30 days. Where labels are
+	// verdicts of people on alerts, only what they dismissed is false: nobody looked at the rest.
 	Recall     float64 `json:"recall"`
 	FalseMonth float64 `json:"false_per_30_days"`
 }
 
+// covers says that the episode's decision falls into the label.
+func (l *Label) covers(ep *Episode) bool {
+	t := ep.Lead.TimeMillis
+	return l.KeyID == ep.KeyID && t >= l.Start.UnixMilli() && t <= l.End.Add(Grace).UnixMilli()
+}
+
 // Tradeoffs reads the price of a threshold off the peak evidence of the episodes that were suspended. The suspensions would also
 // come later; that is not in the numbers.
-func Tradeoffs(episodes []Episode, labels []Label, days float64, thresholds []float64) []Tradeoff {
+func Tradeoffs(episodes []Episode, labels []Label, exhaustive bool, days float64, thresholds []float64) []Tradeoff {
 	out := make([]Tradeoff, 0, len(thresholds))
 	for _, th := range thresholds {
 		t := Tradeoff{Required: th}
@@ -85,9 +92,12 @@ func Tradeoffs(episodes []Episode, labels []Label, days float64, thresholds []fl
 				continue
 			}
 			t.Suspended++
-			right := false
+			right := !exhaustive
 			for _, l := range labels {
-				if l.KeyID == ep.KeyID && l.Expect != ExpectBenign && ep.Lead.TimeMillis >= l.Start.UnixMilli() && ep.Lead.TimeMillis <= l.End.Add(Grace).UnixMilli() {
+				if !exhaustive && l.Expect == ExpectBenign && l.covers(ep) {
+					right = false
+				}
+				if l.Expect != ExpectBenign && l.covers(ep) {
 					right = true
 					if l.Expect == ExpectSuspend {
 						found++
@@ -112,4 +122,15 @@ func Tradeoffs(episodes []Episode, labels []Label, days float64, thresholds []fl
 		out = append(out, t)
 	}
 	return out
+}
+
+// Buys is the mildest demand for evidence with at most so many false suspensions in 30 days on this history; ok is false
+// when none of those tried is strict enough.
+func Buys(list []Tradeoff, falsePerMonth float64) (t Tradeoff, ok bool) {
+	for _, t := range list {
+		if t.FalseMonth <= falsePerMonth {
+			return t, true
+		}
+	}
+	return t, false
 }

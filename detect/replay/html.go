@@ -49,6 +49,7 @@ type Report struct {
 	Tradeoffs   []Tradeoff
 	Labels      []Label
 	Score       *Score
+	Names       map[string]string // what people call the keys
 }
 
 // WriteHTML writes one self-contained page: no script, no request to anywhere.

@@ -36,8 +36,8 @@ func (s *Score) Print(w io.Writer) {
 	}
 }
 
-// PrintEpisodes says what would have been done, the weightiest first, at most that many.
-func PrintEpisodes(w io.Writer, episodes []Episode, most int) {
+// PrintEpisodes says what would have been done, the weightiest first, at most that many. names is what people call keys.
+func PrintEpisodes(w io.Writer, episodes []Episode, names map[string]string, most int) {
 	count := map[detect.Action]int{}
 	for i := range episodes {
 		count[episodes[i].Wanted]++
@@ -56,15 +56,48 @@ func PrintEpisodes(w io.Writer, episodes []Episode, most int) {
 		if ep.Action < ep.Wanted {
 			what += " (held: " + ep.Held + ")"
 		}
-		key := ep.KeyID
-		if key == "" {
-			key = "-"
-		}
+		key := called(ep.KeyID, names)
 		fmt.Fprintf(w, "\n%s  %s  %s\n  %s\n", time.UnixMilli(ep.Lead.TimeMillis).UTC().Format(time.RFC3339), key, what, wrap(ep.Lead.Reason, 110))
 	}
 	if n := len(list) - most; n > 0 {
 		fmt.Fprintf(w, "\n... and %d more; episodes.jsonl has them all.\n", n)
 	}
+}
+
+// called is a key's id with its name, "-" where no key is known.
+func called(id string, names map[string]string) string {
+	switch name := names[id]; {
+	case id == "":
+		return "-"
+	case name != "":
+		return id + " (" + name + ")"
+	}
+	return id
+}
+
+// PrintVerdicts holds the run against what people said about past alerts.
+func PrintVerdicts(w io.Writer, episodes []Episode, labels []Label) {
+	var confirmed, found, stopped, dismissed, again int
+	for i := range labels {
+		l := &labels[i]
+		any, stop := false, false
+		for j := range episodes {
+			if ep := &episodes[j]; l.covers(ep) {
+				any, stop = true, stop || ep.Wanted >= detect.ActionQuarantine
+			}
+		}
+		total, hit := &confirmed, &stopped
+		if l.Expect == ExpectBenign {
+			total, hit = &dismissed, &again
+		} else if any {
+			found++
+		}
+		*total++
+		if stop {
+			*hit++
+		}
+	}
+	fmt.Fprintf(w, "\nOf %d confirmed alerts it would find %d and suspend %d; of %d dismissed ones it would suspend %d again.\n", confirmed, found, stopped, dismissed, again)
 }
 
 // PrintTradeoffs says what stricter thresholds would have meant.

@@ -75,7 +75,7 @@ func TestEpisodesGatherDecisionsAndTradeoffsReadTheirPeak(t *testing.T) {
 		t.Fatalf("%+v", eps)
 	}
 	for i, want := range []Tradeoff{{6, 2, 1, 1}, {7, 1, 1, 0}, {10, 0, 0, 0}} {
-		if got := Tradeoffs(eps, labels, 30, []float64{6, 7, 10})[i]; got != want {
+		if got := Tradeoffs(eps, labels, true, 30, []float64{6, 7, 10})[i]; got != want {
 			t.Errorf("got %+v, want %+v", got, want)
 		}
 	}

@@ -146,6 +146,17 @@ func (s *Store) Counts(ctx context.Context) (map[Status]int64, error) {
 	return counts, rows.Err()
 }
 
+// FalseActions counts the alerts that were dismissed since then although their key had been suspended or its actor
+// quarantined.
+func (s *Store) FalseActions(ctx context.Context, since time.Time) (int, error) {
+	var n int
+	if err := s.db.Read().QueryRowContext(ctx, `SELECT COUNT(*) FROM alerts WHERE verdict = 'dismissed' AND action IN ('suspend', 'quarantine') AND closed_at >= $1`,
+		sqlstore.Millis(since)).Scan(&n); err != nil {
+		return 0, fmt.Errorf("count false actions: %w", err)
+	}
+	return n, nil
+}
+
 // Similar is an alert that has something in common with another.
 type Similar struct {
 	Alert   Alert

@@ -156,7 +156,7 @@ func (e *enforcer) spend(ctx context.Context, d *detect.Decision, ask bool, acti
 	var err error
 	switch {
 	case ask && *action >= detect.ActionQuarantine:
-		if why, err = e.budget.Suspend(ctx, findingID(d), d.KeyID, e.caps(), e.verifier.Count()); err != nil || why == "" {
+		if why, err = e.overCap(ctx, d); err != nil || why == "" {
 			return err
 		}
 		*action, *held = detect.ActionFlag, why
@@ -168,6 +168,21 @@ func (e *enforcer) spend(ctx context.Context, d *detect.Decision, ask bool, acti
 		*action, *held = detect.ActionObserve, why
 	}
 	return nil
+}
+
+// overCap says which cap speaks against a suspension; "" if none does, and then it is counted.
+func (e *enforcer) overCap(ctx context.Context, d *detect.Decision) (string, error) {
+	caps := e.caps()
+	if most := caps.FalseSuspensionsPerMonth; most > 0 {
+		n, err := e.alerts.FalseActions(ctx, e.now().AddDate(0, 0, -30))
+		if err != nil {
+			return "", err
+		}
+		if n >= most {
+			return fmt.Sprintf("%d suspensions of the last 30 days were dismissed as false, and %d are the cap", n, most), nil
+		}
+	}
+	return e.budget.Suspend(ctx, findingID(d), d.KeyID, caps, e.verifier.Count())
 }
 
 // refusedFor is how long a suspension that a cap refused is not asked for again.

@@ -41,7 +41,7 @@ func (a *App) openDetection(context.Context) error {
 	}
 	a.enforcer = newEnforcer(a)
 	a.detection = &detection{
-		log: a.Log, events: a.Events, alerts: a.Alerts, cfg: detect.Config{Policies: policies, Attributes: a.attributes}, now: a.now, decided: a.enforcer.take,
+		log: a.Log, events: a.Events, alerts: a.Alerts, cfg: detect.Config{Policies: policies, Attributes: a.Attributes}, now: a.now, decided: a.enforcer.take,
 		partitions: map[partitionID]*watch{},
 	}
 	a.enforcer.caps, a.enforcer.refused = a.detection.caps, a.detection.refused
@@ -50,12 +50,6 @@ func (a *App) openDetection(context.Context) error {
 	a.run("verdicts", a.detection.learn)
 	a.run("policy file", a.reloadPolicies)
 	return nil
-}
-
-// attributes tells detection what policies may ask about a key.
-func (a *App) attributes(id string) detect.KeyAttributes {
-	info, _ := a.Verifier.KeyInfo(id)
-	return detect.KeyAttributes{Account: info.AccountID, Plan: info.PlanID, Environment: string(info.Environment), Tags: info.Tags}
 }
 
 // openLog starts the embedded broker, unless an external one is set, and makes sure that the topics exist.

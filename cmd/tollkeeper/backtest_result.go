@@ -1,0 +1,180 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"strings"
+	"time"
+
+	"github.com/tollkeeper/tollkeeper/detect"
+	"github.com/tollkeeper/tollkeeper/detect/replay"
+)
+
+// write leaves the results in the folder.
+func (b *backtest) write() error {
+	if err := b.writeLines("decisions.jsonl", func(enc *json.Encoder) error {
+		for i := range b.decisions {
+			d := &b.decisions[i]
+			stop, ok := replay.Counts(d)
+			if !ok {
+				continue
+			}
+			action := detect.ActionFlag
+			if stop {
+				action = detect.ActionSuspend
+			}
+			if err := enc.Encode(decisionLine{
+				Time: stamp(d.TimeMillis), KeyID: d.KeyID, Action: action.String(), CarriedOut: d.Action.String(), Score: d.Score, Reason: d.Reason,
+				EpisodeID: d.EpisodeID, PolicyID: d.PolicyID, Actor: d.Actor,
+			}); err != nil {
+				return err
+			}
+		}
+		return nil
+	}); err != nil {
+		return err
+	}
+	episodes := replay.Episodes(b.decisions, b.labels)
+	if err := b.writeLines("episodes.jsonl", func(enc *json.Encoder) error {
+		for i := range episodes {
+			if err := enc.Encode(&episodes[i]); err != nil {
+				return err
+			}
+		}
+		return nil
+	}); err != nil || !b.html {
+		return err
+	}
+	f, err := os.Create(filepath.Join(b.out, "report.html"))
+	if err != nil {
+		return err
+	}
+	defer f.Close()
+	r := replay.Report{
+		Source: b.source, Records: b.records, Keys: b.traffic.Keys, First: b.traffic.First, Last: b.traffic.Last,
+		Episodes: episodes, Hours: b.hours, Views: b.views, Tradeoffs: b.tradeoffs(episodes), Labels: b.labels, Names: b.names,
+	}
+	if b.exhaustive {
+		s := replay.Rate(b.labels, b.traffic, b.decisions)
+		r.Score = &s
+	}
+	if err := r.WriteHTML(f); err != nil {
+		return err
+	}
+	return f.Close()
+}
+
+type decisionLine struct {
+	Time       string       `json:"time"`
+	KeyID      string       `json:"key_id"`
+	Action     string       `json:"action"` // flag or suspend
+	CarriedOut string       `json:"carried_out"`
+	Score      float64      `json:"score"`
+	Reason     string       `json:"reason"`
+	EpisodeID  string       `json:"episode_id"`
+	PolicyID   string       `json:"policy_id"`
+	Actor      detect.Actor `json:"actor"`
+}
+
+func stamp(millis int64) string {
+	return time.UnixMilli(millis).UTC().Format("2006-01-02T15:04:05.000Z07:00")
+}
+
+func (b *backtest) writeLines(name string, each func(*json.Encoder) error) error {
+	f, err := os.Create(filepath.Join(b.out, name))
+	if err != nil {
+		return err
+	}
+	defer f.Close()
+	if err := each(json.NewEncoder(f)); err != nil {
+		return fmt.Errorf("%s: %w", name, err)
+	}
+	return f.Close()
+}
+
+// thresholds for which the price is told.
+func thresholds() []float64 { return []float64{6, 6.5, 7, 8, 9, 10, 12} }
+
+func (b *backtest) tradeoffs(episodes []replay.Episode) []replay.Tradeoff {
+	return replay.Tradeoffs(episodes, b.labels, b.exhaustive, float64(b.traffic.Last-b.traffic.First)/86400e3, thresholds())
+}
+
+type backtestResult struct {
+	Records       int64         `json:"records"`
+	BadLines      int64         `json:"bad_lines"`
+	Keys          int           `json:"keys"`
+	Seconds       float64       `json:"seconds"`
+	RecordsPerSec float64       `json:"records_per_second"`
+	Suspensions   int           `json:"suspensions"`
+	Flags         int           `json:"flags"`
+	Score         *replay.Score `json:"score,omitempty"`
+}
+
+func (b *backtest) result() backtestResult {
+	r := backtestResult{
+		Records: b.records, BadLines: b.badLines, Keys: b.traffic.Keys, Seconds: b.took.Seconds(),
+		RecordsPerSec: float64(b.records) / max(b.took.Seconds(), 1e-9),
+	}
+	for i := range b.decisions {
+		if stop, ok := replay.Counts(&b.decisions[i]); ok {
+			if stop {
+				r.Suspensions++
+			} else {
+				r.Flags++
+			}
+		}
+	}
+	if b.exhaustive {
+		s := replay.Rate(b.labels, b.traffic, b.decisions)
+		r.Score = &s
+	}
+	return r
+}
+
+func (b *backtest) print(w io.Writer) {
+	r := b.result()
+	fmt.Fprintf(w, "%d records of %d keys over %.1f days in %s (%.0f records/s)\n", r.Records, r.Keys,
+		float64(b.traffic.Last-b.traffic.First)/86400e3, b.took.Round(10*time.Millisecond), r.RecordsPerSec)
+	if r.BadLines > 0 {
+		fmt.Fprintf(w, "%d lines could not be read; 'tollkeeper import' says why\n", r.BadLines)
+	}
+	if len(b.networks) == 0 && b.past == nil {
+		fmt.Fprintln(w, "There are no address data: networks are told apart by address prefix. 'make engine' fetches them.")
+	}
+	fmt.Fprintln(w)
+	episodes := replay.Episodes(b.decisions, b.labels)
+	if b.exhaustive {
+		r.Score.Print(w)
+	} else {
+		replay.PrintEpisodes(w, episodes, b.names, 10)
+	}
+	b.printTradeoffs(w, episodes)
+	fmt.Fprintf(w, "\nResults are in %s.\n", b.out)
+}
+
+// printTradeoffs says what stricter demands for evidence would have meant, and what the false suspensions that one would put
+// up with buy.
+func (b *backtest) printTradeoffs(w io.Writer, episodes []replay.Episode) {
+	list, labelled := b.tradeoffs(episodes), len(b.labels) > 0
+	if labelled && !b.exhaustive {
+		replay.PrintVerdicts(w, episodes, b.labels)
+	}
+	replay.PrintTradeoffs(w, list, labelled)
+	if !labelled {
+		return
+	}
+	if t, ok := replay.Buys(list, b.falseMonth); ok {
+		fmt.Fprintf(w, "\nAt most %v false suspensions in 30 days: required_evidence.suspend %v buys a recall of %.3f on this history.\n", b.falseMonth, t.Required, t.Recall)
+	} else {
+		fmt.Fprintf(w, "\nNo demand for evidence that was tried keeps false suspensions to %v in 30 days; caps.false_suspensions_per_month does.\n", b.falseMonth)
+	}
+}
+
+// isGzip goes by the name, as everywhere in the program.
+func isGzip(path string) bool { return strings.HasSuffix(path, ".gz") }
+
+func canceled(ctx context.Context) bool { return ctx.Err() != nil }
