@@ -1,31 +1,37 @@
 package detect
 
+import "github.com/tollkeeper/tollkeeper/detect/arena"
+
 // actor is a client behind a key: one agent family in one network, with established addresses or with others (fresh).
 // The two are kept apart so that a thief inside the customer's own network is not averaged away.
 type actor struct {
 	net    uint32
 	agent  uint32
-	cc     uint16
-	fresh  bool
 	first  int64
 	last   int64
 	n      uint32
 	who    float32 // evidence of novelty when it first came
-	netNew bool
-	rate   float32     // chance of such a novelty on a day, when it came
-	ips    [4][16]byte // latest distinct addresses
+	rate   float32 // chance of such a novelty on a day, when it came
+	cc     uint16
 	nAddr  uint16
+	fresh  bool
+	netNew bool
 
-	winN    float32
-	errK    [errorClasses]float32
-	late    float32
-	ring    idRing
-	walk    walk
+	routesNew, routesKnown uint8
+	rare                   uint8
+
+	idSet uint16
+	winN  float32
+	errK  [errorClasses]float32
+	late  float32
+	onNew float32
+	level float32 // evidence that the budget for alerts asks for
+
 	idN     float32
 	idKnown float32
 	idAgain float32
-	idSeen  [8]uint64 // Bloom filter of two hashes over 512 bits, emptied as it fills
-	idSet   uint16
+	walk    walk
+	ring    idRing
 
 	moneyN, moneySum float32
 	moneyVar         float32
@@ -33,14 +39,10 @@ type actor struct {
 	sizeVar          float32
 	units            float32
 
-	routesNew, routesKnown uint8
-	rare                   uint8
-	routeSeen              [12]uint32
-	onNew                  float32
-
-	leap     leap
-	level    float32 // evidence that the budget for alerts asks for
-	examples []example
+	idSeen    [8]uint64   // Bloom filter of two hashes over 512 bits, emptied as it fills
+	ips       [4][16]byte // latest distinct addresses
+	routeSeen [12]uint16
+	leap      leap
 }
 
 // example is a record that is kept to show what the actor did.
@@ -79,7 +81,7 @@ func errorClass(status uint16) int {
 }
 
 // actorOf finds or makes the actor of o, by its number.
-func (k *keyState) actorOf(o *obs, fresh bool) (at int, created bool) {
+func (k *keyState) actorOf(mem *arena.Arena, o *obs, fresh bool) (at int, created bool) {
 	for i := range k.actors {
 		a := &k.actors[i]
 		if a.net == o.net && a.agent == o.agent && a.fresh == fresh {
@@ -88,12 +90,7 @@ func (k *keyState) actorOf(o *obs, fresh bool) (at int, created bool) {
 	}
 	a := actor{net: o.net, agent: o.agent, cc: o.cc, fresh: fresh, first: o.t, last: o.t}
 	if len(k.actors) < maxActors {
-		if len(k.actors) == cap(k.actors) {
-			grown := make([]actor, len(k.actors), len(k.actors)+1+len(k.actors)/2)
-			copy(grown, k.actors)
-			k.actors = grown
-		}
-		k.actors = append(k.actors, a)
+		k.actors = arena.Append(mem, k.actors, a)
 		return len(k.actors) - 1, true
 	}
 	worst := 0
@@ -103,6 +100,7 @@ func (k *keyState) actorOf(o *obs, fresh bool) (at int, created bool) {
 		}
 	}
 	k.actors[worst] = a
+	k.read().forget(worst)
 	return worst, true
 }
 
@@ -141,14 +139,14 @@ func (a *actor) sawRoute(route uint32, isNew, rare bool) {
 	}
 	n := min(int(a.routesNew)+int(a.routesKnown), len(a.routeSeen))
 	for i := range n {
-		if a.routeSeen[i] == route {
+		if a.routeSeen[i] == uint16(route) {
 			return
 		}
 	}
 	if n == len(a.routeSeen) {
 		return
 	}
-	a.routeSeen[n] = route
+	a.routeSeen[n] = uint16(route)
 	if isNew {
 		a.routesNew++
 		if rare {

@@ -1,6 +1,10 @@
 package detect
 
-import "math"
+import (
+	"math"
+
+	"github.com/tollkeeper/tollkeeper/detect/arena"
+)
 
 // apply brings one record into the key's state.
 func (e *Engine) apply(k *keyState, o *obs) {
@@ -14,17 +18,19 @@ func (e *Engine) apply(k *keyState, o *obs) {
 
 	minute := uint32(o.t / 60000)
 	filling := k.filling(o.t)
-	net, netNew := k.nets.touch(o.net, minute, setLimit[kindNet])
-	addr, addrNew := k.addrs.touch(o.addr, minute, setLimit[kindAddr])
-	agent, agentNew := k.agents.touch(o.agent, minute, setLimit[kindAgent])
-	route, routeNew := k.routes.touch(o.route, minute, setLimit[kindRoute])
-	cc, ccNew := k.countries.touch(uint32(o.cc), minute, setLimit[kindCountry])
+	var where [setKinds]int
+	var isNew [setKinds]bool
+	for kind, id := range [setKinds]uint32{kindNet: o.net, kindAddr: o.addr, kindAgent: o.agent, kindRoute: o.route, kindCountry: uint32(o.cc)} {
+		where[kind], isNew[kind] = k.sets.touch(e.mem, kind, id, minute)
+	}
+	net, addr, agent := &k.nets()[where[kindNet]], &k.addrs()[where[kindAddr]], &k.agents()[where[kindAgent]]
+	route, cc := &k.routes()[where[kindRoute]], &k.countries()[where[kindCountry]]
 	trusted := filling || !k.suspicious(o)
 	if !addr.established() && (filling || trusted && minute-addr.first >= addrProbation && addr.count() >= addrMinRequests) {
 		addr.n |= establishedBit
 	}
 	fresh := !addr.established()
-	at, created := k.actorOf(o, fresh)
+	at, created := k.actorOf(e.mem, o, fresh)
 	a := &k.actors[at]
 	if created {
 		e.meet(k, a, net, agent, cc)
@@ -32,19 +38,19 @@ func (e *Engine) apply(k *keyState, o *obs) {
 			a.level = suspect(e.suspects.clients)
 		}
 	}
-	if netNew && !filling {
+	if isNew[kindNet] && !filling {
 		e.all.rising[o.net]++
 	}
 	if trusted && net.established() {
 		seen := float32(0)
-		if addrNew && !filling {
+		if isNew[kindAddr] && !filling {
 			seen = 1
 		}
 		k.churn += (seen - k.churn) / 200
 	}
 	if !filling {
-		for kind, isNew := range [...]bool{netNew, addrNew, agentNew, routeNew, ccNew} {
-			if isNew && trusted && k.today[kind] < arrivalsPerDay {
+		for kind, first := range isNew {
+			if first && trusted && k.today[kind] < arrivalsPerDay {
 				k.today[kind]++
 				k.arrived[kind]++
 			}
@@ -52,7 +58,7 @@ func (e *Engine) apply(k *keyState, o *obs) {
 	}
 	if !net.established() && (filling || trusted && minute-net.first >= netProbation && net.count() >= netMinRequests) {
 		net.n |= establishedBit
-		e.netKeys[o.net] += 1 / float32(len(k.nets))
+		e.netKeys[o.net] += 1 / float32(len(k.nets()))
 	}
 	if !agent.established() && (filling || trusted && minute-agent.first >= netProbation && agent.count() >= netMinRequests) {
 		agent.n |= establishedBit
@@ -67,7 +73,7 @@ func (e *Engine) apply(k *keyState, o *obs) {
 			e.routes[o.route].keys++
 		}
 	}
-	e.note(k, a, o, routeKnown || filling)
+	e.note(k, at, o, routeKnown || filling)
 	if !fresh || !cc.established() {
 		e.locate(k, a, o, !fresh)
 	}
@@ -99,7 +105,7 @@ func (e *Engine) touch(i int) {
 // meter counts the record in the running hour of its key and of the platform.
 func (e *Engine) meter(k *keyState, o *obs) {
 	if k.hours == nil {
-		k.hours = &hours{}
+		k.hours = arena.Alloc[hours](e.mem)
 	}
 	h, hour := k.hours, int32(o.t/hourMillis)
 	e.all.roll(hour)
@@ -107,7 +113,7 @@ func (e *Engine) meter(k *keyState, o *obs) {
 		if h.cur[meterUnits] > 0 {
 			e.unitsHour.add(math.Log(float64(max(h.record[meterUnits], h.cur[meterUnits]))), 500)
 		}
-		h.roll(hour, e.tails)
+		h.roll(hour, e)
 		e.all.active++
 	}
 	h.add(o)
@@ -135,7 +141,8 @@ func (e *Engine) silence(k *keyState, o *obs) {
 }
 
 // note adds a record to what the actor did.
-func (e *Engine) note(k *keyState, a *actor, o *obs, routeKnown bool) {
+func (e *Engine) note(k *keyState, at int, o *obs, routeKnown bool) {
+	a := &k.actors[at]
 	a.halve()
 	a.n++
 	a.last = max(a.last, o.t)
@@ -182,8 +189,8 @@ func (e *Engine) note(k *keyState, a *actor, o *obs, routeKnown bool) {
 		a.sizeSum += float32(residual(o.bytes, &r.size, &k.size))
 		a.sizeVar += float32(r.size.variance())
 	}
-	if a.fresh && len(a.examples) < maxExamples && a.who > 0.5 {
-		a.examples = append(a.examples, o.example(e.arena))
+	if a.fresh && a.who > 0.5 && len(k.read().of(at)) < maxExamples {
+		k.write().keep(at, o.example(e.arena))
 	}
 }
 
@@ -218,14 +225,14 @@ func (e *Engine) learn(k *keyState, o *obs) {
 	}
 	if o.idHash != 0 {
 		if k.ids == nil {
-			k.ids = &idMemory{}
+			k.ids = arena.Alloc[idMemory](e.mem)
 		}
 		seen := float32(0)
 		if k.ids.seen(o.idHash) {
 			seen = 1
 		}
 		k.knownIDs += (seen - k.knownIDs) / 100
-		k.ids.add(o.idHash)
+		k.ids.add(e.mem, o.idHash)
 		if o.id >= 0 {
 			if class, ok := k.ids.ring.gap(o.id); ok {
 				if seen == 1 {

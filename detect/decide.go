@@ -40,10 +40,10 @@ func (e *Engine) judge(k *keyState, rows []obs) {
 		}
 		f := e.find(k, a)
 		if wanted, score := e.weigh(k, a, &f, p, t); wanted > ActionObserve {
-			e.act(k, p, verdict{kind: episodeActor, net: a.net, agent: a.agent, actor: a, f: &f, wanted: wanted, score: score, t: t})
+			e.act(k, p, verdict{kind: episodeActor, net: a.net, agent: a.agent, actor: a, number: int(i), f: &f, wanted: wanted, score: score, t: t})
 		}
 	}
-	if k.pool != nil && k.pool.last == t {
+	if k.read().pool != nil && k.file.pool.last == t {
 		e.judgePool(k, p, t)
 	}
 	if k.hours.level == 0 && k.hours.cur[meterRequests] >= volumeMinimum {
@@ -94,16 +94,17 @@ func (e *Engine) weigh(k *keyState, a *actor, f *finding, p *Policy, t int64) (A
 
 // prober says that the actor looks like an availability check: one program reads one known route from several networks at once.
 func (e *Engine) prober(k *keyState, a *actor) bool {
-	return k.pool != nil && k.pool.nNets >= poolLeast && k.pool.nAgents == 1 && a.routesNew == 0 && a.routesKnown == 1 &&
+	return k.read().pool != nil && k.file.pool.nNets >= poolLeast && k.file.pool.nAgents == 1 && a.routesNew == 0 && a.routesKnown == 1 &&
 		strings.HasPrefix(e.routes[a.routeSeen[0]].name, "GET ")
 }
 
 // tolerant is how much more evidence is wanted since people dismissed alerts about this key.
 func (k *keyState) tolerant(t int64) float64 {
-	if k.tolerance == 0 {
+	f := k.read()
+	if f.tolerance == 0 {
 		return 0
 	}
-	return float64(k.tolerance) * halved(t-k.toleranceAt, toleranceHalfLife)
+	return float64(f.tolerance) * halved(t-f.toleranceAt, toleranceHalfLife)
 }
 
 // verdict is a finding on its way to a decision.
@@ -111,6 +112,7 @@ type verdict struct {
 	kind       episodeKind
 	net, agent uint32
 	actor      *actor // nil for spikes and crowds
+	number     int    // of the actor
 	pool       *pool
 	spike      *spike
 	f          *finding
@@ -127,8 +129,9 @@ func (e *Engine) act(k *keyState, p *Policy, v verdict) {
 		ep.until, ep.wanted, ep.action, ep.last = 0, ActionFlag, ActionFlag, v.t
 		if v.actor != nil {
 			v.actor.forgive()
+			k.read().forget(v.number)
 		}
-		k.pool = nil
+		k.write().pool = nil
 		return
 	}
 	switch {
@@ -166,7 +169,7 @@ func (e *Engine) act(k *keyState, p *Policy, v verdict) {
 			e.markHostile(v.net, v.t)
 		}
 		if action == ActionSuspend {
-			k.pool = nil // what one client did must not be held against the rest
+			k.write().pool = nil // what one client did must not be held against the rest
 		}
 	}
 }

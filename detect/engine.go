@@ -2,8 +2,10 @@ package detect
 
 import (
 	"fmt"
+	"runtime"
 	"slices"
 
+	"github.com/tollkeeper/tollkeeper/detect/arena"
 	"github.com/tollkeeper/tollkeeper/detect/tail"
 	"github.com/tollkeeper/tollkeeper/internal/usage"
 )
@@ -30,6 +32,7 @@ type Engine struct {
 	routeOf                    map[uint64]uint32
 	routes                     []routeState
 	keys                       keyTable
+	mem                        *arena.Arena // what keys point to, but for their files
 
 	// What the platform as a whole does.
 	all       platform
@@ -63,7 +66,7 @@ type routeState struct {
 }
 
 const (
-	maxRoutes    = 8192
+	maxRoutes    = 8192 // fit 16 bits
 	maxTemplates = 4096
 	maxAgents    = 8192
 	maxMethods   = 32
@@ -83,7 +86,7 @@ func New(cfg Config) (*Engine, error) {
 	e := &Engine{
 		cfg: cfg, tails: tails, suspects: suspects,
 		agents: newNames(maxAgents), methods: newNames(maxMethods), templates: newNames(maxTemplates),
-		routeOf: map[uint64]uint32{}, routes: make([]routeState, 2), keys: newKeyTable(),
+		routeOf: map[uint64]uint32{}, routes: make([]routeState, 2), keys: newKeyTable(), mem: arena.New(),
 		netKeys: map[uint32]float32{}, all: platform{rising: map[uint32]int32{}, hostile: map[uint32]int64{}},
 	}
 	// What platforms are like, until this one has shown it: the weight of twenty clients.
@@ -111,16 +114,20 @@ func (e *Engine) key(id string) *keyState {
 }
 
 func (e *Engine) keyNumber(id string) uint32 {
-	h := e.keys.hash(id)
-	if n, ok := e.keys.find(h, id); ok {
+	return e.numberOf(e.keys.hash(id), id)
+}
+
+func (e *Engine) numberOf(hash uint32, id string) uint32 {
+	if n, ok := e.keys.find(hash, id); ok {
 		return n
 	}
-	return e.keys.add(h, id)
+	return e.keys.add(hash, id)
 }
 
 // Observe takes rows [from, to) of b, in order of arrival. A record that is late by event time counts where it arrives.
 // Duplicates and calls without a key are passed over.
 func (e *Engine) Observe(b *usage.Batch, from, to int) {
+	defer runtime.KeepAlive(e) // and with it the arena
 	for i := from; i < to; i++ {
 		if (i-from)%fetchBlock == 0 {
 			e.resolve(b, i, min(i+fetchBlock, to))
@@ -143,6 +150,7 @@ func (e *Engine) Observe(b *usage.Batch, from, to int) {
 // Advance says that event time has reached unixMillis, so that what was collected of earlier seconds is judged now, and
 // episodes without findings end. Call it every second or so while nothing arrives.
 func (e *Engine) Advance(unixMillis int64) {
+	defer runtime.KeepAlive(e) // and with it the arena
 	if s := unixMillis / 1000; s > e.second {
 		e.flush()
 		e.second = s
@@ -243,8 +251,8 @@ func (e *Engine) sweep(t int64) {
 	keep := e.running[:0]
 	for _, n := range e.running {
 		k, open := e.keys.at(n), false
-		for i := range k.episodes {
-			ep := &k.episodes[i]
+		for i := range k.read().episodes {
+			ep := &k.file.episodes[i]
 			if ep.ended {
 				continue
 			}

@@ -48,16 +48,16 @@ func (ep *episode) covers(k *keyState, o *obs) bool {
 	case episodeActor:
 		return ep.net == o.net && ep.agent == o.agent
 	case episodePool:
-		i := k.nets.find(o.net)
-		return i >= 0 && !k.nets[i].established()
+		i := k.nets().find(o.net)
+		return i >= 0 && !k.nets()[i].established()
 	}
 	return false
 }
 
 // suspicious says that o belongs to an open alert: nothing is learnt from it.
 func (k *keyState) suspicious(o *obs) bool {
-	for i := range k.episodes {
-		if ep := &k.episodes[i]; o.t-ep.start < distrustMillis && ep.covers(k, o) {
+	for i := range k.read().episodes {
+		if ep := &k.file.episodes[i]; o.t-ep.start < distrustMillis && ep.covers(k, o) {
 			return true
 		}
 	}
@@ -66,8 +66,8 @@ func (k *keyState) suspicious(o *obs) bool {
 
 // accused says that o comes from a client with an alert of its own.
 func (k *keyState) accused(o *obs) bool {
-	for i := range k.episodes {
-		if ep := &k.episodes[i]; ep.kind == episodeActor && ep.wanted == ActionSuspend && o.t-ep.start < distrustMillis && ep.covers(k, o) {
+	for i := range k.read().episodes {
+		if ep := &k.file.episodes[i]; ep.kind == episodeActor && ep.wanted == ActionSuspend && o.t-ep.start < distrustMillis && ep.covers(k, o) {
 			return true
 		}
 	}
@@ -76,8 +76,8 @@ func (k *keyState) accused(o *obs) bool {
 
 // episodeOf finds the open alert that a finding belongs to.
 func (k *keyState) episodeOf(kind episodeKind, net, agent uint32, t int64) *episode {
-	for i := range k.episodes {
-		ep := &k.episodes[i]
+	for i := range k.read().episodes {
+		ep := &k.file.episodes[i]
 		if ep.kind == kind && ep.net == net && ep.agent == agent && t-ep.last < ep.rejoin() {
 			return ep
 		}
@@ -87,8 +87,8 @@ func (k *keyState) episodeOf(kind episodeKind, net, agent uint32, t int64) *epis
 
 // suspended says that the key is refused already, whoever uses it.
 func (k *keyState) suspended(t int64) bool {
-	for i := range k.episodes {
-		if ep := &k.episodes[i]; ep.action == ActionSuspend && (ep.until == 0 || t < ep.until) {
+	for i := range k.read().episodes {
+		if ep := &k.file.episodes[i]; ep.action == ActionSuspend && (ep.until == 0 || t < ep.until) {
 			return true
 		}
 	}
@@ -96,11 +96,12 @@ func (k *keyState) suspended(t int64) bool {
 }
 
 func (k *keyState) open(ep episode) *episode {
-	if len(k.episodes) >= maxEpisodes {
-		k.episodes = append(k.episodes[:0], k.episodes[1:]...)
+	f := k.write()
+	if len(f.episodes) >= maxEpisodes {
+		f.episodes = append(f.episodes[:0], f.episodes[1:]...)
 	}
-	k.episodes = append(k.episodes, ep)
-	return &k.episodes[len(k.episodes)-1]
+	f.episodes = append(f.episodes, ep)
+	return &f.episodes[len(f.episodes)-1]
 }
 
 // id is the same whenever and wherever the episode is found.

@@ -23,10 +23,10 @@ func (e *Engine) decision(k *keyState, p *Policy, ep *episode, v *verdict, phase
 	switch v.kind {
 	case episodeActor:
 		d.Actor = e.actorView(k, v.actor, e.separable(k, ep))
-		n := k.nets.find(ep.net)
-		d.Actor.NewNetwork = n < 0 || !k.nets[n].established()
+		n := k.nets().find(ep.net)
+		d.Actor.NewNetwork = n < 0 || !k.nets()[n].established()
 		d.Evidence = e.actorEvidence(k, v.actor, v.f)
-		d.Examples = e.exampleViews(v.actor.examples)
+		d.Examples = e.exampleViews(k.read().of(v.number))
 	case episodePool:
 		d.Actor = Actor{Requests: int64(v.pool.n), SinceMs: v.pool.start, Network: fmt.Sprintf("%d networks", v.pool.nNets)}
 		d.Evidence = e.poolEvidence(k, v.pool, v.f)
@@ -271,8 +271,8 @@ func (e *Engine) spikeEvidence(k *keyState, s *spike) (out []Evidence) {
 	h := k.hours
 	cur, rec := float64(h.cur[s.meter]), float64(h.record[s.meter])
 	out = append(out, Evidence{
-		Family: FamilyVolume, Detector: "hour_" + meterNames[s.meter], Observed: cur, Expected: e.tails.Quantile(&h.tails[s.meter], 0.5),
-		Low: 0, High: e.tails.Quantile(&h.tails[s.meter], 0.01), WindowSeconds: 3600, PValue: probability(s.volume),
+		Family: FamilyVolume, Detector: "hour_" + meterNames[s.meter], Observed: cur, Expected: e.tails.Quantile(h.tail(s.meter), 0.5),
+		Low: 0, High: e.tails.Quantile(h.tail(s.meter), 0.01), WindowSeconds: 3600, PValue: probability(s.volume),
 		Sentence: fmt.Sprintf("%.0f %s in this hour are %.0f times the busiest hour that the key had before.", cur, meterNames[s.meter], cur/rec),
 	})
 	if s.oneSided > 0.05 {

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"math"
 	"net/netip"
+	"runtime"
 )
 
 // Verdict is what a person made of an alert.
@@ -41,12 +42,13 @@ func halved(millis, halfLife int64) float64 {
 // for some months; a confirmation makes sure that nothing of the actor is ever taken for the customer's. The constants of
 // the engine never change by it. The error says what was not found.
 func (e *Engine) Feedback(fb Feedback) error {
+	defer runtime.KeepAlive(e) // and with it the arena
 	k := e.key(fb.KeyID)
 	if k == nil {
 		return fmt.Errorf("detect: key %q is not known here: it had no calls since the history that was loaded", fb.KeyID)
 	}
-	for i := range k.episodes {
-		ep := &k.episodes[i]
+	for i := range k.read().episodes {
+		ep := &k.file.episodes[i]
 		if ep.id(k.id) != fb.EpisodeID {
 			continue
 		}
@@ -55,7 +57,7 @@ func (e *Engine) Feedback(fb Feedback) error {
 			return nil
 		}
 		k.dismissed(ep, fb.TimeMillis)
-		k.episodes = append(k.episodes[:i], k.episodes[i+1:]...)
+		k.file.episodes = append(k.file.episodes[:i], k.file.episodes[i+1:]...)
 		return nil
 	}
 	if ep, ok := e.episodeBy(k, &fb.Actor); ok && fb.Verdict == Dismissed {
@@ -76,19 +78,19 @@ func (e *Engine) episodeBy(k *keyState, a *Actor) (ep episode, ok bool) {
 	}
 	_, net := addressOf(ip.As16(), a.ASN)
 	agent, known := e.agents.byName[a.Agent]
-	return episode{kind: episodeActor, net: net, agent: agent}, known && k.nets.find(net) >= 0 && k.agents.find(agent) >= 0
+	return episode{kind: episodeActor, net: net, agent: agent}, known && k.nets().find(net) >= 0 && k.agents().find(agent) >= 0
 }
 
 // dismissed learns that the actor of ep is the customer's, and asks for somewhat more evidence from then on.
 func (k *keyState) dismissed(ep *episode, t int64) {
-	k.tolerance = float32(min(maxTolerance, k.tolerant(t)+toleranceStep))
-	k.toleranceAt = t
+	k.file.tolerance = float32(min(maxTolerance, k.tolerant(t)+toleranceStep))
+	k.file.toleranceAt = t
 	k.dismiss(ep)
 }
 
 func (k *keyState) confirm(ep *episode) {
-	if i := k.nets.find(ep.net); ep.kind == episodeActor && i >= 0 && !k.nets[i].established() {
-		k.nets[i].n |= hostileBit
+	if i := k.nets().find(ep.net); ep.kind == episodeActor && i >= 0 && !k.nets()[i].established() {
+		k.nets()[i].n |= hostileBit
 	}
 }
 
@@ -102,16 +104,16 @@ func (k *keyState) dismiss(ep *episode) {
 		}
 		return
 	case episodePool:
-		for i := range k.nets {
-			k.nets[i].n |= establishedBit
+		for i := range k.nets() {
+			k.nets()[i].n |= establishedBit
 		}
-		k.pool = nil
+		k.file.pool = nil
 	case episodeActor:
-		if i := k.nets.find(ep.net); i >= 0 {
-			k.nets[i].n |= establishedBit
+		if i := k.nets().find(ep.net); i >= 0 {
+			k.nets()[i].n |= establishedBit
 		}
-		if i := k.agents.find(ep.agent); i >= 0 {
-			k.agents[i].n |= establishedBit
+		if i := k.agents().find(ep.agent); i >= 0 {
+			k.agents()[i].n |= establishedBit
 		}
 	}
 	for i := range k.actors {
@@ -120,8 +122,8 @@ func (k *keyState) dismiss(ep *episode) {
 			a.who, a.netNew, a.walk = 0, false, walk{}
 			for _, ip := range a.ips {
 				addr, _ := addressOf(ip, 1)
-				if j := k.addrs.find(addr); j >= 0 {
-					k.addrs[j].n |= establishedBit
+				if j := k.addrs().find(addr); j >= 0 {
+					k.addrs()[j].n |= establishedBit
 				}
 			}
 		}

@@ -20,24 +20,24 @@ func (e *Engine) fetch(order []uint64) {
 	sum := uint64(0)
 	for _, at := range order {
 		k := e.keys.at(uint32(at >> 32))
-		sum += uint64(k.born) + uint64(len(k.nets)) + uint64(len(k.addrs)) + uint64(k.day) + uint64(k.gapSec) + uint64(k.errN) + uint64(len(k.actors)) + uint64(len(k.episodes))
+		sum += uint64(k.born) + uint64(len(k.sets.entries)) + uint64(k.day) + uint64(k.gapSec) + uint64(k.errN) + uint64(len(k.actors))
 	}
 	for _, at := range order {
 		k, o := e.keys.at(uint32(at>>32)), &e.buf[uint32(at)]
-		for _, set := range [...]known{k.nets, k.addrs, k.agents, k.routes, k.countries} {
-			for i := 0; i < len(set); i += 4 {
-				sum += uint64(set[i].id)
-			}
+		for i := 0; i < len(k.sets.entries); i += 4 {
+			sum += uint64(k.sets.entries[i].id)
 		}
 		for i := range k.actors {
 			sum += uint64(k.actors[i].net)
 		}
+		sum += uint64(len(k.read().episodes))
 		if h := k.hours; h != nil {
 			slot := h.slot(int32(o.t / hourMillis))
 			sum += uint64(h.hour) + uint64(h.known[0]) + uint64(h.votes) + uint64(h.day[slot])
 			if int32(o.t/hourMillis) > h.hour {
-				for m := range h.tails {
-					sum += uint64(h.tails[m].Count())
+				sum += uint64(h.day[0]) + uint64(h.day[16]) + uint64(h.day[32])
+				if h.tails != nil {
+					sum += uint64(h.tails.requests.Count()) + uint64(h.tails.bytes.Count())
 				}
 			}
 		}
@@ -45,7 +45,10 @@ func (e *Engine) fetch(order []uint64) {
 			sum += uint64(k.ids.added) + uint64(k.ids.gaps[0]) + uint64(k.ids.ring.n)
 			x := mix(uint64(o.idHash))
 			for range 3 {
-				sum += k.ids.filter[0][x>>6%idFilterWords] + k.ids.filter[1][x>>6%idFilterWords]
+				sum += k.ids.filter[x>>6%idFilterWords]
+				if k.ids.older != nil {
+					sum += k.ids.older[x>>6%idFilterWords]
+				}
 				x >>= 12
 			}
 		}
@@ -54,26 +57,29 @@ func (e *Engine) fetch(order []uint64) {
 		k, o := e.keys.at(uint32(at>>32)), &e.buf[uint32(at)]
 		for i := range k.actors {
 			if a := &k.actors[i]; a.net == o.net && a.agent == o.agent {
-				sum += uint64(a.nAddr) + uint64(a.winN) + uint64(a.idN) + a.idSeen[7] + uint64(a.sizeN) + uint64(a.onNew)
+				sum += uint64(a.idN) + uint64(a.sizeN) + a.idSeen[0] + a.idSeen[7] + uint64(a.ips[3][0]) + uint64(a.leap.at)
 			}
 		}
 	}
 	e.fetched = sum
 }
 
-// resolve looks up the keys of rows [from, to) that are new to the column, at most fetchBlock of them, together.
+// resolve looks up the keys of rows [from, to) that the column does not know, at most fetchBlock of them, together.
 func (e *Engine) resolve(b *usage.Batch, from, to int) {
 	if e.keys.len() < fetchFrom {
 		return
 	}
 	const passed = usage.FlagDuplicate | usage.FlagNoKey | usage.FlagUnknownKey
-	var hashes [fetchBlock]uint32
+	var hashes, rows [fetchBlock]uint32
 	n := 0
 	for i := from; i < to; i++ {
 		if b.Flags[i]&passed == 0 && !e.keyCol.has(&b.KeyID, i) {
-			hashes[n] = e.keys.hash(b.KeyID.At(i))
+			hashes[n], rows[n] = e.keys.hash(b.KeyID.At(i)), uint32(i)
 			n++
 		}
 	}
 	e.fetched += e.keys.fetch(hashes[:n])
+	for j, i := range rows[:n] {
+		e.keyCol.set(&b.KeyID, int(i), e.numberOf(hashes[j], b.KeyID.At(int(i))))
+	}
 }

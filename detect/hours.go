@@ -3,6 +3,7 @@ package detect
 import (
 	"math"
 
+	"github.com/tollkeeper/tollkeeper/detect/arena"
 	"github.com/tollkeeper/tollkeeper/detect/tail"
 )
 
@@ -22,13 +23,44 @@ type hours struct {
 	record   [meters]float32 // the highest hour, slowly forgotten
 	day      [48]float32     // requests by hour of day, working days and weekends
 	known    [2]uint8        // days behind each half
+	elevated bool            // counted as far above usual
 	route    uint32          // majority vote of Boyer and Moore (1981) over the hour's routes
 	votes    int32
 	routeN   float32
-	late     float32           // answers 429 in this hour
-	elevated bool              // counted as far above usual
-	level    float32           // evidence that the budget asks for an alert about this hour; 0: the hour is no suspect yet
-	tails    [meters]tail.Tail // active hours
+	late     float32    // answers 429 in this hour
+	level    float32    // evidence that the budget asks for an alert about this hour; 0: the hour is no suspect yet
+	tails    *hourTails // active hours; nil before the first is over
+}
+
+// hourTails is apart, since it is needed once an hour.
+type hourTails struct {
+	requests, bytes tail.Tail
+	units           *tail.Tail // nil for keys that never had any
+}
+
+// tail returns the tail of a meter for reading.
+func (h *hours) tail(meter int) *tail.Tail {
+	switch t := h.tails; {
+	case t == nil:
+	case meter == meterRequests:
+		return &t.requests
+	case meter == meterBytes:
+		return &t.bytes
+	case t.units != nil:
+		return t.units
+	}
+	return &tail.Tail{}
+}
+
+// grow returns the tail of a meter for writing.
+func (h *hours) grow(mem *arena.Arena, meter int) *tail.Tail {
+	if h.tails == nil {
+		h.tails = arena.Alloc[hourTails](mem)
+	}
+	if meter == meterUnits && h.tails.units == nil {
+		h.tails.units = arena.Alloc[tail.Tail](mem)
+	}
+	return h.tail(meter)
 }
 
 // recordGrowth bounds how much one hour can raise the record: a spike is accepted as normal only when it comes again.
@@ -43,7 +75,7 @@ func (h *hours) slot(hour int32) int {
 }
 
 // roll closes the hours before that of t.
-func (h *hours) roll(hour int32, tails *tail.Estimator) {
+func (h *hours) roll(hour int32, e *Engine) {
 	if h.hour == 0 {
 		h.hour = hour
 	}
@@ -68,7 +100,7 @@ func (h *hours) roll(hour int32, tails *tail.Estimator) {
 	for m := range h.record {
 		h.record[m] *= float32(math.Exp(-float64(gone) / (24 * 60)))
 		if h.cur[m] > 0 {
-			tails.Observe(&h.tails[m], float64(h.cur[m]))
+			e.tails.Observe(h.grow(e.mem, m), float64(h.cur[m]))
 		}
 		h.record[m] = max(h.record[m], min(h.cur[m], recordGrowth*h.record[m]))
 		if h.seen < 24 || h.record[m] == 0 {

@@ -3,6 +3,8 @@ package detect
 import (
 	"math"
 	"math/bits"
+
+	"github.com/tollkeeper/tollkeeper/detect/arena"
 )
 
 // gapClasses: how far an object id lies from the nearest of the ids just before it: same, up to 4, 64, 4096, farther.
@@ -11,35 +13,41 @@ const gapClasses = 5
 // idMemory is how a key's established clients use object ids: which (two generations of a Bloom filter, the older one is
 // dropped when the newer is full), and how near each is to the ones before.
 type idMemory struct {
-	filter [2][idFilterWords]uint64
+	filter idFilter
+	older  *idFilter // nil until there was one
 	added  uint16
 	gaps   [gapClasses]float32
 	ring   idRing
 }
+
+type idFilter [idFilterWords]uint64
 
 const (
 	idFilterWords = 64 // 4096 bits: 400 ids at 3 hashes have 2 % false hits
 	idFilterFull  = 400
 )
 
-func (m *idMemory) seen(h uint32) bool { return hasID(&m.filter[0], h) || hasID(&m.filter[1], h) }
+func (m *idMemory) seen(h uint32) bool { return m.filter.has(h) || m.older != nil && m.older.has(h) }
 
-func (m *idMemory) add(h uint32) {
+func (m *idMemory) add(mem *arena.Arena, h uint32) {
 	if m.seen(h) {
 		return
 	}
 	if m.added >= idFilterFull {
-		m.filter[1], m.filter[0], m.added = m.filter[0], [idFilterWords]uint64{}, 0
+		if m.older == nil {
+			m.older = arena.Alloc[idFilter](mem)
+		}
+		*m.older, m.filter, m.added = m.filter, idFilter{}, 0
 	}
 	x := mix(uint64(h))
 	for range 3 {
-		m.filter[0][x>>6%idFilterWords] |= 1 << (x & 63)
+		m.filter[x>>6%idFilterWords] |= 1 << (x & 63)
 		x >>= 12
 	}
 	m.added++
 }
 
-func hasID(f *[idFilterWords]uint64, h uint32) bool {
+func (f *idFilter) has(h uint32) bool {
 	x := mix(uint64(h))
 	for range 3 {
 		if f[x>>6%idFilterWords]>>(x&63)&1 == 0 {

@@ -48,15 +48,19 @@ func (c *column) has(d *usage.Dict, i int) bool {
 	return int(j) < len(c.known) && c.known[j].ok && c.known[j].from == d.Values[j]
 }
 
-// at returns the lasting number of row i.
-func (c *column) at(d *usage.Dict, i int, lookup func(string) uint32) uint32 {
+// set says what the lasting number of the value of row i is.
+func (c *column) set(d *usage.Dict, i int, to uint32) {
 	j := d.Index[i]
 	if int(j) >= len(c.known) {
 		c.known = append(c.known, make([]translation, len(d.Values)-len(c.known))...)
 	}
-	t := &c.known[j]
-	if v := d.Values[j]; !t.ok || t.from != v {
-		*t = translation{from: v, to: lookup(v), ok: true}
+	c.known[j] = translation{from: d.Values[j], to: to, ok: true}
+}
+
+// at returns the lasting number of row i.
+func (c *column) at(d *usage.Dict, i int, lookup func(string) uint32) uint32 {
+	if !c.has(d, i) {
+		c.set(d, i, lookup(d.At(i)))
 	}
-	return t.to
+	return c.known[d.Index[i]].to
 }

@@ -81,23 +81,29 @@ func (t *keyTable) grow() {
 	}
 }
 
-// fetch brings into the cache what find will read for those ids: see [Engine.fetch] for how, and why. What it returns is of no
+// fetch brings into the cache what find will read for up to fetchBlock ids: see [Engine.fetch] for how, and why. What it returns is of no
 // meaning.
 func (t *keyTable) fetch(hashes []uint32) (sum uint64) {
 	mask := uint32(len(t.slots) - 1)
 	for _, h := range hashes {
 		sum += t.slots[h&mask]
 	}
-	for _, h := range hashes {
-		if s := t.slots[h&mask]; s != 0 {
-			sum += uint64(len(t.at(uint32(s) - 1).id))
+	var found [fetchBlock]*keyState
+	n := 0
+	for _, h := range hashes[:min(len(hashes), fetchBlock)] {
+		i := h & mask
+		for t.slots[i] != 0 && uint32(t.slots[i]>>32) != h {
+			i = (i + 1) & mask
+		}
+		if s := t.slots[i]; s != 0 {
+			found[n] = t.at(uint32(s) - 1)
+			sum += uint64(len(found[n].id))
+			n++
 		}
 	}
-	for _, h := range hashes {
-		if s := t.slots[h&mask]; s != 0 {
-			if id := t.at(uint32(s) - 1).id; id != "" {
-				sum += uint64(id[0])
-			}
+	for _, k := range found[:n] {
+		if k.id != "" {
+			sum += uint64(k.id[0])
 		}
 	}
 	return sum

@@ -1,7 +1,9 @@
 package detect
 
-// known is a small set of things that a key has been seen with: networks, agents, routes, addresses. It is a slice without
-// order: at the sizes used here a linear scan over 16-byte entries is as fast as a map and a tenth of its memory.
+import "github.com/tollkeeper/tollkeeper/detect/arena"
+
+// known is a small set of things that a key has been seen with: networks, agents, routes, addresses. It has no order: at the
+// sizes used here a linear scan over 16-byte entries is as fast as a map and a tenth of its memory.
 type known []entry
 
 type entry struct {
@@ -37,34 +39,49 @@ func (k known) find(id uint32) int {
 	return -1
 }
 
-// touch counts a sighting of id at minute m and returns its entry and whether it is new. When the set holds limit entries the
-// least useful one makes room: not established before established, then the one unseen for longest.
-func (k *known) touch(id, m uint32, limit int) (*entry, bool) {
-	s := *k
-	for i := range s {
-		if s[i].id == id {
-			e := &s[i]
-			e.add()
-			if m > e.last {
-				e.last = m
-			}
-			return e, false
+// sets are the things of all kinds that a key has been seen with, kind after kind in one piece of memory.
+type sets struct {
+	entries []entry
+	n       [setKinds]uint8
+}
+
+// of returns the set of a kind. It is valid until the next touch.
+func (s *sets) of(kind int) known {
+	from := 0
+	for _, n := range s.n[:kind] {
+		from += int(n)
+	}
+	to := from + int(s.n[kind])
+	return known(s.entries[from:to:to])
+}
+
+// touch counts a sighting of id at minute m and returns its position in the set of that kind, and whether it is new. When the set is
+// full the least useful entry makes room: not established before established, then the one unseen for longest.
+func (s *sets) touch(mem *arena.Arena, kind int, id, m uint32) (at int, isNew bool) {
+	set := s.of(kind)
+	if i := set.find(id); i >= 0 {
+		e := &set[i]
+		e.add()
+		if m > e.last {
+			e.last = m
 		}
+		return i, false
 	}
 	e := entry{id: id, first: m, last: m, n: 1}
-	if len(s) < limit {
-		if len(s) == cap(s) { // grow by little: most keys have two or three networks and never more
-			grown := make(known, len(s), len(s)+max(2, len(s)/2))
-			copy(grown, s)
-			s = grown
+	if len(set) < setLimit[kind] {
+		end := 0
+		for _, n := range s.n[:kind+1] {
+			end += int(n)
 		}
-		s = append(s, e)
-		*k = s
-		return &s[len(s)-1], true
+		s.entries = arena.Append(mem, s.entries, entry{})
+		copy(s.entries[end+1:], s.entries[end:])
+		s.entries[end] = e
+		s.n[kind]++
+		return len(set), true
 	}
 	worst := 0
-	for i := 1; i < len(s); i++ {
-		a, b := &s[i], &s[worst]
+	for i := 1; i < len(set); i++ {
+		a, b := &set[i], &set[worst]
 		if a.established() != b.established() {
 			if b.established() {
 				worst = i
@@ -73,6 +90,6 @@ func (k *known) touch(id, m uint32, limit int) (*entry, bool) {
 			worst = i
 		}
 	}
-	s[worst] = e
-	return &s[worst], true
+	set[worst] = e
+	return worst, true
 }

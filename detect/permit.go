@@ -2,6 +2,7 @@ package detect
 
 import (
 	"fmt"
+	"runtime"
 	"time"
 )
 
@@ -115,12 +116,13 @@ func (e *Engine) overCap() string {
 // goes on as a flag; from the given event time on, new evidence may lead to the action again. What is not known is passed
 // over.
 func (e *Engine) Refused(keyID, episodeID string, again int64) {
+	defer runtime.KeepAlive(e) // and with it the arena
 	k := e.key(keyID)
 	if k == nil {
 		return
 	}
-	for i := range k.episodes {
-		if ep := &k.episodes[i]; ep.id(k.id) == episodeID {
+	for i := range k.read().episodes {
+		if ep := &k.file.episodes[i]; ep.id(k.id) == episodeID {
 			ep.action, ep.until = min(ep.action, ActionFlag), again
 		}
 	}
@@ -131,6 +133,6 @@ func (e *Engine) separable(k *keyState, ep *episode) bool {
 	if ep.kind != episodeActor {
 		return false
 	}
-	n, a := k.nets.find(ep.net), k.agents.find(ep.agent)
-	return n >= 0 && !k.nets[n].established() || a >= 0 && !k.agents[a].established()
+	n, a := k.nets().find(ep.net), k.agents().find(ep.agent)
+	return n >= 0 && !k.nets()[n].established() || a >= 0 && !k.agents()[a].established()
 }

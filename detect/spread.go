@@ -40,10 +40,10 @@ const (
 
 // gather adds a record from a network new to the key.
 func (e *Engine) gather(k *keyState, a *actor, o *obs) {
-	p := k.pool
+	p := k.read().pool
 	if p == nil || o.t-p.last > poolIdleMillis || o.t-p.start > poolLifeMillis {
 		p = &pool{start: o.t, level: suspect(e.suspects.clients)}
-		k.pool = p
+		k.write().pool = p
 	}
 	p.last = max(p.last, o.t)
 	p.n++
@@ -104,7 +104,7 @@ func (e *Engine) fanOut(k *keyState, p *pool, addr uint32) {
 // judgePool decides about the crowd. Many networks are "who"; ids one after the other across them, or many client programs, are
 // "what".
 func (e *Engine) judgePool(k *keyState, pol *Policy, t int64) {
-	p := k.pool
+	p := k.read().pool
 	if p.nNets < poolLeast {
 		return
 	}

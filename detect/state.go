@@ -1,43 +1,95 @@
 package detect
 
-// keyState is everything that is remembered about one key. An idle key holds the struct and a few small slices (about 600
-// bytes); what only some keys need is allocated when they need it.
+// keyState is everything that is remembered about one key: 256 bytes, four cache lines, and what they point to. That lies in
+// the engine's arena, except for the file; what only some keys need is there when they need it.
 type keyState struct {
 	id   string
 	born int64 // first record, Unix milliseconds
 	last int64 // latest record
 	n    uint32
-
-	nets, agents, routes, addrs, countries known
+	day  int32
 
 	// Arrivals of new things per day of activity, after the key's first days: what Good and Turing (1953) would call the
 	// mass of the unseen, by day, with a memory of two weeks.
-	day     int32
 	days    float32
 	arrived [kinds]float32
 	today   [kinds]uint8 // of arrived; a crowd that comes at once is one event, not a habit
+	lastCC  uint16       // country of the latest record of an established address
 
 	maxGapSec uint32 // longest silence that ended well
 	gapSec    uint32 // the silence before awoke
 	awoke     int64
 
 	lastKnown int64   // latest record of an established address
-	lastCC    uint16  // its country
 	churn     float32 // share of requests from addresses not seen before
 
-	errN        float32               // answers to established clients
-	errK        [errorClasses]float32 // of these, with such a status
-	money       moments               // log of units over what the platform spends on the same route
-	size        moments               // the same for response bytes
-	knownIDs    float32               // share of the ids of established clients that were seen before
-	ids         *idMemory
-	hours       *hours
-	actors      []actor
+	errN     float32               // answers to established clients
+	errK     [errorClasses]float32 // of these, with such a status
+	knownIDs float32               // share of the ids of established clients that were seen before
+	money    moments               // log of units over what the platform spends on the same route
+	size     moments               // the same for response bytes
+	sets     sets
+	ids      *idMemory
+	hours    *hours
+	actors   []actor
+	file     *file // nil while there is nothing to be said against any of its clients
+}
+
+// file is what only keys under some suspicion need.
+type file struct {
 	pool        *pool
 	episodes    []episode
-	tolerance   float32 // more evidence that is required since a person dismissed an alert
+	examples    [][]example // by number of the actor
+	tolerance   float32     // more evidence that is required since a person dismissed an alert
 	toleranceAt int64
 }
+
+// keep takes up a record as an example of what an actor did.
+func (f *file) keep(actor int, ex example) {
+	if actor >= len(f.examples) {
+		f.examples = append(f.examples, make([][]example, actor+1-len(f.examples))...)
+	}
+	f.examples[actor] = append(f.examples[actor], ex)
+}
+
+func (f *file) of(actor int) []example {
+	if actor >= len(f.examples) {
+		return nil
+	}
+	return f.examples[actor]
+}
+
+// forget drops the examples of an actor.
+func (f *file) forget(actor int) {
+	if actor < len(f.examples) {
+		f.examples[actor] = nil
+	}
+}
+
+// nothing is the file of keys without one; it is only read.
+var nothing file
+
+// read returns the key's file for reading.
+func (k *keyState) read() *file {
+	if k.file == nil {
+		return &nothing
+	}
+	return k.file
+}
+
+// write returns the key's file, opened if need be.
+func (k *keyState) write() *file {
+	if k.file == nil {
+		k.file = &file{}
+	}
+	return k.file
+}
+
+func (k *keyState) nets() known      { return k.sets.of(kindNet) }
+func (k *keyState) addrs() known     { return k.sets.of(kindAddr) }
+func (k *keyState) agents() known    { return k.sets.of(kindAgent) }
+func (k *keyState) routes() known    { return k.sets.of(kindRoute) }
+func (k *keyState) countries() known { return k.sets.of(kindCountry) }
 
 // kinds of things that can be new.
 const (
@@ -46,7 +98,8 @@ const (
 	kindAgent
 	kindRoute
 	kindCountry
-	kindLeap // a call from where the customer cannot be
+	setKinds            // the kinds up to here have a set of what is known
+	kindLeap = iota - 1 // a call from where the customer cannot be
 	kinds
 )
 
@@ -66,7 +119,7 @@ func (k *keyState) newRate(kind int) float64 {
 }
 
 // limits of the sets of a key.
-var setLimit = [kinds]int{kindNet: 48, kindAddr: 64, kindAgent: 16, kindRoute: 48, kindCountry: 24}
+var setLimit = [setKinds]int{kindNet: 48, kindAddr: 64, kindAgent: 16, kindRoute: 48, kindCountry: 24}
 
 const (
 	hourMillis      = 3600e3

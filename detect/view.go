@@ -1,6 +1,9 @@
 package detect
 
-import "time"
+import (
+	"runtime"
+	"time"
+)
 
 // KeyView is what the engine knows about a key, for people.
 type KeyView struct {
@@ -40,24 +43,25 @@ type ClientView struct {
 
 // View describes a key; ok is false for one without state.
 func (e *Engine) View(keyID string) (v KeyView, ok bool) {
+	defer runtime.KeepAlive(e) // and with it the arena
 	k := e.key(keyID)
 	if k == nil {
 		return v, false
 	}
 	v = KeyView{
-		KeyID: k.id, Since: time.UnixMilli(k.born).UTC(), Last: time.UnixMilli(k.last).UTC(), Requests: k.n, Networks: len(k.nets),
-		Addresses: len(k.addrs), Agents: len(k.agents), NewPerDay: k.newRate(kindNet), LongestGap: float64(k.maxGapSec) / 3600,
+		KeyID: k.id, Since: time.UnixMilli(k.born).UTC(), Last: time.UnixMilli(k.last).UTC(), Requests: k.n, Networks: len(k.nets()),
+		Addresses: len(k.addrs()), Agents: len(k.agents()), NewPerDay: k.newRate(kindNet), LongestGap: float64(k.maxGapSec) / 3600,
 	}
-	for i := range k.countries {
-		v.Countries = append(v.Countries, countryName(uint16(k.countries[i].id)))
+	for i := range k.countries() {
+		v.Countries = append(v.Countries, countryName(uint16(k.countries()[i].id)))
 	}
-	for i := range k.routes {
-		v.Routes = append(v.Routes, e.routes[k.routes[i].id].name)
+	for i := range k.routes() {
+		v.Routes = append(v.Routes, e.routes[k.routes()[i].id].name)
 	}
 	if h := k.hours; h != nil {
 		v.Hour = HourView{
 			Requests: float64(h.cur[meterRequests]), Usual: float64(h.day[h.slot(h.hour)]), Record: float64(h.record[meterRequests]), Day: h.day,
-			Median: e.tails.Quantile(&h.tails[meterRequests], 0.5), High: e.tails.Quantile(&h.tails[meterRequests], 0.01),
+			Median: e.tails.Quantile(h.tail(meterRequests), 0.5), High: e.tails.Quantile(h.tail(meterRequests), 0.01),
 		}
 	}
 	for i := range k.actors {
@@ -82,12 +86,13 @@ type Stats struct {
 	Running   int  // keys with an open episode
 	Incident  bool // many keys are busier than usual at once: volume is no evidence now
 	Suspended int  // suspensions in the last 30 days
+	Mapped    int  // bytes taken from the system for what keys remember, outside of the collector's heap
 }
 
 // Stats counts what the engine holds.
 func (e *Engine) Stats() Stats {
 	return Stats{
 		Keys: e.keys.len(), Routes: len(e.routes) - 2, Agents: len(e.agents.list) - 2, Running: len(e.running), Incident: e.all.incident(),
-		Suspended: e.spent.last(30 * 24),
+		Suspended: e.spent.last(30 * 24), Mapped: e.mem.Reserved(),
 	}
 }

@@ -50,7 +50,7 @@ func (e *Engine) spike(k *keyState) (s spike) {
 	for m := range meters {
 		x := float64(h.cur[m])
 		rec := float64(h.record[m])
-		if rec <= 0 || x <= factor*rec || e.tails.P(&h.tails[m], x) > volumeTailP {
+		if rec <= 0 || x <= factor*rec || e.tails.P(h.tail(m), x) > volumeTailP {
 			continue
 		}
 		// The chance that one of the next hours is x times the record of n: 1/(n+1), with the record's tail beyond.
@@ -74,13 +74,13 @@ func (e *Engine) spike(k *keyState) (s spike) {
 // routeShare is the share of a route in the key's requests, without those of the running hour.
 func (k *keyState) routeShare(route uint32, now, all float64) float64 {
 	const least = 0.02
-	i := k.routes.find(route)
+	i := k.routes().find(route)
 	if i < 0 {
 		return least
 	}
 	total := 0.0
-	for j := range k.routes {
-		total += float64(k.routes[j].count())
+	for j := range k.routes() {
+		total += float64(k.routes()[j].count())
 	}
-	return max(least, (float64(k.routes[i].count())-now)/max(1, total-all))
+	return max(least, (float64(k.routes()[i].count())-now)/max(1, total-all))
 }

@@ -99,7 +99,7 @@ func held(e *detect.Engine) float64 {
 	runtime.GC()
 	var m runtime.MemStats
 	runtime.ReadMemStats(&m)
-	return float64(m.HeapAlloc)
+	return float64(m.HeapAlloc) + float64(e.Stats().Mapped)
 }
 
 // warmUp gives each of the keys in c its history, in order of time within groups of keys, as a warm start does.
