@@ -108,16 +108,20 @@ func (e *Engine) meter(k *keyState, o *obs) {
 		k.hours = arena.Alloc[hours](e.mem)
 	}
 	h, hour := k.hours, int32(o.t/hourMillis)
-	e.all.roll(hour)
+	if hour > e.all.hour {
+		e.all.roll(hour)
+		e.rollCohorts(hour)
+	}
 	if hour > h.hour {
 		if h.cur[meterUnits] > 0 {
 			e.unitsHour.add(math.Log(float64(max(h.record[meterUnits], h.cur[meterUnits]))), 500)
 		}
-		h.roll(hour, e)
+		e.rollHours(k, hour)
 		e.all.active++
 	}
 	h.add(o)
-	if !h.elevated && h.cur[meterRequests] >= elevatedMinimum && h.cur[meterRequests] > elevatedFactor*h.day[h.slot(hour)] && h.cur[meterRequests] > h.record[meterRequests] {
+	e.countIn(h.cohort, hour, h.cur[meterRequests])
+	if !h.elevated && h.cur[meterRequests] >= elevatedMinimum && h.cur[meterRequests] > elevatedFactor*h.day[slotOf(hour)] && h.cur[meterRequests] > h.record[meterRequests] {
 		h.elevated = true
 		e.all.elevated++
 	}

@@ -10,7 +10,7 @@ import (
 const DefaultFalseAlertShare = 0.2
 
 // How much evidence an alert needs depends on how many suspects there are: every client that is new to a key is one, and every
-// busy hour of a key. Each gets its level when it comes, from a budget for false alerts, so that a platform of a million keys is
+// busy hour and every day of a key. Each gets its level when it comes, from a budget for false alerts, so that a platform of a million keys is
 // asked for more than one of a hundred, and one that is under attack for less. Required.Flag of the policy is the floor under it.
 // History that is replayed into an engine takes part: what was spent before a restart stays spent.
 //
@@ -19,25 +19,30 @@ const (
 	// An idle platform's level for new clients is 0.9*share*idleAlerts/(1.44*clientsMemory): 2.9 at the default share.
 	clientsMemory = 1000
 	hoursMemory   = 50_000
+	daysMemory    = 20_000
 	idleAlerts    = 10
 )
 
 // budgets for alerts, by what is suspected.
 type budgets struct {
-	clients, hours *fdr.Budget
+	clients, hours, days *fdr.Budget
 }
 
 func newBudgets() (b budgets, err error) {
 	if b.clients, err = fdr.New(fdr.Settings{Level: DefaultFalseAlertShare, Memory: clientsMemory, Idle: idleAlerts}); err != nil {
 		return b, err
 	}
-	b.hours, err = fdr.New(fdr.Settings{Level: DefaultFalseAlertShare, Memory: hoursMemory, Idle: idleAlerts})
+	if b.hours, err = fdr.New(fdr.Settings{Level: DefaultFalseAlertShare, Memory: hoursMemory, Idle: idleAlerts}); err != nil {
+		return b, err
+	}
+	b.days, err = fdr.New(fdr.Settings{Level: DefaultFalseAlertShare, Memory: daysMemory, Idle: idleAlerts})
 	return b, err
 }
 
 func (b *budgets) share(level float64) {
 	b.clients.SetLevel(level)
 	b.hours.SetLevel(level)
+	b.days.SetLevel(level)
 }
 
 // suspect takes up a suspect and returns the evidence, as -log10, that an alert about it needs.
@@ -47,9 +52,12 @@ func suspect(b *fdr.Budget) float32 {
 
 // charged tells the budget that a suspect became an alert.
 func (b *budgets) charged(kind episodeKind) {
-	if kind == episodeHour {
+	switch kind {
+	case episodeHour:
 		b.hours.Discover()
-		return
+	case episodeShift:
+		b.days.Discover()
+	default:
+		b.clients.Discover()
 	}
-	b.clients.Discover()
 }

@@ -43,6 +43,9 @@ func (e *Engine) judge(k *keyState, rows []obs) {
 			e.act(k, p, verdict{kind: episodeActor, net: a.net, agent: a.agent, actor: a, number: int(i), f: &f, wanted: wanted, score: score, t: t})
 		}
 	}
+	if k.hours.closed != 0 {
+		e.judgeDay(k, p, t)
+	}
 	if k.read().pool != nil && k.file.pool.last == t {
 		e.judgePool(k, p, t)
 	}
@@ -115,6 +118,7 @@ type verdict struct {
 	number     int    // of the actor
 	pool       *pool
 	spike      *spike
+	shift      *volumeShift
 	f          *finding
 	wanted     Action
 	score      float64
@@ -149,6 +153,9 @@ func (e *Engine) act(k *keyState, p *Policy, v verdict) {
 	if ep == nil {
 		phase = PhaseOpened
 		ep = k.open(episode{kind: v.kind, net: v.net, agent: v.agent, start: v.t})
+		if v.shift != nil {
+			ep.start = v.shift.since // the same however late it is seen
+		}
 		e.opened(k)
 		e.suspects.charged(v.kind)
 	}

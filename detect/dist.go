@@ -1,6 +1,10 @@
 package detect
 
-import "math"
+import (
+	"math"
+
+	"github.com/tollkeeper/tollkeeper/detect/counts"
+)
 
 // lbeta is the logarithm of the beta function.
 func lbeta(a, b float64) float64 {
@@ -45,8 +49,10 @@ func (m *moments) variance() float64 { return m.m2 }
 // mean of the rate.
 func (h beta) mean() float64 { return h.a / (h.a + h.b) }
 
-// high is a rate that is exceeded in about one case in a hundred (mean and 2.33 standard deviations).
-func (h beta) high() float64 {
-	m, s := h.mean(), h.a+h.b
-	return min(1, m+2.33*math.Sqrt(m*(1-m)/(s+1)))
+// high is the share of hits among n that is exceeded in one of a hundred cases.
+func (h beta) high(n float64) float64 {
+	if n < 1 {
+		return 1
+	}
+	return counts.BetaBinomial{Trials: math.Floor(n), A: h.a, B: h.b}.High(0.01) / math.Floor(n)
 }

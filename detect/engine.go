@@ -37,6 +37,9 @@ type Engine struct {
 	// What the platform as a whole does.
 	all       platform
 	netKeys   map[uint32]float32 // keys in which a network is established, each shared out among its networks
+	cohorts   []cohort
+	cohortOf  map[uint64]uint16 // by plan and kind
+	plans     *names
 	gaps      [gapClasses]float32
 	errAll    [errorClasses]moments // rates of established clients, one value a window
 	unitsHour moments               // log of an hour of units, over keys that have any
@@ -70,6 +73,7 @@ const (
 	maxTemplates = 4096
 	maxAgents    = 8192
 	maxMethods   = 32
+	maxPlans     = 128
 	tailMemory   = 1000 // active hours
 )
 
@@ -85,6 +89,7 @@ func New(cfg Config) (*Engine, error) {
 	}
 	e := &Engine{
 		cfg: cfg, tails: tails, suspects: suspects,
+		plans: newNames(maxPlans), cohorts: []cohort{newCohort(0)}, cohortOf: map[uint64]uint16{},
 		agents: newNames(maxAgents), methods: newNames(maxMethods), templates: newNames(maxTemplates),
 		routeOf: map[uint64]uint32{}, routes: make([]routeState, 2), keys: newKeyTable(), mem: arena.New(),
 		netKeys: map[uint32]float32{}, all: platform{rising: map[uint32]int32{}, hostile: map[uint32]int64{}},
@@ -247,6 +252,9 @@ func (e *Engine) sweep(t int64) {
 	if t-e.swept < 60e3 {
 		return
 	}
+	if t/hourMillis > e.swept/hourMillis {
+		e.hush(t)
+	}
 	e.swept = t
 	keep := e.running[:0]
 	for _, n := range e.running {
@@ -256,7 +264,7 @@ func (e *Engine) sweep(t int64) {
 			if ep.ended {
 				continue
 			}
-			if t-ep.last < endMillis {
+			if t-ep.last < ep.lull() {
 				open = true
 				continue
 			}
@@ -264,7 +272,7 @@ func (e *Engine) sweep(t int64) {
 			e.give(Decision{
 				TimeMillis: t, KeyID: k.id, Action: ActionObserve, Wanted: ep.wanted, Phase: PhaseEnded, EpisodeID: ep.id(k.id),
 				PolicyID: e.policies.For(k.id, e.cfg.Attributes).ID, Score: round2(float64(ep.peak)), PValue: probability(float64(ep.peak)),
-				Reason: "Nothing more was found for " + span(endMillis) + ".",
+				Reason: "Nothing more was found for " + span(ep.lull()) + ".",
 			})
 		}
 		if open {

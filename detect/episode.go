@@ -8,6 +8,7 @@ const (
 	episodeActor episodeKind = iota // one client
 	episodePool                     // many networks at once
 	episodeHour                     // the key as a whole, in an hour
+	episodeShift                    // its volume from day to day
 )
 
 // episode is an alert that is going on. Later findings about the same actor join it.
@@ -16,7 +17,7 @@ type episode struct {
 	ended  bool
 	wanted Action
 	action Action
-	net    uint32 // of the actor; for episodeHour the meter
+	net    uint32 // of the actor; for episodeHour the meter, for episodeShift what kind of shift
 	agent  uint32
 	start  int64
 	last   int64 // latest finding
@@ -32,14 +33,23 @@ const (
 	rejoinMillis   = 7 * 86400e3    // a finding about the same actor within this joins its alert
 	spikeRejoin    = 86400e3        // for spikes and crowds
 	endMillis      = 6 * hourMillis // without findings an episode is over
-	progressMillis = hourMillis     // how often a running episode reports
+	shiftEndMillis = 36 * hourMillis
+	progressMillis = hourMillis // how often a running episode reports
 )
 
 func (ep *episode) rejoin() int64 {
-	if ep.kind == episodeActor {
+	if ep.kind == episodeActor || ep.kind == episodeShift {
 		return rejoinMillis
 	}
 	return spikeRejoin
+}
+
+// lull is how long the episode goes on without findings.
+func (ep *episode) lull() int64 {
+	if ep.kind == episodeShift {
+		return shiftEndMillis
+	}
+	return endMillis
 }
 
 // covers says that o comes from the actor of the episode.

@@ -32,6 +32,9 @@ func (e *Engine) decision(k *keyState, p *Policy, ep *episode, v *verdict, phase
 		d.Evidence = e.poolEvidence(k, v.pool, v.f)
 		d.Examples = e.exampleViews(v.pool.examples)
 		d.Actor.Addresses = addressesOf(d.Examples)
+	case episodeShift:
+		d.Evidence = []Evidence{k.shiftEvidence(v.shift)}
+		d.Actor = Actor{Requests: int64(v.shift.observed), SinceMs: v.shift.since}
 	case episodeHour:
 		d.Evidence = e.spikeEvidence(k, v.spike)
 		d.Actor = Actor{Requests: int64(k.hours.cur[meterRequests]), SinceMs: int64(k.hours.hour) * hourMillis}
@@ -185,7 +188,7 @@ func (e *Engine) describe(k *keyState, a *actor, fam Family, s float64) (ev Evid
 		bad := float64(a.errK[errDenied] + a.errK[errAbsent])
 		h0, h1 := e.expectedErrors(k, errDenied), e.expectedErrors(k, errAbsent)
 		rate := h0.mean() + h1.mean()
-		ev = Evidence{Detector: "refused_or_absent", Observed: bad / float64(a.winN), Expected: rate, High: min(1, h0.high()+h1.high())}
+		ev = Evidence{Detector: "refused_or_absent", Observed: bad / float64(a.winN), Expected: rate, High: min(1, h0.high(float64(a.winN))+h1.high(float64(a.winN)))}
 		ev.Sentence = fmt.Sprintf("%.0f of its last %.0f requests were refused (401, 403) or found nothing (404); %.1f%% is usual here.", bad, a.winN, 100*rate)
 	case FamilyMoney:
 		ev = e.describeMoney(k, a)
@@ -284,15 +287,15 @@ func (e *Engine) spikeEvidence(k *keyState, s *spike) (out []Evidence) {
 	if s.throttled > 0.3 {
 		share := float64(h.late / h.cur[meterRequests])
 		out = append(out, Evidence{
-			Family: FamilyErrors, Detector: "throttled", Observed: share, Expected: usualLate.mean(), High: usualLate.high(), WindowSeconds: 3600, PValue: probability(s.throttled),
+			Family: FamilyErrors, Detector: "throttled", Observed: share, Expected: usualLate.mean(), High: usualLate.high(float64(h.cur[meterRequests])), WindowSeconds: 3600, PValue: probability(s.throttled),
 			Sentence: fmt.Sprintf("%.0f%% of them are answered 429, and it goes on.", 100*share),
 		})
 	}
 	if s.offHours > 0.3 {
 		out = append(out, Evidence{
-			Family: FamilyRhythm, Detector: "off_hours", Observed: float64(h.cur[meterRequests]), Expected: float64(h.day[h.slot(h.hour)]), High: float64(h.record[meterRequests]),
+			Family: FamilyRhythm, Detector: "off_hours", Observed: float64(h.cur[meterRequests]), Expected: float64(h.day[slotOf(h.hour)]), High: float64(h.record[meterRequests]),
 			WindowSeconds: 3600, PValue: probability(s.offHours),
-			Sentence: fmt.Sprintf("At this hour the key usually makes %.0f requests.", h.day[h.slot(h.hour)]),
+			Sentence: fmt.Sprintf("At this hour the key usually makes %.0f requests.", h.day[slotOf(h.hour)]),
 		})
 	}
 	return out

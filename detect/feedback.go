@@ -120,6 +120,10 @@ func (k *keyState) dismiss(ep *episode) {
 		a := &k.actors[i]
 		if ep.kind == episodePool && a.netNew || ep.kind == episodeActor && a.net == ep.net && a.agent == ep.agent {
 			a.who, a.netNew, a.walk = 0, false, walk{}
+			if k.hours != nil { // its pace is the customer's, too
+				k.hours.record[meterRequests] = max(k.hours.record[meterRequests], float32(float64(a.n)/a.hours()))
+				k.hours.record[meterUnits] = max(k.hours.record[meterUnits], float32(float64(a.units)/a.hours()))
+			}
 			for _, ip := range a.ips {
 				addr, _ := addressOf(ip, 1)
 				if j := k.addrs().find(addr); j >= 0 {

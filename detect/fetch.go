@@ -32,7 +32,7 @@ func (e *Engine) fetch(order []uint64) {
 		}
 		sum += uint64(len(k.read().episodes))
 		if h := k.hours; h != nil {
-			slot := h.slot(int32(o.t / hourMillis))
+			slot := slotOf(int32(o.t / hourMillis))
 			sum += uint64(h.hour) + uint64(h.known[0]) + uint64(h.votes) + uint64(h.day[slot])
 			if int32(o.t/hourMillis) > h.hour {
 				sum += uint64(h.day[0]) + uint64(h.day[16]) + uint64(h.day[32])

@@ -23,8 +23,10 @@ type hours struct {
 	record   [meters]float32 // the highest hour, slowly forgotten
 	day      [48]float32     // requests by hour of day, working days and weekends
 	known    [2]uint8        // days behind each half
-	elevated bool            // counted as far above usual
-	route    uint32          // majority vote of Boyer and Moore (1981) over the hour's routes
+	cohort   uint16
+	closed   int32  // the day that was closed last and not yet judged; 0: none
+	elevated bool   // counted as far above usual
+	route    uint32 // majority vote of Boyer and Moore (1981) over the hour's routes
 	votes    int32
 	routeN   float32
 	late     float32    // answers 429 in this hour
@@ -36,6 +38,7 @@ type hours struct {
 type hourTails struct {
 	requests, bytes tail.Tail
 	units           *tail.Tail // nil for keys that never had any
+	habit           habit
 }
 
 // tail returns the tail of a meter for reading.
@@ -63,10 +66,26 @@ func (h *hours) grow(mem *arena.Arena, meter int) *tail.Tail {
 	return h.tail(meter)
 }
 
+// habit is for reading; habits for writing.
+func (h *hours) habit() *habit {
+	if h.tails == nil {
+		return &habit{}
+	}
+	return &h.tails.habit
+}
+
+func (h *hours) habits(mem *arena.Arena) *habit {
+	if h.tails == nil {
+		h.tails = arena.Alloc[hourTails](mem)
+	}
+	return &h.tails.habit
+}
+
 // recordGrowth bounds how much one hour can raise the record: a spike is accepted as normal only when it comes again.
 const recordGrowth = 4
 
-func (h *hours) slot(hour int32) int {
+// slotOf is the hour of a working day (0 to 23) or of a day of a weekend (24 to 47), UTC.
+func slotOf(hour int32) int {
 	day := int(hour/24+3) % 7 // 1970-01-01 was a Thursday; 0 is Monday
 	if day >= 5 {
 		return 24 + int(hour%24)
@@ -74,8 +93,9 @@ func (h *hours) slot(hour int32) int {
 	return int(hour % 24)
 }
 
-// roll closes the hours before that of t.
-func (h *hours) roll(hour int32, e *Engine) {
+// rollHours closes the key's hours before that.
+func (e *Engine) rollHours(k *keyState, hour int32) {
+	h := k.hours
 	if h.hour == 0 {
 		h.hour = hour
 	}
@@ -85,17 +105,22 @@ func (h *hours) roll(hour int32, e *Engine) {
 	gone := hour - h.hour
 	for i := int32(0); i < min(gone, 7*24); i++ {
 		at := h.hour + i
-		half := h.slot(at) / 24
-		if at%24 == 23 && h.known[half] < 255 {
-			h.known[half]++
-		}
-		a := 1 / (min(float32(h.known[half]), 6) + 1)
 		v := float32(0)
 		if i == 0 {
 			v = min(h.cur[meterRequests], recordGrowth*max(h.record[meterRequests], 10))
 		}
-		s := &h.day[h.slot(at)]
-		*s += a * (v - *s)
+		e.closeHour(k, at, v)
+		s := slotOf(at)
+		half := s / 24
+		if at%24 == 23 && h.known[half] < 255 {
+			h.known[half]++
+		}
+		a := 1 / (min(float32(h.known[half]), 6) + 1)
+		h.day[s] += a * (v - h.day[s])
+	}
+	if gone > 7*24 {
+		h.habits(e.mem).asleep()
+		h.closed = 0
 	}
 	for m := range h.record {
 		h.record[m] *= float32(math.Exp(-float64(gone) / (24 * 60)))

@@ -72,6 +72,8 @@ type Policy struct {
 	MinHistory  MinHistory        `yaml:"minimum_history"`
 	TTL         Duration          `yaml:"ttl"`
 	Maintenance []Window          `yaml:"maintenance"`
+	// Changes is what is done about slow changes of a key's volume, drops and silence: observe (told, not alerted) or flag.
+	Changes Action `yaml:"changes"`
 }
 
 // Scope chooses keys; an empty list chooses all. Lists are combined by "and", their values by "or".

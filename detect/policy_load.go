@@ -103,6 +103,9 @@ func (q *Policy) check(at string) (all []error) {
 	if r := q.Required; r.Suspend != 0 && (r.Suspend < 4 || r.Suspend > 50) {
 		bad("required_evidence.suspend is %v: write a number between 4 and 50 (default %v)", r.Suspend, DefaultRequiredSuspend)
 	}
+	if q.Changes > ActionFlag {
+		bad("changes is %v: write observe or flag", q.Changes)
+	}
 	if q.TTL.Duration != 0 && q.TTL.Duration < time.Minute {
 		bad("ttl is %v: write at least 1m", q.TTL)
 	}

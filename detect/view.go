@@ -60,7 +60,7 @@ func (e *Engine) View(keyID string) (v KeyView, ok bool) {
 	}
 	if h := k.hours; h != nil {
 		v.Hour = HourView{
-			Requests: float64(h.cur[meterRequests]), Usual: float64(h.day[h.slot(h.hour)]), Record: float64(h.record[meterRequests]), Day: h.day,
+			Requests: float64(h.cur[meterRequests]), Usual: float64(h.day[slotOf(h.hour)]), Record: float64(h.record[meterRequests]), Day: h.day,
 			Median: e.tails.Quantile(h.tail(meterRequests), 0.5), High: e.tails.Quantile(h.tail(meterRequests), 0.01),
 		}
 	}

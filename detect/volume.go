@@ -41,7 +41,7 @@ func (e *Engine) spike(k *keyState) (s spike) {
 		return s
 	}
 	if rec := float64(h.record[meterRequests]); rec > 0 {
-		s.offHours = max(0, rhythmWeight*math.Log10(rec/(float64(h.day[h.slot(h.hour)])+rhythmRemainder*rec+1)))
+		s.offHours = max(0, rhythmWeight*math.Log10(rec/(float64(h.day[slotOf(h.hour)])+rhythmRemainder*rec+1)))
 	}
 	factor := float64(volumeFactor)
 	if s.offHours >= restingFrom {
@@ -50,7 +50,7 @@ func (e *Engine) spike(k *keyState) (s spike) {
 	for m := range meters {
 		x := float64(h.cur[m])
 		rec := float64(h.record[m])
-		if rec <= 0 || x <= factor*rec || e.tails.P(h.tail(m), x) > volumeTailP {
+		if rec <= 0 || x <= factor*rec || e.hourTail(h, m, x) > volumeTailP {
 			continue
 		}
 		// The chance that one of the next hours is x times the record of n: 1/(n+1), with the record's tail beyond.
@@ -69,6 +69,16 @@ func (e *Engine) spike(k *keyState) (s spike) {
 		s.throttled = max(0, min(maxThrottled, logBayes(float64(h.late), float64(h.cur[meterRequests]), usualLate, runawayLate)))
 	}
 	return s
+}
+
+// hourTail is the chance of an hour like that by the key's own active hours. Until they are enough to tell, calls are judged by what is
+// expected of the key at that hour, its cohort's habits included.
+func (e *Engine) hourTail(h *hours, meter int, x float64) float64 {
+	if meter == meterRequests && !h.tail(meter).Fitted() {
+		mean, _ := e.expected(h, h.hour)
+		return e.law(h, max(mean, leastExpected)).Above(x)
+	}
+	return e.tails.P(h.tail(meter), x)
 }
 
 // routeShare is the share of a route in the key's requests, without those of the running hour.

@@ -1,5 +1,5 @@
 // Package counts gives exact tail probabilities of low counts, where no histogram of the past reaches far enough: requests in a bucket
-// (negative binomial), errors among requests (beta-binomial), and things never seen before (Good and Turing).
+// (negative binomial), errors among requests (beta-binomial).
 //
 // All functions are pure. Probabilities are in [0, 1], and tails keep their relative accuracy far out; arguments outside of a law's
 // range give 1, "nothing to see", so that a broken baseline raises no alarm.
@@ -50,16 +50,41 @@ func (l NegBin) Below(count float64) float64 {
 	return mathext.RegIncBeta(l.Size, count+1, l.Size/(l.Mean+l.Size))
 }
 
-// nearlyPoisson is where the incomplete beta function loses digits and the laws differ by less than a millionth.
-func (l NegBin) nearlyPoisson() bool { return l.Size > 1e8*max(1, l.Mean) }
+// Low and High are the ends of the band outside of which a count falls with probability p at most on either side.
+func (l NegBin) Low(p float64) float64 {
+	if !l.valid() || !(p > 0) {
+		return 0
+	}
+	return smallest(func(x float64) bool { return l.Below(x) > p })
+}
 
-// Size estimates the size by moments from the mean and the variance of counts: Poisson if they vary no more than its counts would.
-func Size(mean, variance float64) float64 {
-	if !(mean > 0) || !(variance > mean) {
+// High is the upper end; infinite for p of 0.
+func (l NegBin) High(p float64) float64 {
+	if !l.valid() || !(p > 0) {
 		return math.Inf(1)
 	}
-	return mean * mean / (variance - mean)
+	return smallest(func(x float64) bool { return l.Above(x+1) <= p })
 }
+
+// smallest whole number from 0 that holds; what holds once holds for all that are larger.
+func smallest(holds func(float64) bool) float64 {
+	above := 1.0
+	for !holds(above) && above < 1e15 {
+		above *= 2
+	}
+	below := -1.0
+	for above-below > 1 {
+		if mid := math.Floor((above + below) / 2); holds(mid) {
+			above = mid
+		} else {
+			below = mid
+		}
+	}
+	return above
+}
+
+// nearlyPoisson is where the incomplete beta function loses digits and the laws differ by less than a millionth.
+func (l NegBin) nearlyPoisson() bool { return l.Size > 1e8*max(1, l.Mean) }
 
 // BetaBinomial is the law of hits among Trials whose rate is uncertain, as Beta(A, B): with h hits in n past trials and a prior of a and
 // b, A = a+h and B = b+n-h.
@@ -102,27 +127,7 @@ func (l BetaBinomial) Above(hits float64) float64 {
 	return min(1, sum*math.Exp(l.logP(hits)))
 }
 
-// Below is P(X <= hits), by symmetry.
-func (l BetaBinomial) Below(hits float64) float64 {
-	return BetaBinomial{Trials: l.Trials, A: l.B, B: l.A}.Above(math.Floor(l.Trials) - math.Floor(hits))
-}
-
-// Unseen estimates the chance that the next draw shows something never seen, from the number of draws and how many things were
-// seen exactly once (Good 1953, after Turing; Robbins 1968 for the denominator). 1 with no draws.
-func Unseen(once, draws int) float64 {
-	if draws <= 0 || once < 0 {
-		return 1
-	}
-	return min(1, float64(once)/float64(draws+1))
-}
-
-// Novelty is a p-value for "the draw that has just come showed something new", 1 if it did not. It is valid without any assumption
-// on the law: of draws+1 exchangeable draws the last is as likely as any other to be one of those that show a thing of
-// its own, and if it is, there are once+1 of them. So P(Novelty <= a) <= a. once and draws are those before the draw. Exchangeable
-// means that the habits did not change: forget what is old, and judge a burst of new things by other means too.
-func Novelty(isNew bool, once, draws int) float64 {
-	if !isNew || draws <= 0 || once < 0 {
-		return 1
-	}
-	return min(1, float64(once+1)/float64(draws+1))
+// High is the smallest number of hits that is exceeded with probability p at most.
+func (l BetaBinomial) High(p float64) float64 {
+	return min(l.Trials, smallest(func(x float64) bool { return x >= l.Trials || l.Above(x+1) <= p }))
 }

@@ -186,6 +186,9 @@ func (e *Estimator) Observe(t *Tail, x float64) float64 {
 	return p
 }
 
+// Fitted says that P reaches beyond what was seen: enough was remembered to fit the tail.
+func (t *Tail) Fitted() bool { return t.fitted }
+
 // Quantile is the value that the stream reaches with probability p, the inverse of P within the resolution of the
 // histogram. It returns 0 for p >= 1 or an empty memory, and for p in the body the upper edge of the bucket, so that
 // P(Quantile(p)) <= p up to the +1 smoothing. Use it for the band of expected values in a report.

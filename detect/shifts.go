@@ -1,0 +1,273 @@
+package detect
+
+import (
+	"fmt"
+	"math"
+	"time"
+
+	"github.com/tollkeeper/tollkeeper/detect/change"
+	"github.com/tollkeeper/tollkeeper/detect/counts"
+)
+
+// Slow changes of a key's volume, and volume that stays away. Nobody is stopped for either: they are told, so that the customer's broken
+// integration or a reseller's growth is seen, and by a policy's word (changes: flag) they are alerts.
+//
+// What a key is expected to do in an hour is its usual count at that hour, mixed with its cohort's rhythm while it is young, times how
+// the cohort as a whole moved in that hour. Counts scatter around that as negative binomial, with a size learnt from the key's own
+// hours and days. Days are tested for drift (CUSUM) and drops, silence as soon as it is improbable.
+type habit struct {
+	drift     change.Drift
+	mean      [2]float32 // calls of a working day, of a day of a weekend
+	days      [2]uint8   // that were learnt
+	scatter   ratio      // of hours
+	scatterOf ratio      // of days
+	count     float32    // of the running day
+	expected  float32    // by the hour, with the cohort's moves
+	plain     float32    // the same without
+	whole     bool       // the running day was watched from its beginning
+
+	was      float32 // count of the day that was closed last, and what was expected
+	should   float32
+	size     float32
+	required float32 // evidence that the budget asks for
+}
+
+const (
+	changeWatched  = 8  // days of a kind before a day is judged
+	changeWeekends = 4  // of a weekend
+	changeMemory   = 28 // days
+	changeFloor    = 4.0
+	dayFloor       = 0.02 // scatter of days is never believed to be less: 14 %
+	silenceLeast   = 3 * hourMillis
+	silenceMost    = 72 * hourMillis // after that the key is asleep: see dormancy
+	silenceOfPast  = 1.5             // times the longest silence that ended well
+	silenceHours   = 24 * 7          // watched
+	leastExpected  = 1.0             // calls in an hour from which its scatter is learnt
+)
+
+// expected is how many calls the key makes in an hour when nothing is wrong; plain leaves its cohort's move away.
+func (e *Engine) expected(h *hours, hour int32) (calls, plain float64) {
+	c, s := &e.cohorts[h.cohort], slotOf(hour)
+	n := float64(h.known[s/24])
+	plain = (n*float64(h.day[s]) + profileBorrows*h.average()*float64(c.shape[s].mean)) / (n + profileBorrows)
+	return plain * c.factor(hour), plain
+}
+
+// asleep forgets the running day of a key that was away for more than a week.
+func (b *habit) asleep() {
+	b.whole, b.count, b.expected, b.plain = false, 0, 0, 0
+	b.drift.Reset()
+}
+
+// average calls of an hour.
+func (h *hours) average() float64 {
+	b := h.habit()
+	switch {
+	case b.days[0] == 0 && b.days[1] == 0:
+		return float64(h.count0())
+	case b.days[1] == 0:
+		return float64(b.mean[0]) / 24
+	case b.days[0] == 0:
+		return float64(b.mean[1]) / 24
+	}
+	return float64(5*b.mean[0]+2*b.mean[1]) / 7 / 24
+}
+
+// count0 is the average before the first day is over.
+func (h *hours) count0() float32 { return h.habit().count / 24 }
+
+// shrunk is a key's own scatter, drawn to its cohort's.
+func shrunk(own, all ratio) float64 {
+	return float64((own.n*own.mean + scatterPrior*all.mean) / (own.n + scatterPrior))
+}
+
+// law is the distribution of the calls in some hours of which so many are expected. Hours in a row are taken to scatter together, which
+// is the cautious side.
+func (e *Engine) law(h *hours, expected float64) counts.NegBin {
+	return counts.NegBin{Mean: expected, Size: 1 / max(dayFloor, shrunk(h.habit().scatter, e.cohorts[h.cohort].scatter))}
+}
+
+// overrun is the squared relative distance from what was expected, less what counting alone makes, bounded.
+func overrun(x, m float64) float32 {
+	return float32(max(0, min(25, ((x-m)*(x-m)-x)/(m*m))))
+}
+
+// closeHour learns from an hour that is over.
+func (e *Engine) closeHour(k *keyState, at int32, count float32) {
+	h := k.hours
+	b, c, s := h.habits(e.mem), &e.cohorts[h.cohort], slotOf(at)
+	m, plain := e.expected(h, at)
+	if h.known[s/24] >= 2 && m >= leastExpected {
+		x := overrun(float64(count), m)
+		b.scatter.add(x, 24*changeMemory)
+		c.scatter.add(x, cohortMemory)
+	}
+	if average := h.average(); average > 0 && b.days[s/24] > 0 {
+		c.shape[s].add(min(5, count/float32(average)), cohortMemory)
+	}
+	b.count += count
+	b.expected += float32(m)
+	b.plain += float32(plain)
+	if at%24 == 23 {
+		e.closeDay(k, at/24, s/24)
+	}
+}
+
+// closeDay tests a day that is over, and learns from it.
+func (e *Engine) closeDay(k *keyState, day int32, half int) {
+	b, c := k.hours.habits(e.mem), &e.cohorts[k.hours.cohort]
+	if b.whole {
+		count, mean := float64(b.count), float64(b.mean[half])
+		if b.plain > 0 {
+			mean *= float64(b.expected / b.plain)
+		}
+		n := float64(b.days[half])
+		if n >= 2 && mean >= leastExpected {
+			x := overrun(count, mean)
+			b.scatterOf.add(x, changeMemory)
+			c.days.add(x, cohortMemory)
+		}
+		if b.days[0] >= changeWatched && (half == 0 || b.days[1] >= changeWeekends) && mean > 0 {
+			// The mean of n days is itself off by a share of their scatter.
+			size := 1 / max(dayFloor, shrunk(b.scatterOf, c.days)*(1+2/n))
+			b.drift.Observe(count, mean, size)
+			k.hours.closed, b.was, b.should, b.size = day, b.count, float32(mean), float32(size)
+			b.required = max(changeFloor, suspect(e.suspects.days))
+		}
+		a := 1 / min(float32(n)+1, changeMemory)
+		v := b.count
+		if n > 0 {
+			v = min(v, recordGrowth*max(b.mean[half], 10))
+		}
+		b.mean[half] += a * (v - b.mean[half])
+		if b.days[half] < math.MaxUint8 {
+			b.days[half]++
+		}
+	}
+	b.whole = true
+	b.count, b.expected, b.plain = 0, 0, 0
+	if !k.filling(int64(day+1) * 24 * hourMillis) {
+		e.assign(k)
+	}
+}
+
+// volumeShift is a finding about the volume of days or about silence.
+type volumeShift struct {
+	detector        string
+	which           uint32
+	score           float64
+	observed, mean  float64
+	low, high       float64
+	factor          float64
+	since, duration int64
+}
+
+const (
+	shiftUp = iota
+	shiftDown
+	shiftDrop
+	shiftSilence
+)
+
+// dayScores are the surprises about the day that was closed last.
+type dayScores struct{ up, down, drop float64 }
+
+func (e *Engine) dayShift(k *keyState) (s dayScores) {
+	b := k.hours.habit()
+	s.up, s.down = b.drift.Up(), b.drift.Down()
+	if b.was > 0 { // a day of silence is told as that
+		s.drop = min(50, -math.Log10(max(1e-50, b.law().Below(float64(b.was)))))
+	}
+	return s
+}
+
+func (b *habit) law() counts.NegBin {
+	return counts.NegBin{Mean: float64(b.should), Size: float64(b.size)}
+}
+
+// judgeDay looks at the day that was closed, once.
+func (e *Engine) judgeDay(k *keyState, p *Policy, t int64) {
+	b := k.hours.habit()
+	day := k.hours.closed
+	k.hours.closed = 0
+	if int32(t/(24*hourMillis))-day > 1 { // the key slept since: that is told as silence
+		return
+	}
+	scores, law := e.dayShift(k), b.law()
+	s := volumeShift{observed: float64(b.was), mean: law.Mean, since: int64(day) * 24 * hourMillis, duration: 24 * hourMillis, factor: float64(b.was) / law.Mean}
+	switch s.score = max(scores.up, scores.down, scores.drop); s.score {
+	case scores.drop:
+		s.detector, s.which = "drop", shiftDrop
+	case scores.up:
+		s.detector, s.which, s.factor = "drift_up", shiftUp, b.drift.UpBy()
+	default:
+		s.detector, s.which, s.factor = "drift_down", shiftDown, b.drift.DownBy()
+	}
+	if s.score < float64(b.required)+k.tolerant(t) {
+		return
+	}
+	s.low, s.high = law.Low(0.01), law.High(0.01)
+	b.drift.Reset()
+	e.tellShift(k, p, &s, t)
+}
+
+// hush looks for keys that are silent when they never were, once an hour. Where many are at once, it is the platform or its log.
+func (e *Engine) hush(t int64) {
+	var found []volumeShift
+	var whose []uint32
+	for i := range e.keys.len() {
+		k := e.keys.at(uint32(i))
+		gap := t - k.last
+		if gap < silenceLeast || gap > silenceMost || float64(gap) < silenceOfPast*1000*float64(k.maxGapSec) || k.hours == nil || k.hours.seen < silenceHours || k.suspended(t) {
+			continue
+		}
+		h, mean := k.hours, 0.0
+		for hour := int32(k.last/hourMillis) + 1; hour < int32(t/hourMillis); hour++ {
+			m, _ := e.expected(h, hour)
+			mean += m
+		}
+		law := e.law(h, mean)
+		if score := min(50, -math.Log10(max(1e-50, law.Below(0)))); score >= max(changeFloor, float64(h.habit().required))+k.tolerant(t) {
+			found = append(found, volumeShift{
+				detector: "silence", which: shiftSilence, score: score, mean: mean, low: law.Low(0.01), high: law.High(0.01),
+				since: k.last, duration: gap,
+			})
+			whose = append(whose, uint32(i))
+		}
+	}
+	if len(found) >= manyKeys && float64(len(found)) >= elevatedShare*float64(max(e.all.active, e.all.last)) {
+		return
+	}
+	for i, n := range whose {
+		k := e.keys.at(n)
+		if p := e.policies.For(k.id, e.cfg.Attributes); p.Protected != ProtectedFully {
+			e.tellShift(k, p, &found[i], t)
+		}
+	}
+}
+
+func (e *Engine) tellShift(k *keyState, p *Policy, s *volumeShift, t int64) {
+	f := finding{}
+	f.by[FamilyVolume] = s.score
+	e.act(k, p, verdict{kind: episodeShift, net: s.which, f: &f, wanted: p.Changes, score: s.score, t: t, shift: s})
+}
+
+func (k *keyState) shiftEvidence(s *volumeShift) Evidence {
+	ev := Evidence{
+		Family: FamilyVolume, Detector: s.detector, Observed: s.observed, Expected: s.mean, Low: s.low, High: s.high,
+		WindowSeconds: s.duration / 1000, PValue: probability(s.score),
+	}
+	day := time.UnixMilli(s.since).UTC().Format(time.DateOnly)
+	switch s.which {
+	case shiftUp:
+		ev.Sentence = fmt.Sprintf("The key has been making more calls a day than it used to, about %.1f times as many by now: %.0f on %s, where %.0f were to be expected.", s.factor, s.observed, day, s.mean)
+	case shiftDown:
+		ev.Sentence = fmt.Sprintf("The key has been making fewer calls a day than it used to, about %.0f%% by now: %.0f on %s, where %.0f were to be expected.", 100*s.factor, s.observed, day, s.mean)
+	case shiftDrop:
+		ev.Sentence = fmt.Sprintf("On %s the key made %.0f calls, where %.0f were to be expected.", day, s.observed, s.mean)
+	case shiftSilence:
+		ev.Sentence = fmt.Sprintf("The key has been silent for %s; %.0f calls were to be expected in that time, and its longest silence before was %s.",
+			span(s.duration), s.mean, span(int64(k.maxGapSec)*1000))
+	}
+	return ev
+}
