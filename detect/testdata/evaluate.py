@@ -1,11 +1,14 @@
 #!/usr/bin/env python3
-"""Runs the labelled scenarios and our own families through `tollkeeper backtest` and writes detect/EVALUATION.md.
+"""Runs the labelled scenarios, our own families and another world through `tollkeeper backtest` and writes detect/EVALUATION.md.
 
-    evaluate.py --binary bin/tollkeeper --cache .cache/scenarios [--seeds 1-5] [--fresh 21-23] [--families 101-103]
+    evaluate.py --binary bin/tollkeeper --cache .cache/scenarios [--seeds 1-5] [--fresh 21-23] [--families 101-103] [--world 201-203]
 
 Traffic that was generated before is taken from the cache. TOLLKEEPER_SHARED names the folder with the generator.
 """
 import argparse
+import collections
+import glob
+import hashlib
 import json
 import os
 import subprocess
@@ -18,6 +21,11 @@ ROOT = os.path.dirname(os.path.dirname(HERE))
 SHARED = os.environ.get("TOLLKEEPER_SHARED") or os.path.join(os.path.dirname(ROOT), "shared")
 COLUMNS = [("suspend_recall", "%.3f"), ("false_suspends_per_1000_key_days", "%.3f"), ("seconds_to_suspend_median", "%.0f"),
            ("requests_to_suspend_median", "%.1f"), ("flag_recall", "%.3f"), ("false_flags_per_1000_key_days", "%.2f")]
+NOTHING = "nothing.csv"  # an address file without addresses
+DRESSES = [  # name, how the world is dressed, what the backtest is told
+    ("as it is", None, []), ("other names", "renamed", []), ("some weeks later", "weeks", []), ("some hours later", "hours", []), ("no ids, latency, sizes of requests, units", "bare", []),
+    ("no user agents", "silent", []), ("combined format", "combined", ["--format", "combined"]), ("no network numbers", None, ["--network-file", NOTHING]),
+    ("no countries", None, ["--country-file", NOTHING]), ("neither", None, ["--country-file", NOTHING, "--network-file", NOTHING])]
 BARS = ["at least 0.95", "at most 0.25", "at most 60", "at most 25", "at least 0.90", "at most 3"]
 
 
@@ -26,20 +34,69 @@ def seeds(text):
     return list(range(int(a), int(b or a) + 1))
 
 
-def run(binary, cache, generator, prefix, seed):
+def generate(cache, generator, prefix, seed):
     folder = os.path.join(cache, "%s%d" % (prefix, seed))
     if not os.path.exists(os.path.join(folder, "labels.json")):
         subprocess.run([sys.executable, generator, "--seed", str(seed), "--out", folder], check=True, stdout=subprocess.DEVNULL,
                        env=dict(os.environ, TOLLKEEPER_SHARED=SHARED))
+    return folder
+
+
+def replay(binary, source, folder, more=()):
+    """Score of a run over `source`, with the labels in `folder`."""
     with tempfile.TemporaryDirectory() as out:
-        done = subprocess.run([binary, "backtest", folder, "--out", out, "--json"], check=True, stdout=subprocess.PIPE, cwd=ROOT)
-        scored = subprocess.run([sys.executable, os.path.join(SHARED, "scenarios", "score.py"), folder, os.path.join(out, "decisions.jsonl"), "--json"],
-                                check=True, stdout=subprocess.PIPE)
-    result, score = json.loads(done.stdout), json.loads(scored.stdout)
-    score["records_per_second"] = result["records_per_second"]
+        done = subprocess.run([binary, "backtest", source, "--out", out, "--json", *more], check=True, stdout=subprocess.PIPE, cwd=ROOT)
+        path = os.path.join(out, "decisions.jsonl")
+        scored = subprocess.run([sys.executable, os.path.join(SHARED, "scenarios", "score.py"), folder, path, "--json"], check=True, stdout=subprocess.PIPE)
+        made = [json.loads(line) for line in open(path)]
+    score = json.loads(scored.stdout)
+    score["records_per_second"] = json.loads(done.stdout)["records_per_second"]
+    score["decisions"] = made
+    score["most_decisions_about_a_key"] = max(collections.Counter(d["key_id"] for d in made).values(), default=0)
+    return score
+
+
+def run(binary, cache, generator, prefix, seed):
+    folder = generate(cache, generator, prefix, seed)
+    score = replay(binary, folder, folder)
+    del score["decisions"]
     print("%s seed %d: recall %.3f, false suspensions %d, %.0f records/s" % (
         prefix, seed, score["suspend_recall"], score["false_suspends"], score["records_per_second"]), file=sys.stderr)
     return score
+
+
+def version(folder):
+    """Changes with the generator, so that old traffic is not taken for new."""
+    h = hashlib.sha256()
+    for path in sorted(glob.glob(os.path.join(folder, "*.py")) + glob.glob(os.path.join(folder, "*.jsonl"))):
+        h.update(open(path, "rb").read())
+    return h.hexdigest()[:8]
+
+
+def clothes(out, binary, cache, world, prefix, seed):
+    """The same traffic written down otherwise: equal decisions, or fewer, and no more customers suspended wrongly."""
+    sys.path.insert(0, world)
+    import dress
+    folder = generate(cache, os.path.join(world, "world.py"), prefix, seed)
+    out += ["", "### In other clothes: the same calls, written down otherwise (seed %d)" % seed, "",
+            "| clothes | same decisions | suspend recall | false suspends | flag recall | false flags per 1000 key days |", "|---|---|---|---|---|---|"]
+    first, rows = None, {}
+    nothing = os.path.join(cache, NOTHING)
+    open(nothing, "w").close()
+    for name, style, more in DRESSES:
+        dressed = folder
+        if style:
+            dressed = os.path.join(cache, "%s%d-%s" % (prefix, seed, style))
+            if not os.path.exists(os.path.join(dressed, "labels.json")):
+                dress.dress(folder, style, dressed)
+        score = replay(binary, os.path.join(dressed, "access.log.gz") if style == "combined" else dressed, dressed, [nothing if m == NOTHING else m for m in more])
+        acts = {(dress.plain(style, d["key_id"]), d["action"]) for d in score.pop("decisions")}
+        first = first or acts
+        same = len(acts & first) / max(1, len(acts | first))
+        rows[name] = dict(score, same=same)
+        out.append("| %s | %.0f %% | %.3f | %d | %.3f | %.2f |" % (
+            name, 100 * same, score["suspend_recall"], score["false_suspends"], score["flag_recall"], score["false_flags_per_1000_key_days"]))
+    return {name: {k: s[k] for k in ("same", "suspend_recall", "false_suspends", "flag_recall", "false_flags_per_1000_key_days")} for name, s in rows.items()}
 
 
 def table(out, rows):
@@ -72,11 +129,15 @@ def main():
     ap.add_argument("--fresh", default="21-23")
     ap.add_argument("--families", default="101-103")
     ap.add_argument("--fresh-families", default="104")
+    ap.add_argument("--world", default="201-204")
+    ap.add_argument("--fresh-world", default="211-212")
     ap.add_argument("--nab", help="JSON file with the result of the series")
     a = ap.parse_args()
     os.makedirs(a.cache, exist_ok=True)
     shared = os.path.join(SHARED, "scenarios", "scenario.py")
     own = os.path.join(HERE, "families", "families.py")
+    world = os.path.join(HERE, "world")
+    other, w = os.path.join(world, "world.py"), "w%s-" % version(world)
     commit = subprocess.run(["git", "-C", ROOT, "rev-parse", "--short", "HEAD"], stdout=subprocess.PIPE, text=True).stdout.strip() or "unknown"
     out = ["# Evaluation of the detectors", "", "Written by `make eval` on %s, commit %s. One set of constants for everything." % (
         datetime.now(timezone.utc).strftime("%Y-%m-%d %H:%M UTC"), commit), "",
@@ -88,12 +149,18 @@ def main():
             ("checked", "Seeds that were watched while the engine was made, but not worked on case by case", shared, "s", a.checked),
             ("fresh", "Fresh seeds: generated when the engine was finished", shared, "s", a.fresh),
             ("families", "Families of our own (`testdata/families`); their failures were worked on", own, "f", a.families),
-            ("fresh_families", "Families of our own, fresh seed", own, "f", a.fresh_families)):
+            ("fresh_families", "Families of our own, fresh seed", own, "f", a.fresh_families),
+            ("world", "Another world (`testdata/world`); its failures were worked on", other, w, a.world),
+            ("fresh_world", "Another world, fresh seeds", other, w, a.fresh_world)):
         rows = [(str(n), run(a.binary, a.cache, generator, prefix, n)) for n in seeds(which)]
         speeds += [s["records_per_second"] for _, s in rows]
         out += ["", "## " + title, ""]
         last[key] = table(out, rows)
         families(out, rows)
+        if generator == other:
+            out += ["", "Most decisions about one key: %d." % max(s["most_decisions_about_a_key"] for _, s in rows)]
+        if key == "world":
+            last["clothes"] = clothes(out, a.binary, a.cache, world, w, seeds(which)[0])
     out += ["", "Speed of the whole replay (unpack, decode, enrich, detect): %.0f records/s in the mean of %d runs." % (sum(speeds) / len(speeds), len(speeds))]
     if a.nab:
         nab = json.load(open(a.nab))
