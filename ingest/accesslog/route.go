@@ -1,6 +1,10 @@
 package accesslog
 
-import "github.com/zeebo/xxh3"
+import (
+	"bytes"
+
+	"github.com/zeebo/xxh3"
+)
 
 // Bounds of a derived route.
 const (
@@ -60,7 +64,7 @@ func appendRoute(dst, path []byte, max int) []byte {
 		if len(segment) == 0 {
 			continue
 		}
-		id := class != classLower && isID(segment, class) || len(segment) > maxLiteralSegment
+		id := class != classLower && isID(segment, class) && !isVersionDate(segment, dst[from:]) || len(segment) > maxLiteralSegment
 		size := len(segment)
 		if id {
 			size = len(idSegment)
@@ -107,6 +111,21 @@ func isID(s []byte, class uint8) bool {
 	}
 	// 8-4-4-4-12: a UUID may have no part that tells.
 	return len(s) == 36 && s[8] == '-' && s[13] == '-' && s[18] == '-' && s[23] == '-'
+}
+
+// isVersionDate reports whether a segment is the date that some platforms version by: /2025-07/orders, /admin/api/2025-07/orders.
+// It stands where versions stand, first or behind "api"; a date elsewhere is a parameter.
+func isVersionDate(s, before []byte) bool {
+	if len(s) != len("2025-07") && len(s) != len("2025-07-01") || s[4] != '-' || len(before) > 0 && !bytes.HasSuffix(before, []byte("/api")) {
+		return false
+	}
+	for i, c := range s {
+		if dash := i == 4 || i == 7; dash && c != '-' || !dash && c-'0' > 9 {
+			return false
+		}
+	}
+	month := (s[5]-'0')*10 + s[6] - '0'
+	return month >= 1 && month <= 12
 }
 
 // isTemplate reports whether a segment is a placeholder already: {id}, <id>.
