@@ -54,6 +54,7 @@ type core struct {
 	cache  *keyCache
 	ids    *keyCache
 	routes *routeCap
+	fanout fanout
 
 	scratch    []byte
 	unitName   [usage.MaxUnits][]byte
@@ -84,7 +85,7 @@ func newCore(o Options) (*core, error) {
 	}
 	c := &core{
 		keys: o.Keys, hops: o.TrustedHops, mapping: o.Mapping, maxFuture: o.MaxFuture.Milliseconds(), now: o.Now, origins: o.Origins,
-		routes: newRouteCap(orInt(o.MaxRoutesPerKey, 200)),
+		fanout: fanout{places: map[uint64]*place{}}, routes: newRouteCap(orInt(o.MaxRoutesPerKey, 200)),
 		cache:  newKeyCache(orInt(o.KeyCacheSize, 1<<16), binary.LittleEndian.Uint64(seed[:8])),
 		ids:    newKeyCache(orInt(o.KeyCacheSize, 1<<16), binary.LittleEndian.Uint64(seed[8:])),
 	}
@@ -236,10 +237,10 @@ next:
 	b.UnitEnd = append(b.UnitEnd, len(b.UnitValue))
 }
 
-// routeOf takes the given route or derives one, and holds the number of routes per key.
+// routeOf takes the given route or derives one, and bounds the number of routes per key.
 func (c *core) routeOf(r *call, path []byte, key uint64) []byte {
-	route := r.route
-	if len(route) > 0 {
+	route, derived := r.route, len(r.route) == 0
+	if !derived {
 		if q := bytes.IndexAny(route, "?#"); q >= 0 {
 			route = route[:q]
 		}
@@ -249,8 +250,14 @@ func (c *core) routeOf(r *call, path []byte, key uint64) []byte {
 		c.scratch = appendRoute(c.scratch, path, usage.MaxNameBytes)
 		route = c.scratch[from:len(c.scratch):len(c.scratch)]
 	}
-	if !c.routes.admit(key, route) {
+	if derived {
+		route = c.fanout.rewrite(route, &c.scratch)
+	}
+	switch seen := c.routes.admit(key, route); {
+	case seen == refused:
 		return []byte(otherRoute)
+	case seen != often && derived && r.status != 404:
+		c.fanout.learn(route, seen)
 	}
 	return route
 }

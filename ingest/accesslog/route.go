@@ -174,7 +174,7 @@ func technicalWord(p []byte) bool {
 // can fill the dictionaries. It forgets everything when it has seen too many routes altogether.
 type routeCap struct {
 	perKey int
-	seen   map[uint64]struct{}
+	seen   map[uint64]bool // false: once
 	counts map[uint64]int
 	front  [1 << 10]uint64 // some of seen, where they are found without a map's cost; 0 is an empty slot
 }
@@ -183,29 +183,43 @@ type routeCap struct {
 const maxRoutesSeen = 1 << 20
 
 func newRouteCap(perKey int) *routeCap {
-	return &routeCap{perKey: perKey, seen: map[uint64]struct{}{}, counts: map[uint64]int{}}
+	return &routeCap{perKey: perKey, seen: map[uint64]bool{}, counts: map[uint64]int{}}
 }
 
-// admit reports whether a key may have this route.
-func (r *routeCap) admit(key uint64, route []byte) bool {
+// sight says how often a key showed a route, as far as that is told apart.
+type sight uint8
+
+const (
+	refused sight = iota // it has too many others
+	first
+	second
+	often
+)
+
+// admit says whether a key may have this route.
+func (r *routeCap) admit(key uint64, route []byte) sight {
 	h := xxh3.HashSeed(route, key)
 	front := &r.front[h%uint64(len(r.front))]
 	if *front == h && h != 0 {
-		return true
+		return often
 	}
-	if _, ok := r.seen[h]; ok {
+	if again, ok := r.seen[h]; ok {
 		*front = h
-		return true
+		if !again {
+			r.seen[h] = true
+			return second
+		}
+		return often
 	}
 	if r.counts[key] >= r.perKey {
-		return false
+		return refused
 	}
 	if len(r.seen) >= maxRoutesSeen {
 		clear(r.seen)
 		clear(r.counts)
 		clear(r.front[:])
 	}
-	r.seen[h] = struct{}{}
+	r.seen[h] = false
 	r.counts[key]++
-	return true
+	return first
 }
