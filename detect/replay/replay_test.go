@@ -90,6 +90,7 @@ func TestTheReportIsSelfContainedAndEscapes(t *testing.T) {
 	}
 	r := Report{
 		Source: "<log>", Records: 5, Keys: 1, First: at(0), Last: at(20000), Episodes: Episodes([]detect.Decision{d}, nil), Hours: h,
+		Names: map[string]string{"<key>": "<b>bold</b>"}, Score: &Score{},
 		Views: map[string]detect.KeyView{"<key>": {Hour: detect.HourView{High: 50}}}, Labels: []Label{{KeyID: "<key>", Family: "<f>", Expect: ExpectFlag, Start: start, End: start.Add(time.Hour)}},
 	}
 	var b bytes.Buffer
@@ -97,12 +98,12 @@ func TestTheReportIsSelfContainedAndEscapes(t *testing.T) {
 		t.Fatal(err)
 	}
 	page := b.String()
-	for _, bad := range []string{"<script", "<key>", "<f>", "http://", "https://", "src="} {
+	for _, bad := range []string{"<script", "<key>", "<f>", "<b>bold", "http://", "https://", "src="} {
 		if strings.Contains(page, bad) {
 			t.Errorf("the page contains %s", bad)
 		}
 	}
-	for _, want := range []string{"<svg", "polyline", "&lt;script&gt;", "mark suspend"} {
+	for _, want := range []string{"<svg", "polyline", "&lt;script&gt;", "mark suspend", "class=\"band\"", "&lt;b&gt;bold", "Missed"} {
 		if !strings.Contains(page, want) {
 			t.Errorf("the page lacks %s", want)
 		}
