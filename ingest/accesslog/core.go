@@ -86,8 +86,8 @@ func newCore(o Options) (*core, error) {
 	c := &core{
 		keys: o.Keys, hops: o.TrustedHops, mapping: o.Mapping, maxFuture: o.MaxFuture.Milliseconds(), now: o.Now, origins: o.Origins,
 		fanout: fanout{places: map[uint64]*place{}}, routes: newRouteCap(orInt(o.MaxRoutesPerKey, 200)),
-		cache:  newKeyCache(orInt(o.KeyCacheSize, 1<<16), binary.LittleEndian.Uint64(seed[:8])),
-		ids:    newKeyCache(orInt(o.KeyCacheSize, 1<<16), binary.LittleEndian.Uint64(seed[8:])),
+		cache: newKeyCache(orInt(o.KeyCacheSize, 1<<16), binary.LittleEndian.Uint64(seed[:8])),
+		ids:   newKeyCache(orInt(o.KeyCacheSize, 1<<16), binary.LittleEndian.Uint64(seed[8:])),
 	}
 	if o.MaxFuture == 0 {
 		c.maxFuture = (24 * time.Hour).Milliseconds()
