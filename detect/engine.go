@@ -69,8 +69,8 @@ type routeState struct {
 }
 
 const (
-	maxRoutes    = 8192 // fit 16 bits
-	maxTemplates = 4096
+	maxRoutes    = 1 << 15 // fit 16 bits
+	maxTemplates = 1 << 14
 	maxAgents    = 8192
 	maxMethods   = 32
 	maxPlans     = 128

@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"encoding/binary"
 	"slices"
+	"strings"
 
 	"github.com/tollkeeper/tollkeeper/internal/usage"
 )
@@ -126,7 +127,7 @@ func (e *Engine) read(b *usage.Batch, i int) {
 	o.key = e.keyCol.at(&b.KeyID, i, e.keyNumber)
 	o.agent = e.agentCol.at(&b.Agent, i, e.agents.number)
 	o.cc = uint16(e.countryCol.at(&b.Country, i, countryNumber))
-	o.route = e.routeNumber(e.methodCol.at(&b.Method, i, e.methods.number), e.routeCol.at(&b.Route, i, e.templates.number))
+	o.route = e.routeNumber(e.methodCol.at(&b.Method, i, e.methods.number), e.routeCol.at(&b.Route, i, e.templateNumber))
 	o.status = b.Status[i]
 	o.bytes = float32(b.ResponseBytes[i])
 	o.ip = b.ClientIP[i]
@@ -153,6 +154,25 @@ func countryName(n uint16) string {
 		return ""
 	}
 	return string([]byte{byte(n >> 8), byte(n)})
+}
+
+// templateNumber gives a template a lasting number. Where names stand as ids the decoder writes {name} once it has learnt
+// that, and learns it anew after a restart: until then such a path is a template of its own, and is taken for its sibling
+// with the placeholder here.
+func (e *Engine) templateNumber(template string) uint32 {
+	if _, ok := e.templates.byName[template]; !ok {
+		for from := 1; from < len(template); {
+			to := len(template)
+			if n := strings.IndexByte(template[from:], '/'); n >= 0 {
+				to = from + n
+			}
+			if n, ok := e.templates.byName[template[:from]+"{name}"+template[to:]]; ok {
+				return n
+			}
+			from = to + 1
+		}
+	}
+	return e.templates.number(template)
 }
 
 // routeNumber gives a pair of method and template a lasting number.
