@@ -72,12 +72,6 @@ type jsonSpec struct {
 	signs  []int // the fields of the signature
 }
 
-// indexOf returns the number of the field of that path.
-func (s *jsonSpec) indexOf(path []byte) (int, bool) {
-	i, ok := s.byName[string(path)]
-	return i, ok
-}
-
 func (s *jsonSpec) index(path string) int { return s.byName[path] }
 
 // compile makes the scanner's table. Every format unwraps the lines of log shippers.

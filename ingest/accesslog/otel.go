@@ -60,12 +60,18 @@ func otelSpec() *jsonSpec {
 	return s
 }
 
-// otelWalk is where the walk through a request is.
+// otelWalk is where the walk through a request is. One cursor goes over the whole line: nothing is read twice.
 type otelWalk struct {
 	*jsonDecoder
+	c    jsonscan.Cursor
 	line []byte
 	at   Origin
 	b    *usage.Batch
+
+	service           jsonscan.Value // of the resource in hand
+	serviceAt         int            // its field
+	traceAt, spanAt   int
+	resourceAttrsSeen bool
 }
 
 func otelLogs(d *jsonDecoder, line []byte, at Origin, b *usage.Batch) (bool, error) {
@@ -76,9 +82,12 @@ func otelLogs(d *jsonDecoder, line []byte, at Origin, b *usage.Batch) (bool, err
 	if logs.Kind != jsonscan.Array {
 		return false, nil
 	}
-	w := otelWalk{d, line, at, b}
-	for it := jsonscan.Over(line, logs); it.Next(); {
-		if err := w.resource(it.Value); err != nil {
+	w := otelWalk{
+		jsonDecoder: d, c: jsonscan.From(line, logs), line: line, at: at, b: b,
+		serviceAt: d.spec.index("service.name"), traceAt: d.spec.index("traceId"), spanAt: d.spec.index("spanId"),
+	}
+	for w.c.EnterArray(); w.c.Element(); {
+		if err := w.resource(); err != nil {
 			return true, err
 		}
 	}
@@ -88,30 +97,62 @@ func otelLogs(d *jsonDecoder, line []byte, at Origin, b *usage.Batch) (bool, err
 	return true, nil
 }
 
-// resource walks one element of resourceLogs: what is said of the resource holds for all of its records.
-func (w otelWalk) resource(v jsonscan.Value) error {
-	clear(w.slots)
-	for it := jsonscan.Over(w.line, v); it.Next(); {
-		if nameIs(w.line, it.Name, "resource") {
-			w.attributesOf(it.Value)
+// resource walks one element of resourceLogs: what is said of the resource holds for all of its records, wherever it stands.
+func (w *otelWalk) resource() error {
+	w.service, w.resourceAttrsSeen = jsonscan.Value{}, false
+	var name jsonscan.Value
+	var early []jsonscan.Cursor // scopes that stand before the resource, which no exporter does
+	for w.c.EnterObject(); w.c.Name(&name); {
+		switch {
+		case nameIs(w.line, name, "resource"):
+			w.resourceAttributes()
+		case !nameIs(w.line, name, "scopeLogs"):
+			w.c.Skip()
+		case !w.resourceAttrsSeen:
+			early = append(early, w.c)
+			w.c.Skip()
+		default:
+			if err := w.scopes(); err != nil {
+				return err
+			}
 		}
 	}
-	service := w.slots[w.spec.index("service.name")]
-	for it := jsonscan.Over(w.line, v); it.Next(); {
-		if !nameIs(w.line, it.Name, "scopeLogs") {
-			continue
+	behind := w.c
+	for _, c := range early {
+		w.c = c
+		if err := w.scopes(); err != nil {
+			return err
 		}
-		for scopes := jsonscan.Over(w.line, it.Value); scopes.Next(); {
-			for scope := jsonscan.Over(w.line, scopes.Value); scope.Next(); {
-				if !nameIs(w.line, scope.Name, "logRecords") {
-					continue
-				}
-				for records := jsonscan.Over(w.line, scope.Value); records.Next(); {
-					clear(w.slots)
-					w.slots[w.spec.index("service.name")] = service
-					if err := w.record(records.Value); err != nil {
-						return err
-					}
+	}
+	w.c = behind
+	return nil
+}
+
+func (w *otelWalk) resourceAttributes() {
+	w.resourceAttrsSeen = true
+	clear(w.slots)
+	var name jsonscan.Value
+	for w.c.EnterObject(); w.c.Name(&name); {
+		if nameIs(w.line, name, "attributes") {
+			w.attributes()
+		} else {
+			w.c.Skip()
+		}
+	}
+	w.service = w.slots[w.serviceAt]
+}
+
+func (w *otelWalk) scopes() error {
+	var name jsonscan.Value
+	for w.c.EnterArray(); w.c.Element(); {
+		for w.c.EnterObject(); w.c.Name(&name); {
+			if !nameIs(w.line, name, "logRecords") {
+				w.c.Skip()
+				continue
+			}
+			for w.c.EnterArray(); w.c.Element(); {
+				if err := w.record(); err != nil {
+					return err
 				}
 			}
 		}
@@ -119,19 +160,26 @@ func (w otelWalk) resource(v jsonscan.Value) error {
 	return nil
 }
 
-func (w otelWalk) record(v jsonscan.Value) error {
-	for it := jsonscan.Over(w.line, v); it.Next(); {
+func (w *otelWalk) record() error {
+	clear(w.slots)
+	w.slots[w.serviceAt] = w.service
+	var name jsonscan.Value
+	for w.c.EnterObject(); w.c.Name(&name); {
 		switch {
-		case nameIs(w.line, it.Name, "attributes"):
-			w.attributes(it.Value)
-		case nameIs(w.line, it.Name, "body"): // a structured body: {"kvlistValue":{"values":[...]}}
-			for body := jsonscan.Over(w.line, it.Value); body.Next(); {
-				for list := jsonscan.Over(w.line, body.Value); list.Next(); {
-					w.attributes(list.Value)
+		case nameIs(w.line, name, "attributes"):
+			w.attributes()
+		case nameIs(w.line, name, "body"): // a structured body: {"kvlistValue":{"values":[...]}}
+			for w.c.EnterObject(); w.c.Name(&name); {
+				for w.c.EnterObject(); w.c.Name(&name); {
+					w.attributes()
 				}
 			}
 		default:
-			w.set(it.Name, it.Value)
+			if i, ok := w.spec.table.Field(name.In(w.line)); ok {
+				w.c.Value(&w.slots[i])
+			} else {
+				w.c.Skip()
+			}
 		}
 	}
 	r := &w.call
@@ -152,8 +200,8 @@ func (w otelWalk) record(v jsonscan.Value) error {
 }
 
 // identify makes trace and span the request's id where it has none: a trace alone may hold many requests.
-func (w otelWalk) identify(r *call) {
-	trace, span := w.slots[w.spec.index("traceId")], w.slots[w.spec.index("spanId")]
+func (w *otelWalk) identify(r *call) {
+	trace, span := w.slots[w.traceAt], w.slots[w.spanAt]
 	if len(r.rid) > 0 || trace.End == trace.Start || span.End == span.Start || trace.Kind != jsonscan.String || span.Kind != jsonscan.String {
 		return
 	}
@@ -162,53 +210,56 @@ func (w otelWalk) identify(r *call) {
 	r.rid = w.scratch[from:len(w.scratch):len(w.scratch)]
 }
 
-func (w otelWalk) attributesOf(v jsonscan.Value) {
-	for it := jsonscan.Over(w.line, v); it.Next(); {
-		if nameIs(w.line, it.Name, "attributes") {
-			w.attributes(it.Value)
-		}
-	}
-}
-
 // attributes reads [{"key":"http.route","value":{"stringValue":"/x"}}, ...].
-func (w otelWalk) attributes(v jsonscan.Value) {
-	for it := jsonscan.Over(w.line, v); it.Next(); {
-		var name, value jsonscan.Value
-		for pair := jsonscan.Over(w.line, it.Value); pair.Next(); {
+func (w *otelWalk) attributes() {
+	var name, key, value jsonscan.Value
+	for w.c.EnterArray(); w.c.Element(); {
+		key, value = jsonscan.Value{}, jsonscan.Value{}
+		for w.c.EnterObject(); w.c.Name(&name); {
 			switch {
-			case nameIs(w.line, pair.Name, "key"):
-				name = pair.Value
-			case nameIs(w.line, pair.Name, "value"):
-				value = scalar(w.line, pair.Value)
+			case nameIs(w.line, name, "key"):
+				w.c.Value(&key)
+			case nameIs(w.line, name, "value"):
+				w.scalar(&value, 4)
+			default:
+				w.c.Skip()
 			}
 		}
-		if name.Kind == jsonscan.String {
-			w.set(name, value)
+		if key.Kind == jsonscan.String {
+			if i, ok := w.spec.table.Field(key.In(w.line)); ok {
+				w.slots[i] = value
+			}
 		}
 	}
 }
 
 // scalar takes the value out of {"intValue":"200"}, and the first of {"arrayValue":{"values":[{"stringValue":"x"}]}}.
-func scalar(line []byte, v jsonscan.Value) jsonscan.Value {
-	for range 4 {
-		if v.Kind != jsonscan.Object && v.Kind != jsonscan.Array {
-			break
+func (w *otelWalk) scalar(v *jsonscan.Value, depth int) {
+	switch at := w.c.At(); {
+	case depth == 0 && (at == jsonscan.Object || at == jsonscan.Array):
+		w.c.Skip()
+		*v = jsonscan.Value{}
+	case at == jsonscan.Object:
+		var name jsonscan.Value
+		first := true
+		for w.c.EnterObject(); w.c.Name(&name); first = false {
+			if first {
+				w.scalar(v, depth-1)
+			} else {
+				w.c.Skip()
+			}
 		}
-		it := jsonscan.Over(line, v)
-		if !it.Next() {
-			return jsonscan.Value{}
+	case at == jsonscan.Array:
+		first := true
+		for w.c.EnterArray(); w.c.Element(); first = false {
+			if first {
+				w.scalar(v, depth-1)
+			} else {
+				w.c.Skip()
+			}
 		}
-		v = it.Value
-	}
-	if v.Kind == jsonscan.Object || v.Kind == jsonscan.Array {
-		return jsonscan.Value{}
-	}
-	return v
-}
-
-func (w otelWalk) set(name, value jsonscan.Value) {
-	if i, ok := w.spec.indexOf(name.In(w.line)); ok {
-		w.slots[i] = value
+	default:
+		w.c.Value(v)
 	}
 }
 

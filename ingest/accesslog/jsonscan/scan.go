@@ -110,24 +110,28 @@ func readValue(b []byte, i int, v *Value, depth int) (int, bool) {
 		*v = Value{Start: uint32(i + 1), End: uint32(end), Kind: String, Escaped: escaped}
 		return end + 1, true
 	}
-	var kind Kind
-	switch b[i] {
-	case '{':
-		kind = Object
-	case '[':
-		kind = Array
-	case 't':
-		kind = True
-	case 'f':
-		kind = False
-	case 'n':
-		kind = Null
-	default:
-		kind = Number
-	}
 	end, ok := skipValue(b, i, depth)
-	*v = Value{Start: uint32(i), End: uint32(end), Kind: kind}
+	*v = Value{Start: uint32(i), End: uint32(end), Kind: kindOf(b[i])}
 	return end, ok
+}
+
+// kindOf is the kind of the value that starts with that byte.
+func kindOf(first byte) Kind {
+	switch first {
+	case '"':
+		return String
+	case '{':
+		return Object
+	case '[':
+		return Array
+	case 't':
+		return True
+	case 'f':
+		return False
+	case 'n':
+		return Null
+	}
+	return Number
 }
 
 // skipValue checks a value and returns where it ends, or where it stopped. depth is that of the container it is in.

@@ -127,6 +127,14 @@ func Compile(paths [][]string) (*Table, error) {
 // Fields returns the number of fields: the length that Scan's slots must have.
 func (t *Table) Fields() int { return t.fields }
 
+// Field returns the number of the field whose path is that one name, without regard to ASCII case; false when there is none.
+func (t *Table) Field(name []byte) (int, bool) {
+	if s := t.root.find(name); s != nil && s.field >= 0 {
+		return int(s.field), true
+	}
+	return 0, false
+}
+
 // hashName looks at the length and three letters, in lower case: enough to tell some dozens of field names apart.
 func hashName[T string | []byte](name T) uint32 {
 	n := len(name)
