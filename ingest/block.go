@@ -66,6 +66,7 @@ type pipeline struct {
 	dec     Decoder
 	source  string
 	enrich  func(*usage.Batch, int)
+	shorten bool // addresses, once they have told country and network
 	window  *window
 	origins originMarks // nil: the lines were not re-keyed
 	metrics *metrics
@@ -94,6 +95,9 @@ func (p *pipeline) add(b *block, line []byte, offset, nowMillis int64) {
 	}
 	p.metrics.deadLetters.WithLabelValues(reason).Inc()
 	kept := accesslog.Redact(line, maxDeadLetterBytes)
+	if p.shorten {
+		kept = accesslog.ShortenAddresses(kept)
+	}
 	b.kept += len(kept)
 	b.letters = append(b.letters, usage.DeadLetter{
 		Offset: offset, TimeMillis: nowMillis, Source: p.source, Format: p.dec.Name(), Reason: reason, Detail: detail,
@@ -117,6 +121,9 @@ func (p *pipeline) finish(b *block, nowMillis int64) (from int) {
 	if n := b.batch.Len(); n > from {
 		if p.enrich != nil {
 			p.enrich(&b.batch, from)
+		}
+		if p.shorten {
+			b.batch.ShortenIPs(from)
 		}
 		p.origins.mark(&b.batch, from)
 		dup, unprotected := p.window.mark(&b.batch, from, &b.seeds, nowMillis)

@@ -26,6 +26,7 @@ type ImportConfig struct {
 	NewDecoder func() (Decoder, error) // one per file
 	Source     string                  // of records whose line names none; the file's base name when empty
 	Enrich     func(b *usage.Batch, from int)
+	ShortenIPs bool // as in Config
 	Observers  []Observer
 
 	DedupWindow time.Duration // as in Config
@@ -131,7 +132,7 @@ func (im *importer) file(ctx context.Context, name string) error {
 		}
 		defer o.Revoked(topic, 0)
 	}
-	pipe := pipeline{dec: dec, source: source, enrich: im.cfg.Enrich, metrics: im.metrics, window: newWindow(im.cfg.DedupWindow, importDedupBytes), now: im.cfg.Now}
+	pipe := pipeline{dec: dec, source: source, enrich: im.cfg.Enrich, shorten: im.cfg.ShortenIPs, metrics: im.metrics, window: newWindow(im.cfg.DedupWindow, importDedupBytes), now: im.cfg.Now}
 	f, r, err := im.open(name)
 	if err != nil {
 		return err

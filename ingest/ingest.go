@@ -89,6 +89,7 @@ type Config struct {
 	NewDecoder func(topic string) (Decoder, error) // one per partition
 	Source     func(topic string) string           // source of records whose line names none; the topic
 	Enrich     func(b *usage.Batch, from int)      // optional
+	ShortenIPs bool                                // after Enrich, before anybody else sees them: /24 and /48, in dead letters too
 	Observers  []Observer
 
 	MemoryBytes         int64         // all blocks, buffers and request ids together, 512 MiB

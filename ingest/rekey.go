@@ -28,6 +28,8 @@ type RekeyConfig struct {
 	NewDecoder func(topic string) (Decoder, error) // of the gateways' formats
 	Source     func(topic string) string           // as in Config
 
+	ShortenIPs bool // before they are written; country and network are found by the /24 or /48 then
+
 	MemoryBytes    int64         // 64 MiB
 	FlushInterval  time.Duration // 50 ms
 	InsertTimeout  time.Duration // as in Config
@@ -77,7 +79,7 @@ func NewRekeyer(cfg RekeyConfig) (*Rekeyer, error) {
 	t := &targetTopic{OriginStore: cfg.Store, topic: cfg.Target, hands: map[string]*inHand{}}
 	in, err := New(Config{
 		Brokers: cfg.Brokers, Topics: cfg.Topics, Group: cfg.Group, Instance: cfg.Instance, TLS: cfg.TLS, SASL: cfg.SASL,
-		Store: t, NewDecoder: cfg.NewDecoder, Source: cfg.Source, MemoryBytes: cfg.MemoryBytes, FlushInterval: cfg.FlushInterval,
+		Store: t, NewDecoder: cfg.NewDecoder, Source: cfg.Source, ShortenIPs: cfg.ShortenIPs, MemoryBytes: cfg.MemoryBytes, FlushInterval: cfg.FlushInterval,
 		MaxBlockRows: maxRekeySpan, MaxInsertsPerSecond: 1000, InsertTimeout: cfg.InsertTimeout, SessionTimeout: cfg.SessionTimeout,
 		StallAfter: cfg.StallAfter, DedupWindow: -1, DedupShare: 0.01, OnGap: cfg.OnGap, Replay: cfg.Replay, Logger: cfg.Logger, Registerer: cfg.Registerer, Now: cfg.Now,
 	})

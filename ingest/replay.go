@@ -102,6 +102,9 @@ func (in *Ingester) markReplayed(ctx context.Context, topic string, partition in
 	if in.cfg.Enrich != nil {
 		in.cfg.Enrich(b, 0)
 	}
+	if in.cfg.ShortenIPs {
+		b.ShortenIPs(0)
+	}
 	win.mark(b, 0, &sourceSeeds{}, in.cfg.Now().UnixMilli())
 	return nil
 }

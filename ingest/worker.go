@@ -59,7 +59,7 @@ func newWorker(in *Ingester, g generation, topic string, partition int32, assign
 	w.maxBytes = max(int64(share/3), 1<<20)
 	w.flush = max(in.cfg.FlushInterval, time.Duration(float64(assigned)/in.cfg.MaxInsertsPerSecond*float64(time.Second)))
 	w.pipe = pipeline{
-		source: in.cfg.Source(topic), enrich: in.cfg.Enrich, metrics: in.metrics, now: in.cfg.Now,
+		source: in.cfg.Source(topic), enrich: in.cfg.Enrich, shorten: in.cfg.ShortenIPs, metrics: in.metrics, now: in.cfg.Now,
 		window: newWindow(in.cfg.DedupWindow, int64(float64(in.cfg.MemoryBytes)*in.cfg.DedupShare)/int64(assigned)),
 	}
 	if slices.Contains(in.cfg.Rekeyed, topic) {

@@ -61,7 +61,7 @@ func newShipCmd() *cobra.Command {
 			return err
 		}
 		s, err := ship.New(ship.Config{
-			File: args[0], StateFile: stateFile, Brokers: brokers, Topic: topic, NewDecoder: decoder, Source: source, FromEnd: fromEnd,
+			File: args[0], StateFile: stateFile, Brokers: brokers, Topic: topic, NewDecoder: decoder, Source: source, FromEnd: fromEnd, ShortenIPs: c.TruncateIP,
 			Logger: log, Registerer: telemetry.Registry(version, commit()),
 		})
 		if err != nil {

@@ -9,7 +9,7 @@ bench-formats: engine ## measure decoding of every format, and enrichment: proce
 .PHONY: fuzz-formats
 fuzz-formats: ## fuzz the decoders, the JSON scanner and the redaction for a minute each
 	for target in FuzzScan FuzzCursor; do go test ./ingest/accesslog/jsonscan -run '^$$' -fuzz "^$$target\$$" -fuzztime 1m || exit 1; done
-	for target in FuzzDecode FuzzCanary FuzzTime FuzzAddress; do go test ./ingest/accesslog -run '^$$' -fuzz "^$$target\$$" -fuzztime 1m || exit 1; done
+	for target in FuzzDecode FuzzCanary FuzzTime FuzzAddress FuzzShortenAddresses; do go test ./ingest/accesslog -run '^$$' -fuzz "^$$target\$$" -fuzztime 1m || exit 1; done
 
 $(GATEWAYS)/.complete:
 	python3 -m venv $(GATEWAYS)/venv

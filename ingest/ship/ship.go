@@ -43,6 +43,7 @@ type Config struct {
 	Topic      string
 	NewDecoder func() (accesslog.Decoder, error)
 	Source     string // of records whose line names none; the host's name when empty
+	ShortenIPs bool   // write /24 or /48 in the place of clients' addresses
 	FromEnd    bool   // without a noted position, start behind what is in the file already
 	TLS        *tls.Config
 	SASL       sasl.Mechanism
@@ -204,6 +205,9 @@ func (s *Shipper) add(line []byte, fileID string, offset int64) {
 		s.reject(line, err)
 		return
 	}
+	if s.cfg.ShortenIPs {
+		s.in.ShortenIPs(0)
+	}
 	var r usage.Record
 	for i := range s.in.Len() {
 		s.in.At(i, &r)
@@ -232,7 +236,11 @@ func (s *Shipper) reject(line []byte, err error) {
 	if errors.As(err, &r) {
 		reason = r.Reason + ", " + r.Detail
 	}
-	value := append([]byte("not decoded by ship ("+reason+"): "), accesslog.Redact(line, maxRejectedBytes)...)
+	shown := accesslog.Redact(line, maxRejectedBytes)
+	if s.cfg.ShortenIPs {
+		shown = accesslog.ShortenAddresses(shown)
+	}
+	value := append([]byte("not decoded by ship ("+reason+"): "), shown...)
 	s.msgs = append(s.msgs, kafka.Message{Value: value})
 }
 

@@ -97,7 +97,7 @@ func (a *App) openIngest(context.Context) error {
 			}
 			return a.Decoder()
 		},
-		Rekeyed: rekeyed, Enrich: a.Enricher.Fill, Observers: []ingest.Observer{a.detection, a.Counter, a.observed},
+		Rekeyed: rekeyed, Enrich: a.Enricher.Fill, ShortenIPs: a.cfg.TruncateIP, Observers: []ingest.Observer{a.detection, a.Counter, a.observed},
 		MemoryBytes: int64(a.cfg.IngestMemory) << 20, DedupWindow: dedupWindow(a.cfg.DedupWindow), OnGap: a.cfg.OnGap, Replay: a.cfg.Replay,
 		Logger: a.Log, Now: a.now,
 		Registerer: prometheus.WrapRegistererWith(prometheus.Labels{"stage": "ingest"}, a.Registry), // re-keying has its own
@@ -132,7 +132,7 @@ func (a *App) openRekeying() error {
 	a.rekeyer, err = ingest.NewRekeyer(ingest.RekeyConfig{
 		Brokers: a.brokers, Topics: a.cfg.RekeyTopics, Target: rekeyedTopic, Group: a.cfg.Group + "-rekey", Instance: a.instance(),
 		Store:      a.Events,
-		NewDecoder: func(string) (ingest.Decoder, error) { return a.Decoder() }, OnGap: a.cfg.OnGap, Replay: a.cfg.Replay, Logger: a.Log, Now: a.now,
+		NewDecoder: func(string) (ingest.Decoder, error) { return a.Decoder() }, ShortenIPs: a.cfg.TruncateIP, OnGap: a.cfg.OnGap, Replay: a.cfg.Replay, Logger: a.Log, Now: a.now,
 		Registerer: prometheus.WrapRegistererWith(prometheus.Labels{"stage": "rekey"}, a.Registry),
 	})
 	if err != nil {
@@ -179,7 +179,7 @@ func (a *App) SealDue(ctx context.Context) error {
 // Import pushes log files straight into ClickHouse. Detection does not see them: old records are for backtest.
 func (a *App) Import(ctx context.Context, files []string, progress func(done, total int64)) (ingest.ImportSummary, error) {
 	return ingest.Import(ctx, ingest.ImportConfig{
-		Store: a.Events, NewDecoder: func() (ingest.Decoder, error) { return a.Decoder() }, Enrich: a.Enricher.Fill,
+		Store: a.Events, NewDecoder: func() (ingest.Decoder, error) { return a.Decoder() }, Enrich: a.Enricher.Fill, ShortenIPs: a.cfg.TruncateIP,
 		DedupWindow: dedupWindow(a.cfg.DedupWindow), Registerer: a.Registry, Now: a.now, Progress: progress,
 	}, files...)
 }

@@ -30,6 +30,7 @@ type Config struct {
 	Format          string        `setting:"format" help:"log format of the topics: a name from 'tollkeeper formats', or auto"`
 	Mapping         string        `setting:"mapping" help:"mapping file for format 'mapping'"`
 	TrustedHops     int           `setting:"trusted-hops" help:"proxies in front of the gateway that append to X-Forwarded-For"`
+	TruncateIP      bool          `setting:"truncate-ip" help:"keep clients' addresses as /24 (IPv4) or /48 (IPv6) only; country and network are found first"`
 	OnGap           string        `setting:"on-gap" help:"what to do when offsets are lost: stop, or continue and record the gap"`
 	Replay          bool          `setting:"replay" help:"accept that somebody rewound the consumer group's offsets"`
 	DedupWindow     time.Duration `setting:"dedup-window" help:"how long a gateway's retry with the same request id counts once"`

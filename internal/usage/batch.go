@@ -173,3 +173,29 @@ func Addr(b [16]byte) netip.Addr {
 	}
 	return netip.AddrFrom16(b).Unmap()
 }
+
+// ShortenAddr returns the network of an address in its place: the /24 of IPv4, the /48 of IPv6.
+func ShortenAddr(a netip.Addr) netip.Addr {
+	a = a.Unmap().WithZone("")
+	bits := 48
+	if a.Is4() {
+		bits = 24
+	}
+	p, err := a.Prefix(bits)
+	if err != nil {
+		return netip.Addr{}
+	}
+	return p.Addr()
+}
+
+// ShortenIPs replaces the clients' addresses of the rows from `from` on as [ShortenAddr] does.
+func (b *Batch) ShortenIPs(from int) {
+	for i := from; i < len(b.ClientIP); i++ {
+		ip := &b.ClientIP[i]
+		if [12]byte(ip[:12]) == [12]byte{10: 0xff, 11: 0xff} {
+			ip[15] = 0
+			continue
+		}
+		clear(ip[6:])
+	}
+}

@@ -77,3 +77,31 @@ func TestAppendDoesNotAllocateOnceWarm(t *testing.T) {
 		t.Errorf("a warm batch allocated %v times", n)
 	}
 }
+
+func TestAddressesAreShortenedToTheirNetworks(t *testing.T) {
+	var b Batch
+	for _, ip := range []string{"203.0.113.77", "2001:db8:1:2::7", "::ffff:198.51.100.4", "203.0.113.77"} {
+		b.Append(&Record{ClientIP: netip.MustParseAddr(ip)})
+	}
+	b.Append(&Record{})
+	b.ShortenIPs(0)
+	for i, want := range []string{"203.0.113.0", "2001:db8:1::", "198.51.100.0", "203.0.113.0", "invalid IP"} {
+		if got := Addr(b.ClientIP[i]); got.String() != want {
+			t.Errorf("address %d is %s, want %s", i, got, want)
+		}
+	}
+	b.Append(&Record{ClientIP: netip.MustParseAddr("192.0.2.9")})
+	b.ShortenIPs(b.Len())
+	if got := Addr(b.ClientIP[5]).String(); got != "192.0.2.9" {
+		t.Errorf("a row before the first was shortened to %s", got)
+	}
+	rapid.Check(t, func(t *rapid.T) {
+		a, _ := netip.AddrFromSlice(rapid.SliceOfN(rapid.Byte(), 16, 16).Draw(t, "address"))
+		b.Reset()
+		b.Append(&Record{ClientIP: a})
+		b.ShortenIPs(0)
+		if got, want := Addr(b.ClientIP[0]), Addr(AddrBytes(ShortenAddr(a))); got != want {
+			t.Fatalf("%s in a column is %s, alone %s", a, got, want)
+		}
+	})
+}
