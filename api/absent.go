@@ -44,6 +44,9 @@ func fillAbsent(cfg *Config) {
 	if cfg.DeadLetters == nil {
 		cfg.DeadLetters = a
 	}
+	if cfg.Policies == nil {
+		cfg.Policies = a
+	}
 	if cfg.Idempotency == nil {
 		cfg.Idempotency = newMemoryIdempotency(cfg.Now)
 	}
@@ -109,6 +112,16 @@ func (absent) GetAlert(context.Context, string) (gen.Alert, error) {
 
 func (absent) AlertTimeline(context.Context, string) ([]gen.TimelineEntry, error) {
 	return nil, errAbsent
+}
+
+func (absent) DeleteKey(context.Context, Change, string) error { return errAbsent }
+
+func (absent) ListPolicies(context.Context) (gen.PolicyList, error) {
+	return gen.PolicyList{}, errAbsent
+}
+
+func (absent) GetPolicy(context.Context, string) (gen.PolicyRevision, error) {
+	return gen.PolicyRevision{}, errAbsent
 }
 
 func (absent) SimilarAlerts(context.Context, string, int) ([]gen.SimilarAlert, error) {

@@ -64,7 +64,7 @@ func TestNoRouteIsForgotten(t *testing.T) {
 	a = f.as("admin", "GET", "/v1/tokens/tok_1", nil)
 	a.problem(405, api.CodeMethodNotAllowed)
 	require.Equal(t, "DELETE", a.Header.Get("Allow"))
-	require.Equal(t, "POST", f.as("admin", "DELETE", "/v1/keys/verify", nil).Header.Get("Allow"), "not what /v1/keys/{key_id} allows")
+	require.Equal(t, "POST", f.as("admin", "PUT", "/v1/keys/verify", nil).Header.Get("Allow"), "not what /v1/keys/{key_id} allows")
 	f.do("GET", "/metrics", nil).problem(404, api.CodeNotFound) // none configured
 }
 

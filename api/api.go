@@ -49,6 +49,7 @@ type Config struct {
 	Tokens      Tokens
 	Stats       Stats
 	DeadLetters DeadLetters
+	Policies    Policies
 	Idempotency Idempotency // nil: answers are remembered in memory, by this process alone
 	Checks      []Check
 	Events      *Events // nil: a ring that nobody publishes to

@@ -147,6 +147,17 @@ func (h *handlers) RotateKey(ctx context.Context, q gen.RotateKeyRequestObject) 
 	return out, nil
 }
 
+func (h *handlers) DeleteKey(ctx context.Context, q gen.DeleteKeyRequestObject) (gen.DeleteKeyResponseObject, error) {
+	std, by, err := h.keyChange(ctx, q.Params.Reason, q.Params.IfMatch)
+	if err != nil {
+		return nil, err
+	}
+	if err := h.cfg.Keys.DeleteKey(std, by, q.KeyId); err != nil {
+		return nil, err
+	}
+	return gen.DeleteKey204Response{}, nil
+}
+
 func (h *handlers) QuarantineKey(ctx context.Context, q gen.QuarantineKeyRequestObject) (gen.QuarantineKeyResponseObject, error) {
 	if err := h.checkFuture("/until", q.Body.Until); err != nil {
 		return nil, err

@@ -123,6 +123,25 @@ func (h *handlers) RevokeToken(ctx context.Context, q gen.RevokeTokenRequestObje
 	return gen.RevokeToken204Response{}, nil
 }
 
+func (h *handlers) ListPolicies(ctx context.Context, _ gen.ListPoliciesRequestObject) (gen.ListPoliciesResponseObject, error) {
+	_, std := of(ctx)
+	list, err := h.cfg.Policies.ListPolicies(std)
+	if err != nil {
+		return nil, err
+	}
+	list.Items = append([]gen.PolicyRevision{}, list.Items...)
+	return gen.ListPolicies200JSONResponse(list), nil
+}
+
+func (h *handlers) GetPolicy(ctx context.Context, q gen.GetPolicyRequestObject) (gen.GetPolicyResponseObject, error) {
+	_, std := of(ctx)
+	p, err := h.cfg.Policies.GetPolicy(std, q.Revision)
+	if err != nil {
+		return nil, err
+	}
+	return gen.GetPolicy200JSONResponse(p), nil
+}
+
 func (h *handlers) GetStats(ctx context.Context, _ gen.GetStatsRequestObject) (gen.GetStatsResponseObject, error) {
 	_, std := of(ctx)
 	st, err := h.cfg.Stats.Stats(std)

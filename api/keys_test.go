@@ -62,6 +62,16 @@ func TestLifeOfAKey(t *testing.T) {
 	f.as("security", "POST", "/v1/keys/"+key.Id+"/quarantine-release", narrow).status(200).into(&free)
 	require.Empty(t, free.Quarantines)
 
+	f.as("security", "DELETE", "/v1/keys/"+key.Id+"?reason=no", nil).problem(403, api.CodeForbidden)
+	f.as("platform", "DELETE", "/v1/keys/"+key.Id, nil).problem(400, api.CodeInvalidRequest)
+	gone, goneSecret := f.issue(map[string]any{"name": "gone"})
+	f.as("platform", "DELETE", "/v1/keys/"+gone.Id+"?reason=customer+left", nil).status(204)
+	f.as("platform", "GET", "/v1/keys/"+gone.Id, nil).problem(404, api.CodeNotFound)
+	f.as("platform", "DELETE", "/v1/keys/"+gone.Id+"?reason=again", nil).problem(404, api.CodeNotFound)
+	var refused gen.VerifyResponse
+	f.as("platform", "POST", "/v1/keys/verify", map[string]any{"key": goneSecret}).status(200).into(&refused)
+	require.Equal(t, gen.VerifyCodeNOTFOUND, refused.Data.Code)
+
 	f.as("platform", "POST", "/v1/keys/"+key.Id+"/rotate", map[string]any{"grace_seconds": 60}).status(201).into(&rotated)
 	require.NotEqual(t, secret, rotated.Secret)
 	require.Equal(t, key.Id, rotated.Key.RotatedFrom)

@@ -45,6 +45,8 @@ type KeyReader interface {
 type KeyEditor interface {
 	CreateKey(ctx context.Context, by Change, k gen.KeyCreate) (key gen.Key, secret string, err error)
 	PatchKey(ctx context.Context, by Change, id string, p gen.KeyPatch) (gen.Key, error)
+	// DeleteKey revokes a key and takes it out of lists.
+	DeleteKey(ctx context.Context, by Change, id string) error
 	RotateKey(ctx context.Context, by Change, id string, grace time.Duration) (key gen.Key, secret string, err error)
 }
 
@@ -194,6 +196,12 @@ type DeadLetters interface {
 	// AuditIngest compares offsets, events and sealed usage.
 	AuditIngest(ctx context.Context) (gen.IngestAudit, error)
 	ListDeadLetters(ctx context.Context, reason string, p Page) (items []gen.DeadLetter, next string, err error)
+}
+
+// Policies reads the policy files that were in force.
+type Policies interface {
+	ListPolicies(ctx context.Context) (gen.PolicyList, error)
+	GetPolicy(ctx context.Context, revision string) (gen.PolicyRevision, error)
 }
 
 // Check is one named part of readiness. Run returns nil when the part works; its error is shown by /readyz?verbose.

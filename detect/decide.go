@@ -201,6 +201,7 @@ func (e *Engine) tell(k *keyState, p *Policy, ep *episode, v *verdict, phase Pha
 
 func (e *Engine) give(d Decision) {
 	if !e.warm {
+		d.PolicyRevision = e.policies.Revision
 		e.out = append(e.out, d)
 	}
 }

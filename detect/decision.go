@@ -152,7 +152,9 @@ type Decision struct {
 	Phase     Phase           `json:"phase"`
 	EpisodeID string          `json:"episode_id"` // findings about one actor belong to one episode
 	PolicyID  string          `json:"policy_id"`
-	TTLMillis int64           `json:"ttl_millis"` // after which the action undoes itself; 0: it does not
+	// PolicyRevision names the content of the policy file that was in force.
+	PolicyRevision string `json:"policy_revision"`
+	TTLMillis      int64  `json:"ttl_millis"` // after which the action undoes itself; 0: it does not
 	// Score is the combined evidence, -log10 of a probability; PValue the harmonic mean of the families' p-values.
 	Score  float64 `json:"score"`
 	PValue float64 `json:"p_value"`

@@ -19,6 +19,8 @@ type Policies struct {
 	Version int      `yaml:"version"`
 	Caps    Caps     `yaml:"caps"`
 	List    []Policy `yaml:"policies"`
+	// Revision names the content of the file that they come from; "built-in" without one. Decisions carry it.
+	Revision string `yaml:"-"`
 }
 
 // Caps bound what the engine may do however sure it is: the blast radius of an error in it. Beyond a cap findings are flagged,
@@ -118,7 +120,7 @@ func (w *Window) covers(t time.Time) bool {
 
 // DefaultPolicies suspend and flag everywhere, with a day's time to live.
 func DefaultPolicies() *Policies {
-	p := &Policies{Version: 1, List: []Policy{{ID: "default"}}}
+	p := &Policies{Version: 1, Revision: "built-in", List: []Policy{{ID: "default"}}}
 	p.complete()
 	return p
 }

@@ -5,8 +5,6 @@ import (
 	"fmt"
 	"strings"
 	"time"
-
-	"github.com/goccy/go-yaml"
 )
 
 // Duration is a time.Duration that is written "36h" or "7d".
@@ -34,87 +32,80 @@ func (d *Duration) UnmarshalText(b []byte) error {
 // MarshalText writes a Go duration.
 func (d Duration) MarshalText() ([]byte, error) { return []byte(d.String()), nil }
 
-// ParsePolicies reads a policy file. The error joins everything that is wrong with it, each with the place and what to write.
-func ParsePolicies(file []byte) (*Policies, error) {
-	p := &Policies{}
-	if err := yaml.UnmarshalWithOptions(file, p, yaml.Strict()); err != nil {
-		return nil, fmt.Errorf("policies: %s", yaml.FormatError(err, false, true))
-	}
-	if err := p.check(); err != nil {
-		return nil, err
-	}
-	p.complete()
-	return p, nil
-}
-
-func (p *Policies) check() error {
-	var all []error
-	bad := func(format string, args ...any) { all = append(all, fmt.Errorf("policies: "+format, args...)) }
+// check tells bad everything that is wrong, with its place.
+func (p *Policies) check(bad func(place, format string, args ...any)) {
 	if p.Version != 1 {
-		bad("version is %d: write version: 1", p.Version)
+		bad("version", "version is %d: write version: 1", p.Version)
 	}
-	if c := p.Caps; c.SuspensionsPerHour < 0 || c.SuspensionsPerDay < 0 || c.SuspensionsPerMonth < 0 || c.FlagsPerDay < 0 || c.FalseSuspensionsPerMonth < 0 {
-		bad("caps: a cap is negative: write a number from 1, or leave it out")
+	c := &p.Caps
+	for _, n := range []struct {
+		name string
+		n    int
+	}{
+		{"suspensions_per_hour", c.SuspensionsPerHour},
+		{"suspensions_per_day", c.SuspensionsPerDay},
+		{"suspensions_per_month", c.SuspensionsPerMonth},
+		{"flags_per_day", c.FlagsPerDay},
+		{"false_suspensions_per_month", c.FalseSuspensionsPerMonth},
+	} {
+		if n.n < 0 {
+			bad("caps."+n.name, "caps.%s: a cap is negative: write a number from 1, or leave it out", n.name)
+		}
 	}
-	if s := p.Caps.ShareOfKeys; s < 0 || s > 1 {
-		bad("caps.share_of_keys is %v: write a share between 0 and 1", s)
+	if s := c.ShareOfKeys; s < 0 || s > 1 {
+		bad("caps.share_of_keys", "caps.share_of_keys is %v: write a share between 0 and 1", s)
 	}
-	if s := p.Caps.FalseAlertShare; s < 0 || s >= 1 {
-		bad("caps.false_alert_share is %v: write a share above 0 and below 1 (default %v)", s, DefaultFalseAlertShare)
+	if s := c.FalseAlertShare; s < 0 || s >= 1 {
+		bad("caps.false_alert_share", "caps.false_alert_share is %v: write a share above 0 and below 1 (default %v)", s, DefaultFalseAlertShare)
 	}
 	seen := map[string]bool{}
 	for i := range p.List {
 		q := &p.List[i]
-		at := fmt.Sprintf("policies[%d]", i)
-		if q.ID == "" {
-			bad("%s has no id: name it, so that decisions can refer to it", at)
-		} else {
-			at = q.ID
-		}
-		if seen[q.ID] {
-			bad("%s is defined twice: ids must be unique", at)
+		place := fmt.Sprintf("policies[%d]", i)
+		name := q.ID
+		switch {
+		case name == "":
+			name = place
+			bad(place, "%s has no id: name it, so that decisions can refer to it", place)
+		case seen[name]:
+			bad(place+".id", "%s is defined twice: ids must be unique", name)
 		}
 		seen[q.ID] = true
 		if i < len(p.List)-1 && q.Scope.all() {
-			bad("%s has no scope and hides those after it: move it to the end", at)
+			bad(place, "%s has no scope and hides those after it: move it to the end", name)
 		}
-		all = append(all, q.check(at)...)
+		q.check(func(field, format string, args ...any) { bad(place+"."+field, name+": "+format, args...) })
 	}
-	return errors.Join(all...)
 }
 
-func (q *Policy) check(at string) (all []error) {
-	bad := func(format string, args ...any) {
-		all = append(all, fmt.Errorf("policies: "+at+": "+format, args...))
-	}
+func (q *Policy) check(bad func(field, format string, args ...any)) {
 	switch q.Mode {
 	case "", ModeEnforce, ModeObserve:
 	default:
-		bad("mode is %q: write enforce or observe", q.Mode)
+		bad("mode", "mode is %q: write enforce or observe", q.Mode)
 	}
 	switch q.Protected {
 	case ProtectedNone, ProtectedActions, ProtectedFully:
 	default:
-		bad("protected is %q: write actions or all, or leave it out", q.Protected)
+		bad("protected", "protected is %q: write actions or all, or leave it out", q.Protected)
 	}
 	if r := q.Required; r.Flag != 0 && (r.Flag < 1 || r.Flag > 50) {
-		bad("required_evidence.flag is %v: write a number between 1 and 50 (default %v)", r.Flag, DefaultRequiredFlag)
+		bad("required_evidence", "required_evidence.flag is %v: write a number between 1 and 50 (default %v)", r.Flag, DefaultRequiredFlag)
 	}
 	if r := q.Required; r.Suspend != 0 && (r.Suspend < 4 || r.Suspend > 50) {
-		bad("required_evidence.suspend is %v: write a number between 4 and 50 (default %v)", r.Suspend, DefaultRequiredSuspend)
+		bad("required_evidence", "required_evidence.suspend is %v: write a number between 4 and 50 (default %v)", r.Suspend, DefaultRequiredSuspend)
 	}
 	if q.Changes > ActionFlag {
-		bad("changes is %v: write observe or flag", q.Changes)
+		bad("changes", "changes is %v: write observe or flag", q.Changes)
 	}
 	if q.TTL.Duration != 0 && q.TTL.Duration < time.Minute {
-		bad("ttl is %v: write at least 1m", q.TTL)
+		bad("ttl", "ttl is %v: write at least 1m", q.TTL)
 	}
 	for j := range q.Maintenance {
 		if err := q.Maintenance[j].check(); err != nil {
-			bad("maintenance[%d]: %v", j, err)
+			bad(fmt.Sprintf("maintenance[%d]", j), "maintenance[%d]: %v", j, err)
 		}
 	}
-	return all
 }
 
 func (w *Window) check() error {

@@ -147,7 +147,7 @@ func (f *findings) UnmarshalJSON(b []byte) error {
 func ToAlert(a *alerts.Alert) gen.Alert {
 	out := gen.Alert{
 		Id: a.ID, KeyId: a.KeyID, AccountId: a.AccountID, Episode: a.Episode, Status: gen.AlertStatus(a.Status),
-		Severity: gen.Severity(a.Severity), Action: gen.AlertAction(a.Action), Title: a.Title, Sentence: a.Sentence, PolicyId: a.PolicyID,
+		Severity: gen.Severity(a.Severity), Action: gen.AlertAction(a.Action), Title: a.Title, Sentence: a.Sentence, PolicyId: a.PolicyID, PolicyRevision: a.PolicyRevision,
 		Evidence: []gen.Evidence{}, Count: a.Findings, Assignee: a.Assignee, Feedback: a.Feedback, FeedbackBy: a.FeedbackBy,
 		Version: a.Version, OpenedAt: a.OpenedAt, UpdatedAt: a.UpdatedAt, ClosedAt: a.ClosedAt, EventTime: a.EventTime,
 		EndedAt: a.EndedAt, Verdict: gen.AlertStatus(a.Verdict),

@@ -117,6 +117,11 @@ func (b Keys) RotateKey(ctx context.Context, by api.Change, id string, grace tim
 	return toKey(&r.Key), r.Secret, keyError(err)
 }
 
+// DeleteKey implements api.KeyEditor.
+func (b Keys) DeleteKey(ctx context.Context, by api.Change, id string) error {
+	return keyError(b.store.Delete(ctx, id, toBy(by)))
+}
+
 // SuspendKey implements api.KeySwitch.
 func (b Keys) SuspendKey(ctx context.Context, by api.Change, id string, until time.Time) (gen.Key, error) {
 	k, _, err := b.store.Suspend(ctx, id, until, toBy(by))

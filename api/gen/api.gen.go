@@ -658,6 +658,9 @@ type Alert struct {
 	OpenedAt time.Time `json:"opened_at"`
 	PolicyId string    `json:"policy_id,omitempty,omitzero"`
 
+	// PolicyRevision Content of the policy file that it was judged by; see `/v1/policies`.
+	PolicyRevision string `json:"policy_revision,omitempty,omitzero"`
+
 	// Sentence Why, in words.
 	Sentence  string      `json:"sentence"`
 	Severity  Severity    `json:"severity"`
@@ -1170,6 +1173,35 @@ type PlanPage struct {
 type Point struct {
 	At    time.Time `json:"at"`
 	Value float64   `json:"value"`
+}
+
+// PolicyList defines model for PolicyList.
+type PolicyList struct {
+	// InForce Revision that the process that answers goes by; `built-in` without a file.
+	InForce string           `json:"in_force"`
+	Items   []PolicyRevision `json:"items"`
+
+	// Problem Why the file as it is now is not in force; absent when it is.
+	Problem string `json:"problem,omitempty,omitzero"`
+}
+
+// PolicyRevision defines model for PolicyRevision.
+type PolicyRevision struct {
+	// Content The file; absent in lists.
+	Content string `json:"content,omitempty,omitzero"`
+
+	// FirstAt When it first came into force.
+	FirstAt time.Time `json:"first_at"`
+
+	// Host Where that was.
+	Host string `json:"host,omitempty,omitzero"`
+
+	// InForce Whether the process that answers goes by it.
+	InForce bool `json:"in_force"`
+
+	// LastAt When it last did.
+	LastAt   time.Time `json:"last_at"`
+	Revision string    `json:"revision"`
 }
 
 // Problem RFC 9457 problem.
@@ -2079,6 +2111,15 @@ type CreateKeyParams struct {
 	IdempotencyKey IdempotencyKey `json:"Idempotency-Key,omitempty,omitzero"`
 }
 
+// DeleteKeyParams defines parameters for DeleteKey.
+type DeleteKeyParams struct {
+	// Reason Why, in words; kept in the audit trail.
+	Reason Reason `form:"reason" json:"reason"`
+
+	// IfMatch `ETag` of the key that the change is meant for, or `*` for whatever it is.
+	IfMatch IfMatch `json:"If-Match,omitempty,omitzero"`
+}
+
 // GetKeyParams defines parameters for GetKey.
 type GetKeyParams struct {
 	// IfNoneMatch `ETag` that the caller holds; 304 if it is still the current one.
@@ -2378,6 +2419,9 @@ type ServerInterface interface {
 	// VerifyKey Ask whether a key may pass
 	// (POST /v1/keys/verify)
 	VerifyKey(c *gin.Context)
+	// DeleteKey Revoke a key and take it out of lists
+	// (DELETE /v1/keys/{key_id})
+	DeleteKey(c *gin.Context, keyId KeyId, params DeleteKeyParams)
 	// GetKey Read a key
 	// (GET /v1/keys/{key_id})
 	GetKey(c *gin.Context, keyId KeyId, params GetKeyParams)
@@ -2417,6 +2461,12 @@ type ServerInterface interface {
 	// PublishPlanVersion Publish a draft
 	// (POST /v1/plans/{plan_id}/versions/{version}/publish)
 	PublishPlanVersion(c *gin.Context, planId PlanId, version int32, params PublishPlanVersionParams)
+	// ListPolicies Which policy files were in force
+	// (GET /v1/policies)
+	ListPolicies(c *gin.Context)
+	// GetPolicy Read a policy file that was in force
+	// (GET /v1/policies/{revision})
+	GetPolicy(c *gin.Context, revision Id)
 	// GetQuotas What is left
 	// (GET /v1/quotas)
 	GetQuotas(c *gin.Context, params GetQuotasParams)
@@ -3458,6 +3508,63 @@ func (siw *ServerInterfaceWrapper) VerifyKey(c *gin.Context) {
 	siw.Handler.VerifyKey(c)
 }
 
+// DeleteKey operation middleware
+func (siw *ServerInterfaceWrapper) DeleteKey(c *gin.Context) {
+
+	var err error
+	_ = err
+
+	// ------------- Path parameter "key_id" -------------
+	var keyId KeyId
+
+	err = runtime.BindStyledParameterWithOptions("simple", "key_id", c.Param("key_id"), &keyId, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "", ValueIsUnescaped: true})
+	if err != nil {
+		siw.ErrorHandler(c, fmt.Errorf("Invalid format for parameter key_id: %w", err), http.StatusBadRequest)
+		return
+	}
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params DeleteKeyParams
+
+	// ------------- Required query parameter "reason" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, true, "reason", c.Request.URL.Query(), &params.Reason, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		siw.ErrorHandler(c, fmt.Errorf("Invalid format for parameter reason: %w", err), http.StatusBadRequest)
+		return
+	}
+
+	headers := c.Request.Header
+
+	// ------------- Optional header parameter "If-Match" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("If-Match")]; found {
+		var IfMatch IfMatch
+		n := len(valueList)
+		if n != 1 {
+			siw.ErrorHandler(c, fmt.Errorf("Expected one value for If-Match, got %d", n), http.StatusBadRequest)
+			return
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "If-Match", valueList[0], &IfMatch, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			siw.ErrorHandler(c, fmt.Errorf("Invalid format for parameter If-Match: %w", err), http.StatusBadRequest)
+			return
+		}
+
+		params.IfMatch = IfMatch
+
+	}
+
+	for _, middleware := range siw.HandlerMiddlewares {
+		middleware(c)
+		if c.IsAborted() {
+			return
+		}
+	}
+
+	siw.Handler.DeleteKey(c, keyId, params)
+}
+
 // GetKey operation middleware
 func (siw *ServerInterfaceWrapper) GetKey(c *gin.Context) {
 
@@ -4136,6 +4243,44 @@ func (siw *ServerInterfaceWrapper) PublishPlanVersion(c *gin.Context) {
 	siw.Handler.PublishPlanVersion(c, planId, version, params)
 }
 
+// ListPolicies operation middleware
+func (siw *ServerInterfaceWrapper) ListPolicies(c *gin.Context) {
+
+	for _, middleware := range siw.HandlerMiddlewares {
+		middleware(c)
+		if c.IsAborted() {
+			return
+		}
+	}
+
+	siw.Handler.ListPolicies(c)
+}
+
+// GetPolicy operation middleware
+func (siw *ServerInterfaceWrapper) GetPolicy(c *gin.Context) {
+
+	var err error
+	_ = err
+
+	// ------------- Path parameter "revision" -------------
+	var revision Id
+
+	err = runtime.BindStyledParameterWithOptions("simple", "revision", c.Param("revision"), &revision, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "", ValueIsUnescaped: true})
+	if err != nil {
+		siw.ErrorHandler(c, fmt.Errorf("Invalid format for parameter revision: %w", err), http.StatusBadRequest)
+		return
+	}
+
+	for _, middleware := range siw.HandlerMiddlewares {
+		middleware(c)
+		if c.IsAborted() {
+			return
+		}
+	}
+
+	siw.Handler.GetPolicy(c, revision)
+}
+
 // GetQuotas operation middleware
 func (siw *ServerInterfaceWrapper) GetQuotas(c *gin.Context) {
 
@@ -4523,6 +4668,7 @@ func RegisterHandlersWithOptions(router gin.IRouter, si ServerInterface, options
 	router.GET(options.BaseURL+"/v1/keys", wrapper.ListKeys)
 	router.POST(options.BaseURL+"/v1/keys", wrapper.CreateKey)
 	router.POST(options.BaseURL+"/v1/keys/verify", wrapper.VerifyKey)
+	router.DELETE(options.BaseURL+"/v1/keys/:key_id", wrapper.DeleteKey)
 	router.GET(options.BaseURL+"/v1/keys/:key_id", wrapper.GetKey)
 	router.PATCH(options.BaseURL+"/v1/keys/:key_id", wrapper.PatchKey)
 	router.POST(options.BaseURL+"/v1/keys/:key_id/suspend", wrapper.SuspendKey)
@@ -4556,6 +4702,8 @@ func RegisterHandlersWithOptions(router gin.IRouter, si ServerInterface, options
 	router.GET(options.BaseURL+"/v1/statements/preview", wrapper.PreviewStatement)
 	router.GET(options.BaseURL+"/v1/statements/:statement_id", wrapper.GetStatement)
 	router.GET(options.BaseURL+"/v1/audit", wrapper.ListAudit)
+	router.GET(options.BaseURL+"/v1/policies", wrapper.ListPolicies)
+	router.GET(options.BaseURL+"/v1/policies/:revision", wrapper.GetPolicy)
 	router.GET(options.BaseURL+"/v1/tokens", wrapper.ListTokens)
 	router.POST(options.BaseURL+"/v1/tokens", wrapper.CreateToken)
 	router.DELETE(options.BaseURL+"/v1/tokens/:token_id", wrapper.RevokeToken)
@@ -6065,6 +6213,72 @@ func (response VerifyKeydefaultApplicationProblemPlusJSONResponse) VisitVerifyKe
 	return err
 }
 
+type DeleteKeyRequestObject struct {
+	KeyId  KeyId `json:"key_id"`
+	Params DeleteKeyParams
+}
+
+type DeleteKeyResponseObject interface {
+	VisitDeleteKeyResponse(w http.ResponseWriter) error
+}
+
+type DeleteKey204Response struct {
+}
+
+func (response DeleteKey204Response) VisitDeleteKeyResponse(w http.ResponseWriter) error {
+	w.WriteHeader(204)
+	return nil
+}
+
+type DeleteKey404ApplicationProblemPlusJSONResponse struct {
+	NotFoundApplicationProblemPlusJSONResponse
+}
+
+func (response DeleteKey404ApplicationProblemPlusJSONResponse) VisitDeleteKeyResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(404)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type DeleteKey412ApplicationProblemPlusJSONResponse struct {
+	VersionMismatchApplicationProblemPlusJSONResponse
+}
+
+func (response DeleteKey412ApplicationProblemPlusJSONResponse) VisitDeleteKeyResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(412)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type DeleteKeydefaultApplicationProblemPlusJSONResponse struct {
+	Body       Problem
+	StatusCode int
+}
+
+func (response DeleteKeydefaultApplicationProblemPlusJSONResponse) VisitDeleteKeyResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(response.StatusCode)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
 type GetKeyRequestObject struct {
 	KeyId  KeyId `json:"key_id"`
 	Params GetKeyParams
@@ -7025,6 +7239,99 @@ func (response PublishPlanVersiondefaultApplicationProblemPlusJSONResponse) Visi
 	return err
 }
 
+type ListPoliciesRequestObject struct {
+}
+
+type ListPoliciesResponseObject interface {
+	VisitListPoliciesResponse(w http.ResponseWriter) error
+}
+
+type ListPolicies200JSONResponse PolicyList
+
+func (response ListPolicies200JSONResponse) VisitListPoliciesResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListPoliciesdefaultApplicationProblemPlusJSONResponse struct {
+	Body       Problem
+	StatusCode int
+}
+
+func (response ListPoliciesdefaultApplicationProblemPlusJSONResponse) VisitListPoliciesResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(response.StatusCode)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type GetPolicyRequestObject struct {
+	Revision Id `json:"revision"`
+}
+
+type GetPolicyResponseObject interface {
+	VisitGetPolicyResponse(w http.ResponseWriter) error
+}
+
+type GetPolicy200JSONResponse PolicyRevision
+
+func (response GetPolicy200JSONResponse) VisitGetPolicyResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type GetPolicy404ApplicationProblemPlusJSONResponse struct {
+	NotFoundApplicationProblemPlusJSONResponse
+}
+
+func (response GetPolicy404ApplicationProblemPlusJSONResponse) VisitGetPolicyResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(404)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type GetPolicydefaultApplicationProblemPlusJSONResponse struct {
+	Body       Problem
+	StatusCode int
+}
+
+func (response GetPolicydefaultApplicationProblemPlusJSONResponse) VisitGetPolicyResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(response.StatusCode)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
 type GetQuotasRequestObject struct {
 	Params GetQuotasParams
 }
@@ -7668,6 +7975,9 @@ type StrictServerInterface interface {
 	// VerifyKey Ask whether a key may pass
 	// (POST /v1/keys/verify)
 	VerifyKey(ctx context.Context, request VerifyKeyRequestObject) (VerifyKeyResponseObject, error)
+	// DeleteKey Revoke a key and take it out of lists
+	// (DELETE /v1/keys/{key_id})
+	DeleteKey(ctx context.Context, request DeleteKeyRequestObject) (DeleteKeyResponseObject, error)
 	// GetKey Read a key
 	// (GET /v1/keys/{key_id})
 	GetKey(ctx context.Context, request GetKeyRequestObject) (GetKeyResponseObject, error)
@@ -7707,6 +8017,12 @@ type StrictServerInterface interface {
 	// PublishPlanVersion Publish a draft
 	// (POST /v1/plans/{plan_id}/versions/{version}/publish)
 	PublishPlanVersion(ctx context.Context, request PublishPlanVersionRequestObject) (PublishPlanVersionResponseObject, error)
+	// ListPolicies Which policy files were in force
+	// (GET /v1/policies)
+	ListPolicies(ctx context.Context, request ListPoliciesRequestObject) (ListPoliciesResponseObject, error)
+	// GetPolicy Read a policy file that was in force
+	// (GET /v1/policies/{revision})
+	GetPolicy(ctx context.Context, request GetPolicyRequestObject) (GetPolicyResponseObject, error)
 	// GetQuotas What is left
 	// (GET /v1/quotas)
 	GetQuotas(ctx context.Context, request GetQuotasRequestObject) (GetQuotasResponseObject, error)
@@ -8652,6 +8968,33 @@ func (sh *strictHandler) VerifyKey(ctx *gin.Context) {
 	}
 }
 
+// DeleteKey operation middleware
+func (sh *strictHandler) DeleteKey(ctx *gin.Context, keyId KeyId, params DeleteKeyParams) {
+	var request DeleteKeyRequestObject
+
+	request.KeyId = keyId
+	request.Params = params
+
+	handler := func(ctx *gin.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.DeleteKey(ctx, request.(DeleteKeyRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "DeleteKey")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		sh.options.HandlerErrorFunc(ctx, err)
+	} else if validResponse, ok := response.(DeleteKeyResponseObject); ok {
+		if err := validResponse.VisitDeleteKeyResponse(ctx.Writer); err != nil {
+			sh.options.ResponseErrorHandlerFunc(ctx, err)
+		}
+	} else if response != nil {
+		sh.options.ResponseErrorHandlerFunc(ctx, fmt.Errorf("unexpected response type: %T", response))
+	}
+}
+
 // GetKey operation middleware
 func (sh *strictHandler) GetKey(ctx *gin.Context, keyId KeyId, params GetKeyParams) {
 	var request GetKeyRequestObject
@@ -9155,6 +9498,56 @@ func (sh *strictHandler) PublishPlanVersion(ctx *gin.Context, planId PlanId, ver
 		sh.options.HandlerErrorFunc(ctx, err)
 	} else if validResponse, ok := response.(PublishPlanVersionResponseObject); ok {
 		if err := validResponse.VisitPublishPlanVersionResponse(ctx.Writer); err != nil {
+			sh.options.ResponseErrorHandlerFunc(ctx, err)
+		}
+	} else if response != nil {
+		sh.options.ResponseErrorHandlerFunc(ctx, fmt.Errorf("unexpected response type: %T", response))
+	}
+}
+
+// ListPolicies operation middleware
+func (sh *strictHandler) ListPolicies(ctx *gin.Context) {
+	var request ListPoliciesRequestObject
+
+	handler := func(ctx *gin.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.ListPolicies(ctx, request.(ListPoliciesRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "ListPolicies")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		sh.options.HandlerErrorFunc(ctx, err)
+	} else if validResponse, ok := response.(ListPoliciesResponseObject); ok {
+		if err := validResponse.VisitListPoliciesResponse(ctx.Writer); err != nil {
+			sh.options.ResponseErrorHandlerFunc(ctx, err)
+		}
+	} else if response != nil {
+		sh.options.ResponseErrorHandlerFunc(ctx, fmt.Errorf("unexpected response type: %T", response))
+	}
+}
+
+// GetPolicy operation middleware
+func (sh *strictHandler) GetPolicy(ctx *gin.Context, revision Id) {
+	var request GetPolicyRequestObject
+
+	request.Revision = revision
+
+	handler := func(ctx *gin.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.GetPolicy(ctx, request.(GetPolicyRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "GetPolicy")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		sh.options.HandlerErrorFunc(ctx, err)
+	} else if validResponse, ok := response.(GetPolicyResponseObject); ok {
+		if err := validResponse.VisitGetPolicyResponse(ctx.Writer); err != nil {
 			sh.options.ResponseErrorHandlerFunc(ctx, err)
 		}
 	} else if response != nil {

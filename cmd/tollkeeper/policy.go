@@ -16,7 +16,7 @@ import (
 )
 
 func newPolicyCmd() *cobra.Command {
-	cmd := &cobra.Command{Use: "policy", Short: "Check a policy file, or see what it would have done"}
+	cmd := &cobra.Command{Use: "policy", Short: "Check a policy file, see what it would have done, and which ones were in force"}
 	check := &cobra.Command{
 		Use: "check FILE", Short: "Report every problem of a policy file", Args: cobra.ExactArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
@@ -28,11 +28,11 @@ func newPolicyCmd() *cobra.Command {
 			if err != nil {
 				return err
 			}
-			fmt.Fprintf(cmd.OutOrStdout(), "%s is valid: version %d, %d policies\n", args[0], p.Version, len(p.List))
+			fmt.Fprintf(cmd.OutOrStdout(), "%s is valid: revision %s, %d policies\n", args[0], p.Revision, len(p.List))
 			return nil
 		},
 	}
-	cmd.AddCommand(check, newPolicySimulateCmd())
+	cmd.AddCommand(check, newPolicySimulateCmd(), newPolicyHistoryCmd(), newPolicyShowCmd(), newPolicyDiffCmd())
 	return cmd
 }
 

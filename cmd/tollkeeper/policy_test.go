@@ -1,10 +1,12 @@
 package main
 
 import (
+	"net/http"
 	"os"
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/require"
 )
@@ -18,6 +20,59 @@ func TestPolicyCheckNamesEveryProblem(t *testing.T) {
 	_, errOut, code = tollkeeper(t, "policy", "check", bad)
 	require.Equal(t, 2, code)
 	require.Len(t, strings.Split(strings.TrimSpace(errOut), "\n"), 2, errOut)
-	require.Contains(t, errOut, "version is 2")
+	require.Contains(t, errOut, "line 1: version is 2")
 	require.Contains(t, errOut, "a cap is negative")
+}
+
+// A changed file counts within seconds; a broken one leaves the old one in force and says so.
+func TestThePolicyFileIsReadAgainWhenItChanges(t *testing.T) {
+	dir := t.TempDir()
+	file := filepath.Join(dir, "policy.yaml")
+	write := func(text string) { require.NoError(t, os.WriteFile(file, []byte(text), 0o600)) }
+	write("version: 1\npolicies:\n- id: first\n")
+	s := serve(t, "--data", dir, "--policy", file)
+	type list struct {
+		Items   []struct{ Revision string }
+		InForce string `json:"in_force"`
+		Problem string
+	}
+	read := func() (l list) {
+		require.Equal(t, http.StatusOK, s.call("GET", "/v1/policies", nil, &l))
+		return l
+	}
+	first := read()
+	require.Len(t, first.Items, 1)
+	require.Equal(t, first.Items[0].Revision, first.InForce)
+
+	write("version: 1\npolicies:\n- id: first\n  mode: loud\n")
+	s.find(10*time.Second, "the changed policy file is not valid; the policies stay as they were.*line 4: first: mode is")
+	broken := read()
+	require.Equal(t, first.InForce, broken.InForce)
+	require.Contains(t, broken.Problem, "line 4: first: mode is")
+
+	write("version: 1\npolicies:\n- id: second\n  mode: observe\n")
+	s.find(10*time.Second, "policies changed")
+	second := read()
+	require.NotEqual(t, first.InForce, second.InForce)
+	require.Empty(t, second.Problem)
+	require.Len(t, second.Items, 2)
+
+	out, errOut, code := tollkeeper(t, "policy", "history", "--data", dir)
+	require.Zero(t, code, errOut)
+	require.Contains(t, out, "in force: "+second.InForce)
+	require.Contains(t, out, first.InForce)
+	out, errOut, code = tollkeeper(t, "policy", "show", first.InForce, "--data", dir)
+	require.Zero(t, code, errOut)
+	require.Equal(t, "version: 1\npolicies:\n- id: first\n", out)
+	out, errOut, code = tollkeeper(t, "policy", "diff", first.InForce, file, "--data", dir)
+	require.Zero(t, code, errOut)
+	require.Equal(t, "  version: 1\n  policies:\n- - id: first\n+ - id: second\n+   mode: observe\n", out)
+	var trail struct {
+		Items []struct{ Before, After string }
+	}
+	require.Equal(t, http.StatusOK, s.call("GET", "/v1/audit?action=policy.load", nil, &trail))
+	require.Len(t, trail.Items, 2)
+	_, errOut, code = tollkeeper(t, "policy", "show", "nothing", "--data", dir)
+	require.NotZero(t, code)
+	require.Contains(t, errOut, "not")
 }

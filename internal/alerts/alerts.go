@@ -73,23 +73,25 @@ var ladder = []Action{Observe, Flag, Throttle, Quarantine, Suspend, Revoke}
 
 // Alert is one episode of a key's abuse.
 type Alert struct {
-	ID         string
-	KeyID      string
-	AccountID  string
-	Episode    string // detection's name for what belongs together
-	Status     Status
-	Severity   Severity // the worst so far
-	Action     Action   // the strongest so far
-	Title      string
-	Sentence   string // why, in words, of the newest finding
-	PolicyID   string
-	Evidence   json.RawMessage
-	Actor      json.RawMessage // who used the key, as detection saw it
-	Findings   int64           // how many were joined
-	Assignee   string
-	Feedback   string // the reason given with confirm or dismiss
-	FeedbackBy string
-	Verdict    Status // Confirmed or Dismissed; "" without one. It stays when the alert is closed.
+	ID        string
+	KeyID     string
+	AccountID string
+	Episode   string // detection's name for what belongs together
+	Status    Status
+	Severity  Severity // the worst so far
+	Action    Action   // the strongest so far
+	Title     string
+	Sentence  string // why, in words, of the newest finding
+	PolicyID  string
+	// PolicyRevision names the content of the policy file that the newest finding was judged by.
+	PolicyRevision string
+	Evidence       json.RawMessage
+	Actor          json.RawMessage // who used the key, as detection saw it
+	Findings       int64           // how many were joined
+	Assignee       string
+	Feedback       string // the reason given with confirm or dismiss
+	FeedbackBy     string
+	Verdict        Status // Confirmed or Dismissed; "" without one. It stays when the alert is closed.
 
 	OpenedAt  time.Time
 	UpdatedAt time.Time
@@ -112,20 +114,21 @@ type Event struct {
 
 // Finding is what detection tells.
 type Finding struct {
-	ID        string // the same when it is told again; "" when that cannot happen
-	KeyID     string
-	AccountID string
-	Episode   string // "" is one episode per key
-	Severity  Severity
-	Action    Action // "" is Observe
-	Title     string
-	Sentence  string
-	PolicyID  string
-	Evidence  json.RawMessage
-	Actor     json.RawMessage
-	EventTime time.Time
-	By        string // detector:<id>
-	Ended     bool   // nothing more was found: the episode is over. It ends the timeline, and opens and joins nothing.
+	ID             string // the same when it is told again; "" when that cannot happen
+	KeyID          string
+	AccountID      string
+	Episode        string // "" is one episode per key
+	Severity       Severity
+	Action         Action // "" is Observe
+	Title          string
+	Sentence       string
+	PolicyID       string
+	PolicyRevision string
+	Evidence       json.RawMessage
+	Actor          json.RawMessage
+	EventTime      time.Time
+	By             string // detector:<id>
+	Ended          bool   // nothing more was found: the episode is over. It ends the timeline, and opens and joins nothing.
 
 	// What similar alerts are found by.
 	ASNs     []uint32
@@ -280,7 +283,7 @@ func (s *Store) Raise(ctx context.Context, f Finding) (Raised, error) {
 func (f *Finding) open(now time.Time) Alert {
 	return Alert{
 		ID: sqlstore.NewID("alrt_", now), KeyID: f.KeyID, AccountID: f.AccountID, Episode: f.Episode, Status: Open, Severity: f.Severity,
-		Action: f.Action, Title: f.Title, Sentence: f.Sentence, PolicyID: f.PolicyID, Evidence: f.Evidence, Actor: f.Actor, Findings: 1,
+		Action: f.Action, Title: f.Title, Sentence: f.Sentence, PolicyID: f.PolicyID, PolicyRevision: f.PolicyRevision, Evidence: f.Evidence, Actor: f.Actor, Findings: 1,
 		OpenedAt: now, EventTime: f.EventTime,
 	}
 }
@@ -290,6 +293,9 @@ func (f *Finding) join(a *Alert) (reopened bool) {
 	worse := f.Severity.rank() > a.Severity.rank()
 	a.Findings++
 	a.EndedAt = time.Time{}
+	if f.PolicyRevision != "" {
+		a.PolicyID, a.PolicyRevision = f.PolicyID, f.PolicyRevision
+	}
 	if worse {
 		a.Severity = f.Severity
 	}

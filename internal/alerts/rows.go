@@ -16,9 +16,9 @@ import (
 
 const columns = `id, key_id, account_id, episode, status, severity, action, title, sentence, policy_id, evidence, actor, findings, assignee,
 	feedback, feedback_by, opened_at, updated_at, closed_at, event_time, version, seq, ended_at,
-	verdict`
+	verdict, policy_revision`
 
-const columnCount = 24
+const columnCount = 25
 
 func scan(row interface{ Scan(...any) error }) (Alert, error) {
 	var a Alert
@@ -26,7 +26,7 @@ func scan(row interface{ Scan(...any) error }) (Alert, error) {
 	var evidence, actor string
 	var opened, updated, closed, event, ended int64
 	if err := row.Scan(&a.ID, &a.KeyID, &a.AccountID, &a.Episode, &a.Status, &severity, &a.Action, &a.Title, &a.Sentence, &a.PolicyID, &evidence,
-		&actor, &a.Findings, &a.Assignee, &a.Feedback, &a.FeedbackBy, &opened, &updated, &closed, &event, &a.Version, &a.Seq, &ended, &a.Verdict); err != nil {
+		&actor, &a.Findings, &a.Assignee, &a.Feedback, &a.FeedbackBy, &opened, &updated, &closed, &event, &a.Version, &a.Seq, &ended, &a.Verdict, &a.PolicyRevision); err != nil {
 		return Alert{}, err
 	}
 	if severity < 1 || severity > len(severities) {
@@ -90,7 +90,7 @@ func save(ctx context.Context, tx *sql.Tx, a *Alert, isNew bool) error {
 	}
 	if _, err := tx.ExecContext(ctx, stmt, a.ID, a.KeyID, a.AccountID, a.Episode, string(a.Status), a.Severity.rank(), string(a.Action), a.Title,
 		a.Sentence, a.PolicyID, string(a.Evidence), string(a.Actor), a.Findings, a.Assignee, a.Feedback, a.FeedbackBy, sqlstore.Millis(a.OpenedAt),
-		sqlstore.Millis(a.UpdatedAt), sqlstore.Millis(a.ClosedAt), sqlstore.Millis(a.EventTime), a.Version, a.Seq, sqlstore.Millis(a.EndedAt), string(a.Verdict)); err != nil {
+		sqlstore.Millis(a.UpdatedAt), sqlstore.Millis(a.ClosedAt), sqlstore.Millis(a.EventTime), a.Version, a.Seq, sqlstore.Millis(a.EndedAt), string(a.Verdict), a.PolicyRevision); err != nil {
 		return fmt.Errorf("save alert: %w", err)
 	}
 	return nil

@@ -76,6 +76,7 @@ type App struct {
 	listener   net.Listener
 	detection  *detection
 	enforcer   *enforcer
+	policies   *policyFile
 	observed   *observedKeys
 	rekeyer    *ingest.Rekeyer // nil without topics to re-key
 	replaying  sync.Mutex      // of dead letters, one page at a time

@@ -290,7 +290,7 @@ func (e *enforcer) finding(d detect.Decision, action detect.Action, account stri
 	}{d.Actor, e.network(d.Actor.ASN)})
 	f := alerts.Finding{
 		ID: findingID(&d), KeyID: d.KeyID, AccountID: account,
-		Episode: d.EpisodeID, Severity: severityOf(d.Wanted, action), Title: title(d), Sentence: d.Reason, PolicyID: d.PolicyID,
+		Episode: d.EpisodeID, Severity: severityOf(d.Wanted, action), Title: title(d), Sentence: d.Reason, PolicyID: d.PolicyID, PolicyRevision: d.PolicyRevision,
 		Evidence: evidenceJSON, Actor: actorJSON, EventTime: at, By: detectorActor, Families: families, Action: alerts.Observe, Ended: d.Phase == detect.PhaseEnded,
 	}
 	if action >= detect.ActionFlag {

@@ -3,8 +3,6 @@ package app
 import (
 	"context"
 	"encoding/json"
-	"errors"
-	"os"
 	"time"
 
 	"github.com/tollkeeper/tollkeeper/detect"
@@ -94,43 +92,6 @@ func (d *detection) verdicts(ctx context.Context) (map[string][]detect.Feedback,
 	}
 }
 
-// reloadPolicies reads the policy file again when it changes, until ctx ends. A file that is not valid leaves the policies as
-// they are and says so.
-func (a *App) reloadPolicies(ctx context.Context) error {
-	if a.cfg.Policy == "" {
-		<-ctx.Done()
-		return nil
-	}
-	stamp := func() (t time.Time) {
-		if info, err := os.Stat(a.cfg.Policy); err == nil {
-			t = info.ModTime()
-		}
-		return t
-	}
-	last := stamp()
-	tick := time.NewTicker(2 * time.Second)
-	defer tick.Stop()
-	for {
-		select {
-		case <-ctx.Done():
-			return nil
-		case <-tick.C:
-		}
-		now := stamp()
-		if now.IsZero() || now.Equal(last) {
-			continue
-		}
-		last = now
-		p, err := loadPolicies(a.cfg.Policy)
-		if err != nil {
-			a.Log.Error("the changed policy file is not valid; the policies stay as they were", "err", errors.Unwrap(err))
-			continue
-		}
-		a.detection.setPolicies(p)
-		a.Log.Info("policies changed", "file", a.cfg.Policy, "version", p.Version)
-	}
-}
-
 // caps are those of the policies in force.
 func (d *detection) caps() detect.Caps {
 	d.mu.Lock()
@@ -146,17 +107,6 @@ func (d *detection) refused(keyID, episodeID string, again time.Time) {
 	for _, w := range d.all() {
 		w.mu.Lock()
 		w.engine.Refused(keyID, episodeID, again.UnixMilli())
-		w.mu.Unlock()
-	}
-}
-
-func (d *detection) setPolicies(p *detect.Policies) {
-	d.mu.Lock()
-	d.cfg.Policies = p
-	d.mu.Unlock()
-	for _, w := range d.all() {
-		w.mu.Lock()
-		w.engine.SetPolicies(p)
 		w.mu.Unlock()
 	}
 }

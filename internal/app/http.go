@@ -45,7 +45,7 @@ func (a *App) openAPI(context.Context) error {
 		Logger: a.Log, Now: a.now, Registerer: a.Registry, Metrics: promhttp.HandlerFor(a.Registry, promhttp.HandlerOpts{}),
 		Sessions: bind.NewTokens(a.Tokens), Tokens: bind.NewTokens(a.Tokens), Keys: bind.NewKeys(a.Keys), Audit: bind.NewKeys(a.Keys),
 		Verifier: verifier, Alerts: bind.NewAlerts(a.Alerts), Accounts: billing, Usage: billing, Billing: billing,
-		Stats: figures{a}, DeadLetters: deadLetters{a.Events, a}, Idempotency: bind.NewIdempotency(a.SQL, a.now),
+		Stats: figures{a}, DeadLetters: deadLetters{a.Events, a}, Policies: a.policies, Idempotency: bind.NewIdempotency(a.SQL, a.now),
 		Checks: []api.Check{
 			{Name: "database", Run: a.SQL.Ping},
 			{Name: "clickhouse", Run: a.Events.Ping},

@@ -34,8 +34,9 @@ func (a *App) openQuotas(ctx context.Context) error {
 	return nil
 }
 
-func (a *App) openDetection(context.Context) error {
-	policies, err := loadPolicies(a.cfg.Policy)
+func (a *App) openDetection(ctx context.Context) error {
+	a.policies = newPolicyFile(a)
+	policies, err := a.policies.load(ctx)
 	if err != nil {
 		return err
 	}

@@ -64,7 +64,11 @@ export interface paths {
         get: operations["GetKey"];
         put?: never;
         post?: never;
-        delete?: never;
+        /**
+         * Revoke a key and take it out of lists
+         * @description Its record stays for the audit trail and for bills. It cannot be had back.
+         */
+        delete: operations["DeleteKey"];
         options?: never;
         head?: never;
         /**
@@ -702,6 +706,46 @@ export interface paths {
         };
         /** Who did what */
         get: operations["ListAudit"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/policies": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Which policy files were in force
+         * @description The newest first. The content of a policy file names its revision; alerts carry it.
+         */
+        get: operations["ListPolicies"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/policies/{revision}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description A revision of the policies. */
+                revision: components["schemas"]["Id"];
+            };
+            cookie?: never;
+        };
+        /** Read a policy file that was in force */
+        get: operations["GetPolicy"];
         put?: never;
         post?: never;
         delete?: never;
@@ -1352,6 +1396,11 @@ export interface components {
             /** @description Why, in words. */
             sentence: string;
             policy_id?: string;
+            /**
+             * @description Content of the policy file that it was judged by; see `/v1/policies`.
+             * @example 9f86d081884c
+             */
+            policy_revision?: string;
             evidence: components["schemas"]["Evidence"][];
             examples?: components["schemas"]["Example"][];
             client?: components["schemas"]["Client"];
@@ -1770,6 +1819,33 @@ export interface components {
         AuditPage: {
             items: components["schemas"]["AuditEntry"][];
             next_cursor?: string;
+        };
+        PolicyRevision: {
+            /** @example 9f86d081884c */
+            revision: string;
+            /** @description Whether the process that answers goes by it. */
+            in_force: boolean;
+            /**
+             * Format: date-time
+             * @description When it first came into force.
+             */
+            first_at: string;
+            /**
+             * Format: date-time
+             * @description When it last did.
+             */
+            last_at: string;
+            /** @description Where that was. */
+            host?: string;
+            /** @description The file; absent in lists. */
+            content?: string;
+        };
+        PolicyList: {
+            items: components["schemas"]["PolicyRevision"][];
+            /** @description Revision that the process that answers goes by; `built-in` without a file. */
+            in_force: string;
+            /** @description Why the file as it is now is not in force; absent when it is. */
+            problem?: string;
         };
         /** @enum {string} */
         Role: "admin" | "platform" | "security" | "billing" | "viewer" | "customer";
@@ -2218,6 +2294,36 @@ export interface operations {
                 content?: never;
             };
             404: components["responses"]["NotFound"];
+            default: components["responses"]["Problem"];
+        };
+    };
+    DeleteKey: {
+        parameters: {
+            query: {
+                /** @description Why, in words; kept in the audit trail. */
+                reason: components["schemas"]["Reason"];
+            };
+            header?: {
+                /** @description `ETag` of the key that the change is meant for, or `*` for whatever it is. */
+                "If-Match"?: components["parameters"]["IfMatch"];
+            };
+            path: {
+                /** @description Id of the key. */
+                key_id: components["parameters"]["KeyId"];
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The key is refused and no longer listed. */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            404: components["responses"]["NotFound"];
+            412: components["responses"]["VersionMismatch"];
             default: components["responses"]["Problem"];
         };
     };
@@ -3120,6 +3226,52 @@ export interface operations {
                     "application/json": components["schemas"]["AuditPage"];
                 };
             };
+            default: components["responses"]["Problem"];
+        };
+    };
+    ListPolicies: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description At most the latest 200. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["PolicyList"];
+                };
+            };
+            default: components["responses"]["Problem"];
+        };
+    };
+    GetPolicy: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description A revision of the policies. */
+                revision: components["schemas"]["Id"];
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The file. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["PolicyRevision"];
+                };
+            };
+            404: components["responses"]["NotFound"];
             default: components["responses"]["Problem"];
         };
     };
