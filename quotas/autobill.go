@@ -13,25 +13,32 @@ import (
 // billActor is who issues what nobody asked for.
 const billActor = "system:billing"
 
-// idleAccounts remembers up to when accounts were found to owe nothing, so that their use is not summed at every look.
-type idleAccounts struct {
+// seenAccounts remembers up to when accounts were billed or found to owe nothing, so that their use is not summed at every
+// look. It is forgotten now and then: what is late may have changed the finding.
+type seenAccounts struct {
 	mu    sync.Mutex
 	until map[string]time.Time
 }
 
-func (i *idleAccounts) get(account string) time.Time {
+func (i *seenAccounts) get(account string) time.Time {
 	i.mu.Lock()
 	defer i.mu.Unlock()
 	return i.until[account]
 }
 
-func (i *idleAccounts) set(account string, t time.Time) {
+func (i *seenAccounts) set(account string, t time.Time) {
 	i.mu.Lock()
 	defer i.mu.Unlock()
 	if i.until == nil {
 		i.until = make(map[string]time.Time)
 	}
 	i.until[account] = t
+}
+
+func (i *seenAccounts) forget() {
+	i.mu.Lock()
+	defer i.mu.Unlock()
+	clear(i.until)
 }
 
 // bill issues and corrects until ctx ends.
@@ -63,7 +70,9 @@ func (s *Service) bill(ctx context.Context) {
 
 // IssueDue issues, for each account, the statements of all periods that can be issued since its last one, or, for an
 // account that never had one, of the period before this. A period in which nothing was used and nothing is owed gets no
-// statement. An account that fails does not keep the others from theirs; the errors are joined.
+// statement; when use of it comes late, within Config.CorrectFor, it gets one after all, though later periods have theirs
+// (each CorrectDue lets the next IssueDue look again). An account that fails does not keep the others from theirs; the
+// errors are joined.
 func (s *Service) IssueDue(ctx context.Context, accounts []string, actor string) (issued []Statement, err error) {
 	sealed, err := s.cfg.Source.SealedThrough(ctx)
 	if err != nil {
@@ -93,7 +102,7 @@ func (s *Service) issueDue(ctx context.Context, account string, horizon time.Tim
 	if err != nil {
 		return nil, err
 	}
-	at, err := s.store.billedUntil(ctx, s.store.db.Read(), account)
+	first, at, err := s.store.billed(ctx, s.store.db.Read(), account)
 	if err != nil {
 		return nil, err
 	}
@@ -103,21 +112,32 @@ func (s *Service) issueDue(ctx context.Context, account string, horizon time.Tim
 			return nil, err
 		}
 		at = b.period.From.Add(-time.Millisecond)
+	} else if back := s.cfg.Now().Add(-s.cfg.CorrectFor); back.Before(at) {
+		at = back // a period that had no use then may have some now
+		if first.After(at) {
+			at = first
+		}
 	}
-	if idle := s.idle.get(account); idle.After(at) {
-		at = idle
+	if seen := s.seen.get(account); seen.After(at) {
+		at = seen
 	}
-	for {
+	for ; ; s.seen.set(account, at) {
 		b, err := line.bill(at)
 		if err != nil || b.period.To.After(horizon) {
 			return issued, err
+		}
+		at = b.period.To
+		if _, err := s.store.issued(ctx, s.store.db.Read(), account, b.period.From); !errors.Is(err, ErrNotFound) {
+			if err != nil {
+				return issued, err
+			}
+			continue
 		}
 		st, err := s.compute(ctx, account, b)
 		if err != nil {
 			return issued, err
 		}
-		if at = b.period.To; idle(st.Lines) {
-			s.idle.set(account, at)
+		if idle(st.Lines) {
 			continue
 		}
 		if st, err = s.Issue(ctx, account, b.period.From, actor); err != nil {
@@ -130,6 +150,7 @@ func (s *Service) issueDue(ctx context.Context, account string, horizon time.Tim
 // CorrectDue looks at every statement whose period ended within Config.CorrectFor and issues the corrections that late
 // records have made due. A period of which an hour is open again waits for the next look.
 func (s *Service) CorrectDue(ctx context.Context, actor string) (corrections []Statement, err error) {
+	s.seen.forget()
 	now := s.cfg.Now()
 	// A period is at most a year long, so one that ended lately began within that year.
 	f := StatementFilter{Kind: Issued, Within: period.Period{From: now.Add(-s.cfg.CorrectFor).AddDate(-1, 0, -1), To: now}, Limit: 200}

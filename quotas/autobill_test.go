@@ -79,6 +79,41 @@ func TestCorrectDueLooksAtRecentPeriods(t *testing.T) {
 	})
 }
 
+// A period that was idle when it was looked at has no statement that could be corrected, but what was used is owed all the same.
+func TestUseThatComesLateToAnIdlePeriodIsBilledAfterAll(t *testing.T) {
+	both(t, func(t *testing.T, w *world) {
+		due := func(now string, want ...string) {
+			t.Helper()
+			w.now = when(t, now)
+			if list, err := w.CorrectDue(w.ctx, ""); err != nil || len(list) > 0 {
+				t.Fatal(numbers(list), err)
+			}
+			list, err := w.IssueDue(w.ctx, []string{"acc_1", "acc_2"}, "")
+			if err != nil {
+				t.Fatal(err)
+			}
+			if d := cmp.Diff(want, numbers(list)); d != "" {
+				t.Errorf("on %s (-want +got):\n%s", now, d)
+			}
+		}
+		for _, key := range []string{"key_1", "key_3"} {
+			w.calls(t, key, "2026-09-05", 20_000)
+		}
+		due("2026-10-02", "TK-000001 acc_1 2026-09-01 4", "TK-000002 acc_2 2026-09-01 4")
+		due("2026-11-02")
+		w.calls(t, "key_3", "2026-10-20", 20_000)
+		due("2026-11-02T06:00:00Z", "TK-000003 acc_2 2026-10-01 4")
+		w.calls(t, "key_1", "2026-11-05", 20_000)
+		due("2026-12-02", "TK-000004 acc_1 2026-11-01 4")
+		w.calls(t, "key_1", "2026-10-30", 20_000) // before a period that was billed
+		due("2026-12-03", "TK-000005 acc_1 2026-10-01 4")
+		due("2026-12-03")
+		w.calls(t, "key_3", "2026-11-30", 20_000) // since its last statement, however long ago
+		w.calls(t, "key_1", "2026-08-30", 20_000) // before its first: not ours to bill
+		due("2027-01-20", "TK-000006 acc_2 2026-11-01 4")
+	})
+}
+
 func TestRunBills(t *testing.T) {
 	both(t, func(t *testing.T, w *world) {
 		w.now = when(t, "2026-12-02")

@@ -1,6 +1,7 @@
 package quotas
 
 import (
+	"cmp"
 	"context"
 	"crypto/sha256"
 	"database/sql"
@@ -48,10 +49,25 @@ func (s *Service) Issue(ctx context.Context, account string, at time.Time, actor
 		old, err := s.store.issued(ctx, tx, account, b.period.From)
 		if err == nil {
 			st = old
+			return true, nil
 		}
-		return err == nil, ignore(err, ErrNotFound)
+		if ignore(err, ErrNotFound) != nil {
+			return false, err
+		}
+		// Whoever changes what the account is on does so behind this lock, so what is read now holds until the commit.
+		now, err := s.timeline(ctx, tx, account)
+		if err != nil {
+			return false, err
+		}
+		if current, err := now.bill(at); err != nil || !current.same(b) {
+			return false, cmp.Or(err, fmt.Errorf("the plan of %s was changed while its statement was made; try again: %w", clip(account), ErrConflict))
+		}
+		return false, nil
 	})
-	return st, err
+	if err != nil {
+		return Statement{}, err
+	}
+	return st, nil
 }
 
 // Correct compares a statement with what the ledger says now, and issues a correction when an amount has changed; changed

@@ -71,7 +71,7 @@ type Service struct {
 	cfg     Config
 	store   *store
 	counter *counter.Counter
-	idle    idleAccounts
+	seen    seenAccounts
 	limits  limitsState
 }
 

@@ -100,13 +100,15 @@ func (s *Service) Statements(ctx context.Context, f StatementFilter) (list []Sta
 	return list, next, nil
 }
 
-// billedUntil returns the end of the last period of the account that has a statement; zero when none has.
-func (s *store) billedUntil(ctx context.Context, q sqlstore.Querier, account string) (time.Time, error) {
-	var until sql.NullInt64
-	if err := q.QueryRowContext(ctx, `SELECT MAX(period_to) FROM quota_statements WHERE account_id = $1`, account).Scan(&until); err != nil {
-		return time.Time{}, fmt.Errorf("read the statements of %s: %w", clip(account), err)
+// billed returns the start of the first and the end of the last period of the account that has a statement; zero when none
+// has.
+func (s *store) billed(ctx context.Context, q sqlstore.Querier, account string) (from, until time.Time, err error) {
+	var first, last sql.NullInt64
+	err = q.QueryRowContext(ctx, `SELECT MIN(period_from), MAX(period_to) FROM quota_statements WHERE account_id = $1`, account).Scan(&first, &last)
+	if err != nil {
+		return from, until, fmt.Errorf("read the statements of %s: %w", clip(account), err)
 	}
-	return sqlstore.Time(until.Int64), nil
+	return sqlstore.Time(first.Int64), sqlstore.Time(last.Int64), nil
 }
 
 // VerifyStatements recomputes the chain of hashes over all statements and returns how many there are, or an error that

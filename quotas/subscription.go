@@ -204,9 +204,12 @@ func (s *store) cut(ctx context.Context, tx *sql.Tx, subs []Subscription, t time
 	return nil
 }
 
-// changeable refuses changes inside what was billed.
+// changeable refuses changes inside what was billed. Nothing is billed from here on until the transaction ends.
 func (s *store) changeable(ctx context.Context, tx *sql.Tx, account string, t time.Time) error {
-	until, err := s.billedUntil(ctx, tx, account)
+	if err := s.lockStatements(ctx, tx); err != nil {
+		return err
+	}
+	_, until, err := s.billed(ctx, tx, account)
 	if err != nil {
 		return err
 	}

@@ -156,3 +156,46 @@ func TestBadSubscriptions(t *testing.T) {
 		}
 	})
 }
+
+// Issuing reads the plans first and stores last. What is subscribed to in between must not be billed as if it were not there.
+func TestAPlanThatChangesWhileItsPeriodIsBilledIsNotMissed(t *testing.T) {
+	both(t, func(t *testing.T, w *world) {
+		w.publish(t, starter())
+		w.calls(t, "key_1", "2026-11-20", 20_000)
+		w.now = when(t, "2026-12-02")
+		w.asked = func() { w.subscribe(t, "acc_1", "starter", "2026-11-16") }
+		if st, err := w.Issue(w.ctx, "acc_1", when(t, "2026-11-20"), ""); !errors.Is(err, ErrConflict) {
+			t.Fatalf("issued %s over %v, %v", st.Total, st.Plans, err)
+		}
+		st, err := w.Issue(w.ctx, "acc_1", when(t, "2026-11-20"), "")
+		if err != nil || len(st.Plans) != 2 || st.Number != "TK-000001" {
+			t.Fatalf("again: %+v, %v", st, err)
+		}
+	})
+}
+
+// The same instant with another offset is the same anchor, and a default is what it stands for: a change of plan does not cut
+// the period in two.
+func TestTheSameCycleMayBeWrittenInOtherWords(t *testing.T) {
+	both(t, func(t *testing.T, w *world) {
+		w.publish(t, starter())
+		w.calls(t, "key_1", "2026-11-20", 1)
+		for _, s := range []struct {
+			from, anchor string
+			unit         period.Unit
+			zone         string
+		}{{"2026-10-10", "2026-10-10T02:00:00+02:00", period.Month, ""}, {"2026-11-16", "2026-10-10T05:00:00+05:00", "", "UTC"}} {
+			_, err := w.Subscribe(w.ctx, Subscription{
+				AccountID: "acc_1", PlanID: "starter", StartsAt: when(t, s.from), Cycle: period.Cycle{Anchor: when(t, s.anchor), Unit: s.unit, Zone: s.zone},
+			}, "user:ada")
+			if err != nil {
+				t.Fatal(err)
+			}
+		}
+		w.now = when(t, "2026-12-12")
+		st, err := w.Issue(w.ctx, "acc_1", when(t, "2026-11-20"), "")
+		if err != nil || st.Period.String() != "2026-11-10T00:00:00Z/2026-12-10T00:00:00Z" {
+			t.Errorf("%s, %v", st.Period, err)
+		}
+	})
+}

@@ -3,6 +3,7 @@ package quotas
 import (
 	"context"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/tollkeeper/tollkeeper/internal/sqlstore"
@@ -34,6 +35,13 @@ type segment struct {
 	span     period.Period
 	plan     Plan
 	implicit bool
+}
+
+// same reports whether both are the same period on the same plans.
+func (b billing) same(o billing) bool {
+	return b.period == o.period && b.whole == o.whole && b.cycle.Same(o.cycle) && slices.EqualFunc(b.segments, o.segments, func(x, y segment) bool {
+		return x.span == y.span && x.plan.ID == y.plan.ID && x.plan.Version == y.plan.Version
+	})
 }
 
 // The ends of time, as far as a time in milliseconds of an SQL column is concerned.
@@ -87,7 +95,7 @@ func (s *Service) timeline(ctx context.Context, q sqlstore.Querier, account stri
 // run returns the neighbouring stretches around i with the same cycle and currency: what one statement may hold.
 func (l timeline) run(i int) (from, to int) {
 	same := func(j int) bool {
-		return l[j].cycle == l[i].cycle && l[j].versions[0].Currency == l[i].versions[0].Currency
+		return l[j].cycle.Same(l[i].cycle) && l[j].versions[0].Currency == l[i].versions[0].Currency
 	}
 	from, to = i, i+1
 	for from > 0 && same(from-1) {

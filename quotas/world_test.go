@@ -43,6 +43,7 @@ type world struct {
 	owner    map[string]string
 	ledger   map[string]map[time.Time]meter.Amounts
 	told     []Notification
+	asked    func() // nil, or what happens once, while use is being read
 	ctx      context.Context
 	database *sqlstore.DB
 }
@@ -124,6 +125,10 @@ func (w *world) calls(t testing.TB, key, at string, n int64) {
 func (w *world) UsageByKey(_ context.Context, keys []string, from, to time.Time, by meter.Granularity) ([]meter.KeyUsage, error) {
 	if !wholeHour(from) || !wholeHour(to) {
 		panic("not whole hours: " + from.String() + " " + to.String())
+	}
+	if happens := w.asked; happens != nil {
+		w.asked = nil
+		happens()
 	}
 	bucket := func(time.Time) time.Time { return from }
 	if f, err := bucketOf(by); err == nil {

@@ -189,7 +189,7 @@ func IsForeignKey(err error) bool {
 
 // NextSeq takes n consecutive numbers of a ledger and returns the last of them. It creates the ledger on first use. The
 // ledger's row stays locked until the transaction ends, see the package comment. A transaction that takes from several
-// ledgers takes them in the order keys, tokens, alerts, audit, so that two of them cannot wait for each other.
+// ledgers takes them in the order keys, tokens, alerts, quotas, statements, audit, so that two of them cannot wait for each other.
 func NextSeq(ctx context.Context, tx *sql.Tx, ledger string, n int) (int64, error) {
 	var last int64
 	err := tx.QueryRowContext(ctx, `INSERT INTO ledger (name, seq) VALUES ($1, $2)

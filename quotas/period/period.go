@@ -10,6 +10,7 @@
 package period
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"time"
@@ -60,6 +61,11 @@ type Cycle struct {
 	Anchor time.Time `json:"anchor,omitzero"`
 	// Zone is an IANA name such as Europe/Berlin; empty is UTC.
 	Zone string `json:"zone,omitempty"`
+}
+
+// Same reports whether both cut time alike as they are written: with defaults filled in, and anchors at the same instant.
+func (c Cycle) Same(o Cycle) bool {
+	return cmp.Or(c.Unit, Month) == cmp.Or(o.Unit, Month) && cmp.Or(c.Zone, "UTC") == cmp.Or(o.Zone, "UTC") && c.Anchor.Equal(o.Anchor)
 }
 
 // Validate reports everything that is wrong with the cycle.
