@@ -9,6 +9,7 @@ import (
 	"strconv"
 	"strings"
 	"time"
+	"unicode/utf8"
 )
 
 var idText = base32.NewEncoding("0123456789abcdefghjkmnpqrstvwxyz").WithPadding(base32.NoPadding)
@@ -53,7 +54,7 @@ func ParseCursor(s string) (Cursor, error) {
 	}
 	ms, id, ok := strings.Cut(string(raw), ",")
 	n, err := strconv.ParseInt(ms, 10, 64)
-	if !ok || err != nil {
+	if !ok || err != nil || !utf8.ValidString(id) || strings.ContainsRune(id, 0) { // neither is text to Postgres
 		return Cursor{}, ErrCursor
 	}
 	return Cursor{Millis: n, ID: id}, nil

@@ -102,7 +102,7 @@ func (s *Store) Run(ctx context.Context) error {
 	var failing bool
 	var purged time.Time
 	for {
-		err := s.refresh(ctx)
+		err := s.poll(ctx)
 		if err == nil && s.cfg.Now().Sub(purged) > time.Hour {
 			purged = s.cfg.Now()
 			err = s.purge(ctx)
@@ -120,6 +120,15 @@ func (s *Store) Run(ctx context.Context) error {
 		case <-ticker.C:
 		}
 	}
+}
+
+// pollBound is how long a poll may take: a connection that hangs must not keep the next, perhaps luckier, try from happening.
+const pollBound = 5 * time.Second
+
+func (s *Store) poll(ctx context.Context) error {
+	ctx, cancel := context.WithTimeout(ctx, min(pollBound, 20*s.cfg.Poll))
+	defer cancel()
+	return s.refresh(ctx)
 }
 
 // purge removes sessions and links that expired long ago. Tokens of programs stay, as does everything in the audit trail.

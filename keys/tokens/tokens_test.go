@@ -2,7 +2,9 @@ package tokens_test
 
 import (
 	"context"
+	"database/sql"
 	"errors"
+	"log/slog"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -214,4 +216,52 @@ func await(t *testing.T, what string, ok func() bool) {
 			t.Fatalf("waited in vain for %s", what)
 		}
 	}
+}
+
+// A connection that hangs is given up: once the database answers again, what others changed meanwhile is known at once.
+func TestADatabaseThatHangsIsNoticed(t *testing.T) {
+	open := sqltest.New(t, sqlstore.Postgres)
+	db := open(t)
+	logs := make(lines, 100)
+	s, err := tokens.NewStore(context.Background(), db, tokens.Config{
+		Secret: secret, Audit: audit.New(secret), Poll: 10 * time.Millisecond, Logger: slog.New(slog.NewTextHandler(logs, nil)),
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	ctx, cancel := context.WithCancel(context.Background())
+	done := make(chan error, 1)
+	go func() { done <- s.Run(ctx) }()
+	err = db.WithTx(ctx, func(tx *sql.Tx) error {
+		if _, err := tx.ExecContext(ctx, `LOCK TABLE ledger IN ACCESS EXCLUSIVE MODE`); err != nil {
+			return err
+		}
+		select {
+		case line := <-logs:
+			if !strings.Contains(line, "does not answer") {
+				t.Errorf("it said %q", line)
+			}
+		case <-time.After(10 * time.Second):
+			t.Error("a poll that hangs was waited for")
+		}
+		return nil
+	})
+	if err != nil {
+		t.Error(err)
+	}
+	cancel()
+	if err := <-done; err != nil {
+		t.Error(err)
+	}
+}
+
+// lines hands on what is logged.
+type lines chan string
+
+func (l lines) Write(p []byte) (int, error) {
+	select {
+	case l <- string(p):
+	default:
+	}
+	return len(p), nil
 }
