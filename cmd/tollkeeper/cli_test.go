@@ -2,13 +2,17 @@ package main
 
 import (
 	"bufio"
+	"bytes"
+	"compress/gzip"
 	"encoding/json"
+	"fmt"
 	"net"
 	"os"
 	"path/filepath"
 	"regexp"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/require"
 )
@@ -93,4 +97,54 @@ func TestImportCountsTheApacheLogExactly(t *testing.T) {
 	require.Equal(t, 200, s.call("GET", "/v1/stats", nil, &stats))
 	require.Equal(t, got.Events, stats.RequestsTotal)
 	require.Equal(t, got.DeadLetters, stats.DeadLetters)
+}
+
+func TestAnImportThatReadsNothingOrIsCutShortSaysWhatToDo(t *testing.T) {
+	dir := t.TempDir()
+	packed := filepath.Join(dir, "cut.log.gz")
+	var whole bytes.Buffer
+	z := gzip.NewWriter(&whole)
+	for i := range 5000 {
+		fmt.Fprintf(z, "192.0.2.1 - - [17/May/2015:10:05:03 +0000] \"GET /%d HTTP/1.1\" 200 %d\n", i, i*i)
+	}
+	require.NoError(t, z.Close())
+	require.NoError(t, os.WriteFile(packed, whole.Bytes()[:whole.Len()/2], 0o600))
+	_, errOut, code := tollkeeper(t, "import", "--data", filepath.Join(dir, "a"), "--format", "combined", packed)
+	require.Equal(t, 1, code)
+	require.Contains(t, errOut, "ends early")
+
+	log := filepath.Join(dir, "other.log")
+	require.NoError(t, os.WriteFile(log, []byte("what is this\nand that\n"), 0o600))
+	out, errOut, code := tollkeeper(t, "import", "--data", filepath.Join(dir, "a"), "--format", "nginx", log)
+	require.Equal(t, 1, code)
+	require.Contains(t, out, "2 lines")
+	require.Contains(t, errOut, "no line could be read as nginx; 'tollkeeper formats'")
+}
+
+func TestWhatIsInterruptedSaysSo(t *testing.T) {
+	dir := t.TempDir()
+	log := filepath.Join(dir, "big.log")
+	f, err := os.Create(log)
+	require.NoError(t, err)
+	one, err := os.ReadFile(shared(t, "logs/apache_combined.log"))
+	require.NoError(t, err)
+	for range 200 {
+		_, err := f.Write(one)
+		require.NoError(t, err)
+	}
+	require.NoError(t, f.Close())
+	for _, c := range []struct {
+		args  []string
+		begun string // a file that is there once the work goes on
+	}{
+		{[]string{"import", "--data", filepath.Join(dir, "a"), "--format", "combined", log}, filepath.Join(dir, "a", "clickhouse", "store")},
+		{[]string{"serve", "--data", filepath.Join(dir, "b"), "--listen", "127.0.0.1:0", "--kafka-listen", "127.0.0.1:0"}, filepath.Join(dir, "b", "lock")},
+	} {
+		p := launch(t, binary, c.args...)
+		eventually(t, 30*time.Second, func() error { _, err := os.Stat(c.begun); return err })
+		require.NoError(t, p.cmd.Process.Signal(os.Interrupt))
+		require.Equal(t, 130, p.code(30*time.Second), p.output())
+		require.Regexp(t, `(?m)^tollkeeper: interrupted(; run the same command again.*)?$`, p.output())
+		require.NotContains(t, p.output(), "context canceled")
+	}
 }

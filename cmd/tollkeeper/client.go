@@ -115,11 +115,11 @@ func (r *remote) ask(ctx context.Context, method, path string, in any) ([]byte, 
 			p.Title = res.Status
 		}
 		text := p.Title
-		if p.Detail != "" {
+		if p.Detail != "" && len(p.Errors) == 0 { // with a list of errors it only says that there is one
 			text += ": " + p.Detail
 		}
-		for _, e := range p.Errors {
-			text += fmt.Sprintf("; %s%s %s", e.Pointer, e.Parameter, e.Detail)
+		for i, e := range p.Errors {
+			text += fmt.Sprintf("%s%s %s", []string{": ", "; "}[min(i, 1)], cmp.Or(e.Parameter, strings.TrimPrefix(e.Pointer, "#/"), "the body"), e.Detail)
 		}
 		return nil, failed{errors.New(text)}
 	}

@@ -40,6 +40,9 @@ func TestTheCommandLineAdministersTheServerOnItsDataFolder(t *testing.T) {
 	require.NoError(t, json.Unmarshal([]byte(do("keys", "list", "--json", "--status", "revoked")), &page))
 	require.Len(t, page.Items, 1)
 
+	_, errOut, code = tollkeeper(t, "keys", "list", "--status", "gone", "--data", dir)
+	require.Equal(t, 1, code)
+	require.Equal(t, "tollkeeper: Invalid request: status must be one of active, suspended, revoked, expired\n", errOut)
 	_, errOut, code = tollkeeper(t, "keys", "suspend", "key_nonsense", "--reason", "x", "--data", dir)
 	require.Equal(t, 1, code)
 	require.Contains(t, strings.ToLower(errOut), "not found")

@@ -1,7 +1,9 @@
 package main
 
 import (
+	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"maps"
@@ -45,16 +47,31 @@ func newImportCmd() *cobra.Command {
 		sum, err := a.Import(cmd.Context(), files, bar.set)
 		bar.end()
 		if err != nil {
-			return stopped(a, failed{fmt.Errorf("%w; run the same command again to add what is missing", err)})
+			return stopped(a, failed{importError(cmd.Context(), err)})
 		}
 		if asJSON {
 			err = json.NewEncoder(cmd.OutOrStdout()).Encode(sum)
 		} else {
 			printImport(cmd.OutOrStdout(), sum, time.Since(began))
 		}
+		if err == nil && sum.Lines > 0 && sum.DeadLetters == sum.Lines {
+			err = failed{fmt.Errorf("no line could be read as %s; 'tollkeeper formats' lists what --format may be", c.Format)}
+		}
 		return stopped(a, err)
 	}
 	return cmd
+}
+
+// importError says what to do about an import that ended early. What was imported by then stays, and counts once.
+func importError(ctx context.Context, err error) error {
+	const again = "run the same command again to add what is missing"
+	switch {
+	case ctx.Err() != nil:
+		return interrupted("interrupted; " + again)
+	case errors.Is(err, io.ErrUnexpectedEOF):
+		return fmt.Errorf("%w: the packed file ends early; get the whole file, then %s", err, again)
+	}
+	return fmt.Errorf("%w; %s", err, again)
 }
 
 func printImport(w io.Writer, s ingest.ImportSummary, took time.Duration) {
@@ -66,6 +83,6 @@ func printImport(w io.Writer, s ingest.ImportSummary, took time.Duration) {
 		fmt.Fprintf(w, "%d of the lines were imported before and count once.\n", s.Known)
 	}
 	if s.DeadLetters > 0 {
-		fmt.Fprintln(w, "'tollkeeper deadletters list' shows what could not be read, and why.")
+		fmt.Fprintln(w, "'tollkeeper deadletters list' shows what could not be read, and why, once 'tollkeeper serve' runs.")
 	}
 }

@@ -21,16 +21,23 @@ import (
 // version is set by the linker.
 var version = "dev"
 
-// Exit codes: the work failed, or it could not begin because of how the program was called or set up.
+// Exit codes: the work failed, or it could not begin because of how the program was called or set up, or the user stopped it
+// before it was done (as shells have it: 128 and the number of SIGINT).
 const (
-	exitFailed = 1
-	exitUsage  = 2
+	exitFailed      = 1
+	exitUsage       = 2
+	exitInterrupted = 130
 )
 
 // failed marks an error that came up while working; every other error is one of usage or setup.
 type failed struct{ error }
 
 func (f failed) Unwrap() error { return f.error }
+
+// interrupted says that the user stopped the work before it was done, and what that leaves.
+type interrupted string
+
+func (i interrupted) Error() string { return string(i) }
 
 func main() {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
@@ -49,7 +56,14 @@ func run(ctx context.Context, args []string, in io.Reader, out, errOut io.Writer
 	if err == nil {
 		return 0
 	}
+	var stop interrupted
+	if !errors.As(err, &stop) && ctx.Err() != nil && (errors.Is(err, context.Canceled) || errors.Is(err, context.Cause(ctx))) {
+		err = interrupted("interrupted")
+	}
 	fmt.Fprint(errOut, complaint(err))
+	if errors.As(err, &stop) {
+		return exitInterrupted
+	}
 	var f failed
 	if errors.As(err, &f) {
 		return exitFailed

@@ -25,7 +25,7 @@ func newUsageCmd() *cobra.Command {
 	cmd.Flags().StringVar(&account, "account", "", "id of an account")
 	cmd.Flags().StringVar(&from, "from", "", "start, RFC 3339; default: start of the month")
 	cmd.Flags().StringVar(&to, "to", "", "end, exclusive; default: now")
-	cmd.Flags().StringVar(&by, "by", "", "width of a row: hour, day, month or total")
+	cmd.Flags().StringVar(&by, "by", "", "width of a row: hour, day or month")
 	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
 		if (key == "") == (account == "") {
 			return errors.New("name either a key with --key or an account with --account")
