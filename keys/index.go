@@ -64,6 +64,8 @@ type denial struct {
 	cidr   netip.Prefix
 	until  int64
 	reason string
+	alert  string // that led to it
+	at     int64
 }
 
 func newMemKey(k *Key) *memKey {
@@ -93,7 +95,7 @@ func newMemKey(k *Key) *memKey {
 func denials(list []Denied) []denial {
 	var out []denial
 	for _, d := range list {
-		x := denial{kind: d.Kind, reason: d.Reason, agent: strings.ToLower(d.Agent)}
+		x := denial{kind: d.Kind, reason: d.Reason, alert: d.AlertID, at: d.At.UnixMilli(), agent: strings.ToLower(d.Agent)}
 		if !d.Until.IsZero() {
 			x.until = d.Until.UnixMilli()
 		}
@@ -131,6 +133,14 @@ func (m *memKey) at(millis int64) status {
 	return m.status
 }
 
+// denies is 1 for a key with denied actors, else 0.
+func (m *memKey) denies() int {
+	if m == nil || m.limits == nil || len(m.limits.denied) == 0 {
+		return 0
+	}
+	return 1
+}
+
 // shardCount spreads the locks, so that a write stops few readers and readers do not share a cache line.
 const shardCount = 256
 
@@ -142,6 +152,7 @@ type index struct {
 	seed     maphash.Seed
 	writing  sync.Mutex   // one writer at a time, so that the two maps agree
 	observed atomic.Int64 // how many have the source Observed
+	denying  atomic.Int64 // how many have denied actors
 }
 
 type shard[K comparable] struct {
@@ -194,6 +205,7 @@ func (x *index) apply(k *Key) bool {
 	if old != nil && old.limits != nil && old.limits.bucket != nil && m.limits != nil && m.limits.bucket != nil {
 		m.limits.bucket.empty = old.limits.bucket.empty
 	}
+	x.denying.Add(int64(m.denies() - old.denies()))
 	if old == nil && m.source == Observed {
 		x.observed.Add(1)
 	}

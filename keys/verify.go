@@ -165,6 +165,41 @@ func (v *Verifier) judgeLimits(l *limits, r *Request, millis int64) (Code, strin
 	return "", ""
 }
 
+// Denial is a quarantine that applies to a call.
+type Denial struct {
+	AlertID string // that led to it; "" for one that a person made without an alert
+	Since   time.Time
+	Until   time.Time // zero: until it is lifted
+}
+
+// DeniesAny reports whether any key has denied actors: while none has, no call need be asked about.
+func (v *Verifier) DeniesAny() bool { return v.index.denying.Load() > 0 }
+
+// Denies reports whether a key has denied actors.
+func (v *Verifier) Denies(keyID string) bool { return v.index.findID(keyID).denies() == 1 }
+
+// Denied says which quarantine a call that was seen in a log would have met, had the gateway asked as it should. Only what
+// is known for certain counts: r must name the client's network or address, and its family.
+func (v *Verifier) Denied(r *Request) (Denial, bool) {
+	m := v.index.findID(r.KeyID)
+	if m.denies() == 0 || !r.ClientIP.IsValid() {
+		return Denial{}, false
+	}
+	millis := v.now().UnixMilli()
+	for i := range m.limits.denied {
+		d := &m.limits.denied[i]
+		if (d.until != 0 && millis >= d.until) || (d.agent != "" && r.Agent == "") || !v.denies(d, r, r.ClientIP) {
+			continue
+		}
+		out := Denial{AlertID: d.alert, Since: time.UnixMilli(d.at).UTC()}
+		if d.until != 0 {
+			out.Until = time.UnixMilli(d.until).UTC()
+		}
+		return out, true
+	}
+	return Denial{}, false
+}
+
 // denies reports whether the caller is the denied actor, or, for want of knowledge, could be.
 func (v *Verifier) denies(d *denial, r *Request, ip netip.Addr) bool {
 	switch d.kind {

@@ -84,6 +84,8 @@ func (a *App) openIngest(context.Context) error {
 	}
 	a.observed = newObservedKeys(a)
 	a.run("observed keys", a.observed.run)
+	escapes := newEscapes(a)
+	a.run("escapes", escapes.run)
 	var err error
 	topics, rekeyed := a.cfg.Topics, []string(nil)
 	if len(a.cfg.RekeyTopics) > 0 {
@@ -98,7 +100,7 @@ func (a *App) openIngest(context.Context) error {
 			}
 			return a.Decoder()
 		},
-		Rekeyed: rekeyed, Enrich: a.Enricher.Fill, ShortenIPs: a.cfg.TruncateIP, Observers: []ingest.Observer{a.detection, a.Counter, a.observed},
+		Rekeyed: rekeyed, Enrich: a.Enricher.Fill, ShortenIPs: a.cfg.TruncateIP, Observers: []ingest.Observer{a.detection, a.Counter, a.observed, escapes},
 		MemoryBytes: int64(a.cfg.IngestMemory) << 20, DedupWindow: dedupWindow(a.cfg.DedupWindow), OnGap: a.cfg.OnGap, Replay: a.cfg.Replay,
 		Logger: a.Log, Now: a.now,
 		Registerer: prometheus.WrapRegistererWith(prometheus.Labels{"stage": "ingest"}, a.Registry), // re-keying has its own
