@@ -1,9 +1,6 @@
 package ingest
 
 import (
-	"bufio"
-	"bytes"
-	"compress/gzip"
 	"context"
 	"crypto/sha256"
 	"encoding/hex"
@@ -34,6 +31,8 @@ type ImportConfig struct {
 	Registerer  prometheus.Registerer
 	Now         func() time.Time
 
+	// Dry decodes the files and counts; nothing is stored, and the Store is not asked, so what is known already counts too.
+	Dry bool
 	// Progress is called now and then with the bytes read of the files' total, as they are on disk.
 	Progress func(done, total int64)
 }
@@ -44,6 +43,7 @@ type ImportSummary struct {
 	Events      int64            `json:"events"`
 	DeadLetters int64            `json:"dead_letters"`
 	ByStatus    map[string]int64 `json:"by_status"` // events by HTTP status
+	ByReason    map[string]int64 `json:"by_reason"` // dead letters by the reason of their refusal
 	Duplicates  int64            `json:"duplicates"`
 	// Known counts lines that an earlier import of the same file had stored already; they are in the figures above too.
 	Known int64 `json:"known_lines"`
@@ -60,12 +60,12 @@ const (
 )
 
 // Import pushes whole log files straight through decoding, enrichment, deduplication, observers and the store, without
-// Kafka. A file's identity is the hash of its content, packed with gzip or not, wherever it lies: importing it again,
+// Kafka. A file's identity is the hash of its content, packed with gzip or zstd or not, wherever it lies: importing it again,
 // also after an import that was broken off, adds only what is missing. A file that has grown is another file.
 //
 // Blocks are cut by lines alone, so that the same file always gives the same blocks. An error of the store ends the import.
 func Import(ctx context.Context, cfg ImportConfig, files ...string) (ImportSummary, error) {
-	sum := ImportSummary{ByStatus: map[string]int64{}}
+	sum := ImportSummary{ByStatus: map[string]int64{}, ByReason: map[string]int64{}}
 	def(&cfg.DedupWindow, 15*time.Minute)
 	def(&cfg.BlockLines, 50_000)
 	if cfg.Now == nil {
@@ -81,7 +81,7 @@ func Import(ctx context.Context, cfg ImportConfig, files ...string) (ImportSumma
 			return sum, fmt.Errorf("import: %w", err)
 		}
 		if !info.Mode().IsRegular() {
-			return sum, fmt.Errorf("import: %s is not a file; name log files, plain or .gz", name)
+			return sum, fmt.Errorf("import: %s is not a file; name log files, plain or packed with gzip or zstd", name)
 		}
 		im.total += 2 * info.Size() // each is read twice: for its identity, and for its lines
 	}
@@ -133,11 +133,11 @@ func (im *importer) file(ctx context.Context, name string) error {
 		defer o.Revoked(topic, 0)
 	}
 	pipe := pipeline{dec: dec, source: source, enrich: im.cfg.Enrich, shorten: im.cfg.ShortenIPs, metrics: im.metrics, window: newWindow(im.cfg.DedupWindow, importDedupBytes), now: im.cfg.Now}
-	f, r, err := im.open(name)
+	r, err := im.open(name)
 	if err != nil {
 		return err
 	}
-	defer f.Close()
+	defer r.Close()
 	lines := newLineReader(r)
 	b := new(block)
 	b.reset(0)
@@ -164,9 +164,18 @@ func (im *importer) file(ctx context.Context, name string) error {
 	}
 }
 
+// ErrOtherFormat is a file whose lines are not of the format that was said.
+var ErrOtherFormat = errors.New("another format")
+
+// foreignLines refused ones at a file's start, and no other, are another format, not broken lines.
+const foreignLines = 100
+
 const importDedupBytes = 128 << 20
 
 func (im *importer) lastStored(ctx context.Context, topic string, partition int32) (int64, error) {
+	if im.cfg.Dry {
+		return -1, nil
+	}
 	last, found, err := im.cfg.Store.LastOffset(ctx, topic, partition)
 	if err != nil {
 		return 0, fmt.Errorf("ask what is stored of it: %w", err)
@@ -181,6 +190,14 @@ func (im *importer) lastStored(ctx context.Context, topic string, partition int3
 func (im *importer) store(ctx context.Context, topic string, pipe *pipeline, b *block, events, letters int64) error {
 	from := pipe.finish(b, im.cfg.Now().UnixMilli())
 	im.count(b)
+	if b.from == 0 && b.batch.Len() == 0 && len(b.letters) >= foreignLines {
+		l := b.letters[0]
+		return fmt.Errorf("%w: not one of its first %d lines is of the format %s (line %d: %s, %s); nothing of it was stored; is --format right? 'tollkeeper formats' lists them",
+			ErrOtherFormat, len(b.letters), l.Format, l.Offset+1, l.Reason, l.Detail)
+	}
+	if im.cfg.Dry {
+		return ctx.Err()
+	}
 	newEvents := b.batch.Len() > 0 && b.batch.Offset[0] > events
 	newLetters := len(b.letters) > 0 && b.letters[0].Offset > letters
 	if !newEvents && !newLetters {
@@ -214,6 +231,9 @@ func (im *importer) store(ctx context.Context, topic string, pipe *pipeline, b *
 func (im *importer) count(b *block) {
 	im.sum.Events += int64(b.batch.Len())
 	im.sum.DeadLetters += int64(len(b.letters))
+	for i := range b.letters {
+		im.sum.ByReason[b.letters[i].Reason]++
+	}
 	var byStatus [1000]int64
 	for i, s := range b.batch.Status {
 		byStatus[min(int(s), 999)]++
@@ -230,11 +250,11 @@ func (im *importer) count(b *block) {
 
 // identity hashes the unpacked content.
 func (im *importer) identity(ctx context.Context, name string) (string, error) {
-	f, r, err := im.open(name)
+	r, err := im.open(name)
 	if err != nil {
 		return "", err
 	}
-	defer f.Close()
+	defer r.Close()
 	h := sha256.New()
 	buf := make([]byte, 256<<10)
 	for {
@@ -251,59 +271,4 @@ func (im *importer) identity(ctx context.Context, name string) (string, error) {
 		}
 		im.cfg.Progress(im.done, im.total)
 	}
-}
-
-// open unpacks gzip by its content, not by the file's name.
-func (im *importer) open(name string) (io.Closer, io.Reader, error) {
-	f, err := os.Open(name)
-	if err != nil {
-		return nil, nil, err
-	}
-	br := bufio.NewReaderSize(&countingReader{f, &im.done}, 256<<10)
-	if magic, err := br.Peek(2); err != nil || magic[0] != 0x1f || magic[1] != 0x8b {
-		return f, br, nil
-	}
-	z, err := gzip.NewReader(br)
-	if err != nil {
-		f.Close()
-		return nil, nil, fmt.Errorf("unpack: %w", err)
-	}
-	return f, z, nil
-}
-
-type countingReader struct {
-	r io.Reader
-	n *int64
-}
-
-func (c *countingReader) Read(p []byte) (int, error) {
-	n, err := c.r.Read(p)
-	*c.n += int64(n)
-	return n, err
-}
-
-// lineReader splits at newlines. A line that is longer than is decoded comes back cut one byte beyond the bound, so that
-// it is refused for its length without being held.
-type lineReader struct {
-	r    *bufio.Reader
-	long []byte
-}
-
-func newLineReader(r io.Reader) *lineReader { return &lineReader{r: bufio.NewReaderSize(r, 256<<10)} }
-
-func (l *lineReader) next() ([]byte, error) {
-	line, err := l.r.ReadSlice('\n')
-	if errors.Is(err, bufio.ErrBufferFull) {
-		l.long = l.long[:0]
-		for errors.Is(err, bufio.ErrBufferFull) {
-			l.long = append(l.long, line[:min(len(line), usage.MaxLineBytes+1-len(l.long))]...)
-			line, err = l.r.ReadSlice('\n')
-		}
-		line = append(l.long, bytes.TrimRight(line, "\r\n")[:]...)
-		line = line[:min(len(line), usage.MaxLineBytes+1)]
-	}
-	if err != nil && (!errors.Is(err, io.EOF) || len(line) == 0) {
-		return nil, err
-	}
-	return bytes.TrimRight(line, "\r\n"), nil
 }

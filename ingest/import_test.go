@@ -10,6 +10,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/klauspost/compress/zstd"
+
 	"github.com/tollkeeper/tollkeeper/internal/usage"
 )
 
@@ -122,5 +124,57 @@ func TestImportMarksRetriesInsideAFile(t *testing.T) {
 	}
 	if _, counted := s.counted(); counted != 300 {
 		t.Error(fmt.Sprint(counted, " rows count, want 300"))
+	}
+}
+
+func TestImportReadsWhatIsPackedAndNamesWhatItDoesNot(t *testing.T) {
+	content := strings.Join(numbered(0, 250), "\n") + "\n"
+	var packed bytes.Buffer
+	z, err := zstd.NewWriter(&packed)
+	if err != nil {
+		t.Fatal(err)
+	}
+	z.Write([]byte(content))
+	if err := z.Close(); err != nil {
+		t.Fatal(err)
+	}
+	s := newMemStore()
+	for i, file := range []string{writeFile(t, "a.log", content), writeFile(t, "a.log.zst", packed.String()), writeFile(t, "odd-name", gzipped(t, content))} {
+		sum, err := Import(t.Context(), importConfig(s), file)
+		if err != nil || sum.Lines != 250 || (sum.Known == 250) != (i > 0) {
+			t.Errorf("%s: %+v, %v", file, sum, err)
+		}
+	}
+	if rows, _ := s.counted(); rows != 250 {
+		t.Errorf("%d rows, want 250", rows)
+	}
+	for magic, want := range map[string]string{"PK\x03\x04": "zip", "BZh91AY": "bzip2", "\xfd7zXZ\x00\x00": "xz", "\x28\xb5\x2f\xfdno zstd": "zstd"} {
+		if _, err := Import(t.Context(), importConfig(s), writeFile(t, "x.log", magic+"rest of it")); err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("%q: %v", magic, err)
+		}
+	}
+}
+
+func TestAFileOfAnotherFormatLeavesNothing(t *testing.T) {
+	s := newMemStore()
+	wrong := writeFile(t, "a.log", strings.Repeat("bad line\n", 100))
+	if _, err := Import(t.Context(), importConfig(s), wrong); err == nil || !strings.Contains(err.Error(), "--format") || !strings.Contains(err.Error(), "bad_line") {
+		t.Errorf("a file of another format: %v", err)
+	}
+	if len(s.letters) != 0 {
+		t.Errorf("%d dead letters of it", len(s.letters))
+	}
+	few := writeFile(t, "b.log", strings.Repeat("bad line\n", 99))
+	if sum, err := Import(t.Context(), importConfig(s), few); err != nil || sum.ByReason["bad_line"] != 99 {
+		t.Errorf("a few broken lines: %+v, %v", sum, err)
+	}
+}
+
+func TestADryImportCountsAndStoresNothing(t *testing.T) {
+	cfg := importConfig(nil)
+	cfg.Dry = true
+	sum, err := Import(t.Context(), cfg, writeFile(t, "a.log", strings.Join(numbered(0, 1234), "\n")+"\nbad line\n"))
+	if err != nil || sum.Lines != 1235 || sum.Events != 1234 || sum.DeadLetters != 1 || sum.ByReason["bad_line"] != 1 || sum.ByStatus["200"] != 1234 {
+		t.Errorf("%+v, %v", sum, err)
 	}
 }

@@ -148,3 +148,33 @@ func TestWhatIsInterruptedSaysSo(t *testing.T) {
 		require.NotContains(t, p.output(), "context canceled")
 	}
 }
+
+func TestADryRunStoresAndShipsNothing(t *testing.T) {
+	log, dir := shared(t, "logs/apache_combined.log"), t.TempDir()
+	for _, command := range []string{"import", "ship"} {
+		var got struct{ Lines, Events int64 }
+		out, errOut, code := tollkeeper(t, command, "--dry-run", "--json", "--format", "combined", "--data", dir, log)
+		require.Zero(t, code, errOut)
+		require.NoError(t, json.Unmarshal([]byte(out), &got))
+		require.EqualValues(t, 10_000, got.Lines)
+		_, errOut, code = tollkeeper(t, command, "--dry-run", "--format", "kong", "--data", dir, log)
+		require.Equal(t, 1, code)
+		require.Contains(t, errOut, "--format")
+	}
+	require.NoDirExists(t, filepath.Join(dir, "clickhouse"))
+}
+
+func TestShipOnceEndsWithTheFile(t *testing.T) {
+	dir, log := t.TempDir(), filepath.Join(t.TempDir(), "access.log")
+	s := serve(t, "--data", dir, "--format", "tollkeeper")
+	raw, err := os.ReadFile(shared(t, "logs/apache_combined.log"))
+	require.NoError(t, err)
+	require.NoError(t, os.WriteFile(log, raw, 0o600))
+	for _, want := range []int64{10_000, 0} {
+		out, errOut, code := tollkeeper(t, "ship", "--once", "--json", "--data", dir, "--kafka", s.kafka, "--format", "combined", log)
+		require.Zero(t, code, errOut)
+		var st struct{ Shipped int64 }
+		require.NoError(t, json.Unmarshal([]byte(out), &st))
+		require.Equal(t, want, st.Shipped)
+	}
+}

@@ -14,18 +14,20 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/tollkeeper/tollkeeper/ingest"
+	"github.com/tollkeeper/tollkeeper/internal/app"
 )
 
 func newImportCmd() *cobra.Command {
-	var asJSON bool
+	var asJSON, dry bool
 	cmd := &cobra.Command{
 		Use: "import FILE...", Short: "Put log files straight into ClickHouse", Args: cobra.MinimumNArgs(1),
-		Long: "Put log files, gzip-packed or not, straight into ClickHouse. A file that is imported twice counts once.\n" +
+		Long: "Put log files, packed with gzip or zstd or not, straight into ClickHouse. A file that is imported twice counts once.\n" +
 			"Lines that cannot be read become dead letters. Detection is not run on them: see 'tollkeeper backtest'.",
 		Example: "  tollkeeper import --format combined /var/log/apache2/access.log.1 /var/log/apache2/access.log.2.gz",
 	}
 	load := settings(cmd, quiet)
 	cmd.Flags().BoolVar(&asJSON, "json", false, "end with one JSON object")
+	cmd.Flags().BoolVar(&dry, "dry-run", false, "only say what the files hold; store nothing")
 	cmd.RunE = func(cmd *cobra.Command, files []string) error {
 		c, err := load()
 		if err != nil {
@@ -38,26 +40,41 @@ func newImportCmd() *cobra.Command {
 				return fmt.Errorf("%s is a folder; name the files in it", f)
 			}
 		}
+		began := time.Now()
+		bar := progress(cmd.ErrOrStderr(), "importing")
+		show := func(sum ingest.ImportSummary) error {
+			bar.end()
+			if !asJSON {
+				printImport(cmd.OutOrStdout(), sum, time.Since(began), dry)
+			} else if err := json.NewEncoder(cmd.OutOrStdout()).Encode(sum); err != nil {
+				return err
+			}
+			if sum.Lines > 0 && sum.DeadLetters == sum.Lines {
+				return failed{fmt.Errorf("no line could be read as %s; 'tollkeeper formats' lists what --format may be", c.Format)}
+			}
+			return nil
+		}
+		if dry {
+			sum, err := app.DryImport(cmd.Context(), c, logger(cmd, c), files, bar.set)
+			if err != nil {
+				bar.end()
+				if cmd.Context().Err() != nil {
+					err = interrupted("interrupted")
+				}
+				return failed{err}
+			}
+			return show(sum)
+		}
 		a, err := start(cmd.Context(), cmd, c, true)
 		if err != nil {
 			return err
 		}
-		began := time.Now()
-		bar := progress(cmd.ErrOrStderr(), "importing")
 		sum, err := a.Import(cmd.Context(), files, bar.set)
-		bar.end()
 		if err != nil {
+			bar.end()
 			return stopped(a, failed{importError(cmd.Context(), err)})
 		}
-		if asJSON {
-			err = json.NewEncoder(cmd.OutOrStdout()).Encode(sum)
-		} else {
-			printImport(cmd.OutOrStdout(), sum, time.Since(began))
-		}
-		if err == nil && sum.Lines > 0 && sum.DeadLetters == sum.Lines {
-			err = failed{fmt.Errorf("no line could be read as %s; 'tollkeeper formats' lists what --format may be", c.Format)}
-		}
-		return stopped(a, err)
+		return stopped(a, show(sum))
 	}
 	return cmd
 }
@@ -68,13 +85,15 @@ func importError(ctx context.Context, err error) error {
 	switch {
 	case ctx.Err() != nil:
 		return interrupted("interrupted; " + again)
+	case errors.Is(err, ingest.ErrOtherFormat):
+		return err
 	case errors.Is(err, io.ErrUnexpectedEOF):
 		return fmt.Errorf("%w: the packed file ends early; get the whole file, then %s", err, again)
 	}
 	return fmt.Errorf("%w; %s", err, again)
 }
 
-func printImport(w io.Writer, s ingest.ImportSummary, took time.Duration) {
+func printImport(w io.Writer, s ingest.ImportSummary, took time.Duration, dry bool) {
 	fmt.Fprintf(w, "%d lines in %s: %d events, %d dead letters\n", s.Lines, took.Round(10*time.Millisecond), s.Events, s.DeadLetters)
 	for _, status := range slices.Sorted(maps.Keys(s.ByStatus)) {
 		fmt.Fprintf(w, "  %3s  %10d\n", status, s.ByStatus[status])
@@ -82,7 +101,13 @@ func printImport(w io.Writer, s ingest.ImportSummary, took time.Duration) {
 	if s.Known > 0 {
 		fmt.Fprintf(w, "%d of the lines were imported before and count once.\n", s.Known)
 	}
-	if s.DeadLetters > 0 {
+	for _, reason := range slices.Sorted(maps.Keys(s.ByReason)) {
+		fmt.Fprintf(w, "  refused, %s: %d\n", reason, s.ByReason[reason])
+	}
+	switch {
+	case dry:
+		fmt.Fprintln(w, "A dry run: nothing was stored.")
+	case s.DeadLetters > 0:
 		fmt.Fprintln(w, "'tollkeeper deadletters list' shows what could not be read, and why, once 'tollkeeper serve' runs.")
 	}
 }

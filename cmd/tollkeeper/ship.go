@@ -1,11 +1,13 @@
 package main
 
 import (
+	"encoding/json"
 	"errors"
 	"fmt"
 	"io/fs"
 	"os"
 	"path/filepath"
+	"time"
 
 	"github.com/spf13/cobra"
 
@@ -18,20 +20,24 @@ import (
 
 func newShipCmd() *cobra.Command {
 	var topic, source, stateFile string
-	var fromEnd bool
+	var fromEnd, once, dry, asJSON bool
 	cmd := &cobra.Command{
 		Use: "ship FILE", Short: "Tail a log file into Kafka, keyed by API key", Args: cobra.ExactArgs(1),
 		Long: "Tail a gateway's log file into Kafka. Each line becomes a record under its key's id; keys in clear stay on this\n" +
 			"machine. The file may be rotated; the position is kept, so that nothing is lost or counted twice over restarts.\n\n" +
 			"A key's id is found with the server's pepper and database. On the server's machine name its --data folder; elsewhere\n" +
 			"copy the file named pepper into a folder of its own, name that with --data, and the database with --database.",
-		Example: "  tollkeeper ship --kafka broker:9092 --format nginx /var/log/nginx/api.json",
+		Example: "  tollkeeper ship --dry-run --format nginx /var/log/nginx/api.json\n" +
+			"  tollkeeper ship --kafka broker:9092 --format nginx /var/log/nginx/api.json",
 	}
 	load := settings(cmd)
 	cmd.Flags().StringVar(&topic, "topic", "", "topic to write to; default: the first of --topics")
 	cmd.Flags().StringVar(&source, "source", "", "name of this gateway; default: the host's name")
 	cmd.Flags().StringVar(&stateFile, "state-file", "", "where the position is kept; default: FILE.tollkeeper")
 	cmd.Flags().BoolVar(&fromEnd, "from-end", false, "on the first run, leave out what is in the file already")
+	cmd.Flags().BoolVar(&once, "once", false, "end when what is in the file is shipped")
+	cmd.Flags().BoolVar(&dry, "dry-run", false, "only say what the file holds; write nothing to Kafka")
+	cmd.Flags().BoolVar(&asJSON, "json", false, "end with one JSON object")
 	cmd.RunE = func(cmd *cobra.Command, args []string) error {
 		c, err := load()
 		if err != nil {
@@ -51,6 +57,20 @@ func newShipCmd() *cobra.Command {
 			brokers = []string{c.KafkaListen}
 		}
 		log := logger(cmd, c)
+		bar := progress(cmd.ErrOrStderr(), "shipping")
+		if dry {
+			began := time.Now()
+			sum, err := app.DryImport(cmd.Context(), c, log, args, bar.set)
+			bar.end()
+			switch {
+			case err != nil:
+				return failed{err}
+			case asJSON:
+				return json.NewEncoder(cmd.OutOrStdout()).Encode(sum)
+			}
+			printImport(cmd.OutOrStdout(), sum, time.Since(began), true)
+			return nil
+		}
 		resolver, end, err := app.KeyResolver(cmd.Context(), c, log)
 		if err != nil {
 			return err
@@ -60,20 +80,34 @@ func newShipCmd() *cobra.Command {
 		if _, err := decoder(); err != nil {
 			return err
 		}
+		var tell func(done, total int64)
+		if once {
+			tell = bar.set
+		}
 		s, err := ship.New(ship.Config{
+			Once: once, Progress: tell,
 			File: args[0], StateFile: stateFile, Brokers: brokers, Topic: topic, NewDecoder: decoder, Source: source, FromEnd: fromEnd, ShortenIPs: c.TruncateIP,
 			Logger: log, Registerer: telemetry.Registry(version, commit()),
 		})
 		if err != nil {
 			return err
 		}
-		if err := s.Run(cmd.Context()); err != nil {
+		err = s.Run(cmd.Context())
+		bar.end()
+		if err != nil {
 			return failed{err}
 		}
-		if st := s.Status(); st.Failing != "" {
-			return failed{errors.New("not everything was shipped, the rest follows with the next start: " + st.Failing)}
+		st := s.Status()
+		switch {
+		case asJSON:
+			err = json.NewEncoder(cmd.OutOrStdout()).Encode(st)
+		case once:
+			_, err = fmt.Fprintf(cmd.OutOrStdout(), "%d lines shipped, %d of them could not be read and become dead letters\n", st.Shipped, st.Rejected)
 		}
-		return nil
+		if err == nil && st.Failing != "" {
+			err = failed{errors.New("not everything was shipped, the rest follows with the next start: " + st.Failing)}
+		}
+		return err
 	}
 	return cmd
 }

@@ -45,8 +45,10 @@ type Config struct {
 	Source     string // of records whose line names none; the host's name when empty
 	ShortenIPs bool   // write /24 or /48 in the place of clients' addresses
 	FromEnd    bool   // without a noted position, start behind what is in the file already
+	Once       bool   // end when the file's complete lines are shipped, instead of waiting for more
 	TLS        *tls.Config
 	SASL       sasl.Mechanism
+	Progress   func(done, total int64) // optional: bytes of the file, now and then
 
 	Poll       time.Duration // how often the file is looked at, 50 ms
 	Drain      time.Duration // how long a renamed file is still read after it stopped growing, 10 s
@@ -70,6 +72,7 @@ type Shipper struct {
 	shipped  atomic.Int64
 	rejected atomic.Int64
 	failing  atomic.Pointer[string]
+	doubted  bool // whether the format was looked at
 	metrics  shipMetrics
 }
 
@@ -147,9 +150,9 @@ func New(cfg Config) (*Shipper, error) {
 
 // Status is a snapshot.
 type Status struct {
-	Shipped  int64  // lines acknowledged
-	Rejected int64  // of them, those that were redacted
-	Failing  string // the last error while Kafka does not take lines; empty when it does
+	Shipped  int64  `json:"shipped"`           // lines acknowledged
+	Rejected int64  `json:"rejected"`          // of them, those that were redacted
+	Failing  string `json:"failing,omitempty"` // the last error while Kafka does not take lines; empty when it does
 }
 
 // Status may be called at any time.
@@ -161,11 +164,14 @@ func (s *Shipper) Status() Status {
 	return st
 }
 
-// Run ships until ctx ends and returns nil then. Kafka being away or the file missing is no error: Run waits. An error
-// is a state file that cannot be read or written.
+// Run ships until ctx ends, or with Once to the file's end, and returns nil then. Kafka being away or the file missing is no
+// error: Run waits. An error is a file that is no log, or a state file that cannot be read or written.
 func (s *Shipper) Run(ctx context.Context) error {
 	defer s.tr.CloseIdleConnections()
 	defer func() { _ = s.writer.Close() }()
+	if err := check(s.cfg.File); err != nil {
+		return err
+	}
 	t, err := openTail(&s.cfg, s.log, s.metrics.truncated)
 	if err != nil {
 		return err
@@ -178,6 +184,9 @@ func (s *Shipper) Run(ctx context.Context) error {
 		}
 		if n == 0 {
 			s.msgs = s.msgs[:0]
+			if err == nil && s.finished(t) {
+				return nil
+			}
 			sleep(ctx, s.cfg.Poll)
 			continue
 		}
@@ -186,9 +195,11 @@ func (s *Shipper) Run(ctx context.Context) error {
 		}
 		s.shipped.Add(int64(n))
 		s.metrics.lines.Add(float64(n))
+		s.doubtFormat()
 		if err := t.note(); err != nil {
-			return fmt.Errorf("note the position in %s: %w; set --state to a file that can be written", s.cfg.StateFile, err)
+			return fmt.Errorf("note the position in %s: %w; set --state-file to a file that can be written", s.cfg.StateFile, err)
 		}
+		s.tell(t)
 	}
 	return nil
 }

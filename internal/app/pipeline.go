@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"log/slog"
 	"os"
 	"path/filepath"
 	"time"
@@ -15,6 +16,7 @@ import (
 	"github.com/tollkeeper/tollkeeper/ingest"
 	"github.com/tollkeeper/tollkeeper/ingest/accesslog"
 	"github.com/tollkeeper/tollkeeper/internal/broker"
+	"github.com/tollkeeper/tollkeeper/internal/config"
 	"github.com/tollkeeper/tollkeeper/quotas"
 )
 
@@ -184,6 +186,18 @@ func (a *App) Import(ctx context.Context, files []string, progress func(done, to
 	return ingest.Import(ctx, ingest.ImportConfig{
 		Store: a.Events, NewDecoder: func() (ingest.Decoder, error) { return a.Decoder() }, Enrich: a.Enricher.Fill, ShortenIPs: a.cfg.TruncateIP,
 		DedupWindow: dedupWindow(a.cfg.DedupWindow), Registerer: a.Registry, Now: a.now, Progress: progress,
+	}, files...)
+}
+
+// DryImport says what Import would make of log files. It needs the keys, to tell them apart, and nothing else.
+func DryImport(ctx context.Context, c config.Config, log *slog.Logger, files []string, progress func(done, total int64)) (ingest.ImportSummary, error) {
+	resolver, end, err := KeyResolver(ctx, c, log)
+	if err != nil {
+		return ingest.ImportSummary{}, err
+	}
+	defer end()
+	return ingest.Import(ctx, ingest.ImportConfig{
+		Dry: true, NewDecoder: func() (ingest.Decoder, error) { return NewDecoder(c, resolver) }, DedupWindow: dedupWindow(c.DedupWindow), Progress: progress,
 	}, files...)
 }
 
