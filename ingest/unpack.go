@@ -27,8 +27,13 @@ var packings = []struct {
 		}
 		return z.IOReadCloser(), nil
 	}},
-	{"BZh", "bzip2", nil}, {"\xfd7zXZ\x00", "xz", nil}, {"PK\x03\x04", "zip", nil}, {"\x04\x22\x4d\x18", "lz4", nil},
-	{"PAR1", "Parquet", nil}, {"Obj\x01", "Avro", nil}, {"SQLite format 3\x00", "SQLite", nil},
+	{"BZh", "bzip2", nil},
+	{"\xfd7zXZ\x00", "xz", nil},
+	{"PK\x03\x04", "zip", nil},
+	{"\x04\x22\x4d\x18", "lz4", nil},
+	{"PAR1", "Parquet", nil},
+	{"Obj\x01", "Avro", nil},
+	{"SQLite format 3\x00", "SQLite", nil},
 }
 
 // open opens a file and unpacks it.
