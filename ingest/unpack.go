@@ -75,7 +75,7 @@ type unpacked struct {
 
 func (u *unpacked) Read(p []byte) (int, error) {
 	n, err := u.ReadCloser.Read(p)
-	if err != nil && !errors.Is(err, io.EOF) && u.packing != "" || errors.Is(err, io.ErrUnexpectedEOF) {
+	if err != nil && !errors.Is(err, io.EOF) && u.packing != "" {
 		err = fmt.Errorf("unpack %s: %w", u.packing, err)
 	}
 	return n, err
