@@ -11,6 +11,11 @@ def elsewhere(c, rng, *kinds):
     return rng.choice(net.find(*(kinds or ("cloud",)), unlike=c.asns()))
 
 
+def more_calls(c, calls):
+    """The customer's calls and these, in an order that does not depend on hashes."""
+    return list(dict.fromkeys(c.base.work.calls + calls))
+
+
 def move(c, start, end, source, **changes):
     """From start to end all that the customer's main client does comes from `source`."""
     moved = c.base.but(start, end, source=source, **changes)
@@ -47,7 +52,7 @@ def renumbering(c, rng, t0, w):
 
 def sdk_upgrade(c, rng, t0, w):
     """Everywhere at once: a new library, and routes that come with it."""
-    new = c.base.but(t0, 1e12, agents=[c.library(rng)], work=c.use(rng, list(set(c.base.work.calls) | set(c.calls(rng, 0.1, 0.4)))))
+    new = c.base.but(t0, 1e12, agents=[c.library(rng)], work=c.use(rng, more_calls(c, c.calls(rng, 0.1, 0.4))))
     c.base.cut(t0, 1e12)
     c.clients.append(new)
     c.label("sdk_upgrade", "benign", t0, w.end)
@@ -118,7 +123,7 @@ def pagination(c, rng, t0, w):
 def app_release(c, rng, t0, w):
     """A new version of the app: it reaches everybody within days, calls more routes, and brings new people."""
     ramp = lambda t: min(1.0, (t - t0) / (2 * DAY))  # noqa: E731
-    new = c.base.but(t0, 1e12, agents=[a.replace("/3.", "/4.").replace("/", "/1", 1) for a in c.base.agents[:2]], work=c.use(rng, list(set(c.base.work.calls) | set(c.calls(rng, 0.1, 0.4, ("get", "query"))))),
+    new = c.base.but(t0, 1e12, agents=[a.replace("/3.", "/4.").replace("/", "/1", 1) for a in c.base.agents[:2]], work=c.use(rng, more_calls(c, c.calls(rng, 0.1, 0.4, ("get", "query")))),
                      source=net.Crowd(rng, c.base.source.nets, int(len(c.base.source.people) * 1.4) + 1, 0.3))
     new.gate = lambda t: 1.5 * ramp(t)
     c.base.cut(t0, 1e12, lambda t: 1 - ramp(t))
