@@ -13,7 +13,9 @@ import (
 //
 // Time is the stream's: the latest record time seen so far, never ahead of the clock by more than maxAhead. So the answer
 // is a function of the partition's lines, the same when they are read again, and a pause of the whole pipeline does not
-// shorten the window. A record that comes late belongs to the moment at which it arrives.
+// shorten the window. A record that comes late belongs to the moment at which it arrives. Where the stream's time jumps
+// further than the clock went on meanwhile, what came before the jump were late records, not old ones: the jump ages them
+// by a sixteenth only.
 //
 // A pair is 88 bits of its 128-bit hash (xxh3): among 100 million pairs the chance that a given new one is taken for a
 // repeat is below 1e-18. Slots of 12 bytes in open-addressing tables with linear probing, 64 of them so that growing or
@@ -24,7 +26,9 @@ type window struct {
 	width    int64 // ms; 0 is off
 	epochLen int64 // ms
 	stream   int64 // stream time, ms
-	epoch    int64 // stream / epochLen
+	epoch    int64 // stream / epochLen - skipped
+	skipped  int64 // epochs that jumps of the stream's time left out
+	movedAt  int64 // the clock when epoch last changed, ms
 	oldest   int64 // first epoch that is held in full
 	cleaned  int64 // epoch at which every segment was last free of slots older than the 8 bits can tell
 	maxSlots int   // per segment
@@ -74,9 +78,16 @@ func (w *window) advance(recordMillis, nowMillis int64) {
 	if w.width == 0 {
 		return
 	}
-	w.epoch = floorDiv(recordMillis, w.epochLen)
-	if first {
-		w.oldest, w.cleaned = w.epoch, w.epoch
+	epoch := floorDiv(recordMillis, w.epochLen) - w.skipped
+	switch {
+	case first:
+		w.epoch, w.oldest, w.cleaned, w.movedAt = epoch, epoch, epoch, nowMillis
+	case epoch > w.epoch:
+		if most := w.epoch + 1 + max(nowMillis-w.movedAt, 0)/w.epochLen; epoch > most {
+			w.skipped += epoch - most
+			epoch = most
+		}
+		w.epoch, w.movedAt = epoch, nowMillis
 	}
 	w.oldest = max(w.oldest, w.epoch-windowEpochs)
 	if w.epoch-w.cleaned >= cleanInterval {
@@ -196,7 +207,7 @@ func (w *window) restore(timeMillis int64, source string, requestID []byte) {
 	if w.width == 0 || len(requestID) == 0 {
 		return
 	}
-	epoch := min(max(floorDiv(timeMillis, w.epochLen), w.oldest), w.epoch)
+	epoch := min(max(floorDiv(timeMillis, w.epochLen)-w.skipped, w.oldest), w.epoch)
 	w.put(pairHash(sourceSeed(source), requestID), uint32(uint8(epoch)))
 }
 

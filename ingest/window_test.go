@@ -33,7 +33,7 @@ func TestARepeatInsideTheWindowIsFoundAndALaterOneIsNot(t *testing.T) {
 			}
 			stream = max(stream, at)
 			b.Append(record(id, at))
-			w.mark(&b, i, &seeds, testNow)
+			w.mark(&b, i, &seeds, stream)
 			dup := b.Flags[i]&usage.FlagDuplicate != 0
 			seen, known := last[id]
 			age := stream - seen.stream
@@ -110,11 +110,30 @@ func TestALongSilenceForgetsEverything(t *testing.T) {
 		w := newWindow(15*time.Minute, 1<<20)
 		var b usage.Batch
 		b.Append(record("a", 1_700_000_000_000))
+		w.mark(&b, 0, &sourceSeeds{}, 1_700_000_000_000)
 		b.Append(record("z", 1_700_000_000_000+gap.Milliseconds()))
 		b.Append(record("a", 1_700_000_000_000+gap.Milliseconds()))
-		if dups, _ := w.mark(&b, 0, &sourceSeeds{}, testNow); dups != 0 {
+		if dups, _ := w.mark(&b, 1, &sourceSeeds{}, 1_700_000_000_000+gap.Milliseconds()); dups != 0 {
 			t.Errorf("after %s a is still called a repeat", gap)
 		}
+	}
+}
+
+func TestALateRecordIsRememberedAlsoWhenItComesFirst(t *testing.T) {
+	const now = 1_700_000_000_000
+	w := newWindow(15*time.Minute, 1<<20)
+	var b usage.Batch
+	for i, at := range []int64{now - int64(2*time.Hour/time.Millisecond), now, now - int64(2*time.Hour/time.Millisecond)} {
+		b.Append(record([]string{"late", "in time", "late"}[i], at))
+	}
+	if dups, _ := w.mark(&b, 0, &sourceSeeds{}, now); dups != 1 {
+		t.Errorf("%d repeats found, want the second of the late one", dups)
+	}
+	// Restored pairs keep their ages across the jump.
+	w.restore(now-int64(5*time.Minute/time.Millisecond), "gw", []byte("restored"))
+	b.Append(record("restored", now+1))
+	if dups, _ := w.mark(&b, 3, &sourceSeeds{}, now+1); dups != 1 {
+		t.Errorf("%d repeats found, want the restored one", dups)
 	}
 }
 
