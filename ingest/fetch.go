@@ -38,7 +38,9 @@ func (w *worker) fetch(ctx context.Context) error {
 		if s == nil {
 			conn, err := w.in.kafka.dialPartition(ctx, w.topic, w.partition)
 			if err != nil {
-				w.fetchFailed(ctx, err, &b)
+				if err := w.fetchFailed(ctx, err, &b); err != nil {
+					return err
+				}
 				continue
 			}
 			s = w.startStream(conn)
@@ -58,7 +60,9 @@ func (w *worker) fetch(ctx context.Context) error {
 		case errors.Is(err, errStopped), errors.Is(err, errFenced):
 			return err
 		case ctx.Err() == nil:
-			w.fetchFailed(ctx, err, &b)
+			if err := w.fetchFailed(ctx, err, &b); err != nil {
+				return err
+			}
 		}
 		s.stop()
 		s = nil
@@ -66,11 +70,13 @@ func (w *worker) fetch(ctx context.Context) error {
 	return context.Cause(ctx)
 }
 
-func (w *worker) fetchFailed(ctx context.Context, err error, b *backoffTimer) {
+// fetchFailed waits before the next try. What was fetched before goes on to the store meanwhile.
+func (w *worker) fetchFailed(ctx context.Context, err error, b *backoffTimer) error {
 	w.in.metrics.retries.WithLabelValues("fetch").Inc()
 	w.status.waitFetch("Kafka: " + err.Error())
 	w.log.Warn("waiting to fetch again", "offset", w.next, "error", err)
 	sleep(ctx, b.next())
+	return w.flushIfDue(ctx)
 }
 
 // stream asks for a partition's log, one answer ahead of who decodes it: the broker and the network work meanwhile. Its two

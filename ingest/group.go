@@ -28,7 +28,9 @@ func (in *Ingester) Run(ctx context.Context) error {
 	if err != nil {
 		return fmt.Errorf("join consumer group %s: %w", in.cfg.Group, err)
 	}
-	var running sync.WaitGroup
+	var running, watch sync.WaitGroup
+	watch.Go(func() { in.watchStalls(ctx) })
+	defer watch.Wait()
 	for ctx.Err() == nil {
 		gen, err := group.Next(ctx)
 		if err != nil {

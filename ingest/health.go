@@ -72,6 +72,7 @@ type partitionStatus struct {
 	part     int32
 	stored   int64
 	end      int64
+	asked    time.Time // when end was last seen
 	progress time.Time
 	fetching string // what fetching waits for
 	storing  string // what storing waits for
@@ -98,6 +99,21 @@ func (h *healthBoard) remove(s *partitionStatus) {
 	if key := s.topic + "/" + strconv.Itoa(int(s.part)); h.parts[key] == s {
 		delete(h.parts, key)
 	}
+}
+
+// unseenSince are the partitions whose log's end was not looked at since then.
+func (h *healthBoard) unseenSince(t time.Time) []*partitionStatus {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	var out []*partitionStatus
+	for _, s := range h.parts {
+		s.mu.Lock()
+		if s.asked.Before(t) {
+			out = append(out, s)
+		}
+		s.mu.Unlock()
+	}
+	return out
 }
 
 func (s *partitionStatus) waitFetch(what string) {
@@ -138,7 +154,7 @@ func (s *partitionStatus) advance(stored int64, now time.Time) {
 func (s *partitionStatus) sawEnd(end int64, now time.Time) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.end = max(end, s.stored)
+	s.end, s.asked = max(end, s.stored), now
 	if end <= s.stored {
 		s.progress = now
 		return
@@ -184,13 +200,22 @@ func (in *Ingester) Health() Health {
 		out.Ready, out.Reason = false, h.away
 	}
 	for _, p := range out.Partitions {
-		if out.Ready && (p.Stopped || (p.Idle > in.cfg.StallAfter && (p.Lag > 0 || p.Waiting != ""))) {
-			out.Ready = false
-			out.Reason = fmt.Sprintf("%s/%d: no progress for %s with %d records waiting", p.Topic, p.Partition, p.Idle.Round(time.Second), p.Lag)
-			if p.Waiting != "" {
-				out.Reason += ": " + p.Waiting
-			}
+		if out.Ready && (p.Stopped || in.cfg.stalled(p)) {
+			out.Ready, out.Reason = false, p.reason()
 		}
 	}
 	return out
+}
+
+// stalled says whether a partition has made no progress for too long although there is something to do.
+func (c *Config) stalled(p PartitionHealth) bool {
+	return p.Idle > c.StallAfter && (p.Lag > 0 || p.Waiting != "")
+}
+
+func (p PartitionHealth) reason() string {
+	reason := fmt.Sprintf("%s/%d: no progress for %s with %d records waiting", p.Topic, p.Partition, p.Idle.Round(time.Second), p.Lag)
+	if p.Waiting != "" {
+		reason += ": " + p.Waiting
+	}
+	return reason
 }

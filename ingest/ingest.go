@@ -155,7 +155,11 @@ func New(cfg Config) (*Ingester, error) {
 	if len(problems) > 0 {
 		return nil, errors.Join(problems...)
 	}
-	return &Ingester{cfg: cfg, log: cfg.Logger, metrics: newMetrics(cfg.Registerer), kafka: newKafkaClient(&cfg), health: newHealthBoard(&cfg), inserts: make(chan struct{}, cfg.MaxInserts)}, nil
+	in := &Ingester{cfg: cfg, log: cfg.Logger, metrics: newMetrics(cfg.Registerer), kafka: newKafkaClient(&cfg), health: newHealthBoard(&cfg), inserts: make(chan struct{}, cfg.MaxInserts)}
+	if cfg.Registerer != nil {
+		cfg.Registerer.MustRegister(newLagCollector(in))
+	}
+	return in, nil
 }
 
 func setDefaults(c *Config) {

@@ -29,8 +29,6 @@ func (w *worker) insertBlocks(ctx context.Context) error {
 				}
 				uncommitted = false
 			}
-			w.report()
-			idle.Reset(time.Second)
 			continue
 		case <-ctx.Done():
 			if uncommitted {
@@ -159,7 +157,6 @@ func (w *worker) moveBehind(b *block) {
 		w.plan.lastRow = b.lastRow
 	}
 	w.status.advance(w.done, w.in.cfg.Now())
-	w.report()
 }
 
 // commit tells the group the position, and with r the block that is inserted next.
@@ -194,11 +191,4 @@ func (w *worker) lastCommit(ctx context.Context) error {
 		w.log.Info("the last commit was not accepted; the next owner asks the store", "offset", w.done, "error", err)
 	}
 	return nil
-}
-
-func (w *worker) report() {
-	p := w.status.snapshot(w.in.cfg.Now())
-	m := w.in.metrics
-	m.lag.WithLabelValues(w.topic, w.label).Set(float64(p.Lag))
-	m.lagAge.WithLabelValues(w.topic, w.label).Set(p.LagAge.Seconds())
 }

@@ -99,7 +99,8 @@ func (p ingestProcess) run(ctx context.Context, db *clickhouse.DB, log *slog.Log
 	}
 	cfg := Config{
 		Brokers: p.Brokers, Topics: []string{p.Topic}, Group: p.Topic, Instance: p.Instance, Store: db, NewDecoder: newTestDecoder,
-		SessionTimeout: p.Session, InsertTimeout: p.Session * 3 / 4, HeartbeatInterval: p.Session / 10, FlushInterval: 100 * time.Millisecond, Logger: log,
+		SessionTimeout: p.Session, InsertTimeout: p.Session * 3 / 4, HeartbeatInterval: p.Session / 10, FlushInterval: 100 * time.Millisecond,
+		StallAfter: 20 * time.Second, Logger: log,
 	}
 	if p.Rekeyed {
 		cfg.Rekeyed, cfg.NewDecoder = cfg.Topics, newRekeyedDecoder

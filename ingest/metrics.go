@@ -1,14 +1,18 @@
 package ingest
 
-import "github.com/prometheus/client_golang/prometheus"
+import (
+	"strconv"
+
+	"github.com/prometheus/client_golang/prometheus"
+)
 
 type metrics struct {
-	records, bytes, duplicates, unprotected, control, gapOffsets prometheus.Counter
-	deadLetters, retries                                         *prometheus.CounterVec
-	blocks                                                       prometheus.Counter
-	blockRows, insertSeconds                                     prometheus.Histogram
-	assigned                                                     prometheus.Gauge
-	lag, lagAge, dedupSpan, dedupBytes                           *prometheus.GaugeVec
+	records, bytes, duplicates, unprotected, control, gapOffsets, stalls prometheus.Counter
+	deadLetters, retries                                                 *prometheus.CounterVec
+	blocks                                                               prometheus.Counter
+	blockRows, insertSeconds                                             prometheus.Histogram
+	assigned                                                             prometheus.Gauge
+	lag, lagAge, dedupSpan, dedupBytes                                   *prometheus.GaugeVec
 }
 
 func newMetrics(reg prometheus.Registerer) *metrics {
@@ -25,6 +29,7 @@ func newMetrics(reg prometheus.Registerer) *metrics {
 		unprotected: counter("records_without_request_id_total", "Records that a gateway's own retry could double, because they carry no request id."),
 		control:     counter("control_records_total", "Transaction markers, and records of aborted transactions, passed by."),
 		gapOffsets:  counter("gap_offsets_total", "Offsets that the log had dropped before they were read."),
+		stalls:      counter("stalls_total", "Times that a partition stopped making progress although it had lag."),
 		blocks:      counter("blocks_total", "Blocks stored."),
 		deadLetters: prometheus.NewCounterVec(prometheus.CounterOpts{Namespace: "tollkeeper", Subsystem: "ingest", Name: "dead_letters_total", Help: "Lines refused, by reason."}, []string{"reason"}),
 		retries:     prometheus.NewCounterVec(prometheus.CounterOpts{Namespace: "tollkeeper", Subsystem: "ingest", Name: "retries_total", Help: "Attempts that failed and were repeated, by operation."}, []string{"operation"}),
@@ -34,14 +39,42 @@ func newMetrics(reg prometheus.Registerer) *metrics {
 			Help: "Time to store a block, retries included.", Buckets: prometheus.ExponentialBuckets(.002, 2, 14),
 		}),
 		assigned:   prometheus.NewGauge(prometheus.GaugeOpts{Namespace: "tollkeeper", Subsystem: "ingest", Name: "assigned_partitions", Help: "Partitions that this process owns."}),
-		lag:        gauges("lag", "Offsets written to the log but not stored yet."),
-		lagAge:     gauges("lag_age_seconds", "How long the oldest of them has been known to wait."),
 		dedupSpan:  gauges("dedup_window_seconds", "How much of the window for repeated request ids is held; less than the setting when memory is short."),
 		dedupBytes: gauges("dedup_bytes", "Memory of the window for repeated request ids."),
 	}
 	if reg != nil {
-		reg.MustRegister(m.records, m.bytes, m.duplicates, m.unprotected, m.control, m.gapOffsets, m.blocks, m.deadLetters, m.retries,
-			m.blockRows, m.insertSeconds, m.assigned, m.lag, m.lagAge, m.dedupSpan, m.dedupBytes)
+		reg.MustRegister(m.records, m.bytes, m.duplicates, m.unprotected, m.control, m.gapOffsets, m.stalls, m.blocks, m.deadLetters, m.retries,
+			m.blockRows, m.insertSeconds, m.assigned, m.dedupSpan, m.dedupBytes)
 	}
 	return m
+}
+
+// lagCollector reads lag when it is asked for, so that it is right also while nothing moves.
+type lagCollector struct {
+	in       *Ingester
+	lag, age *prometheus.Desc
+}
+
+func newLagCollector(in *Ingester) *lagCollector {
+	labels := []string{"topic", "partition"}
+	return &lagCollector{
+		in:  in,
+		lag: prometheus.NewDesc("tollkeeper_ingest_lag", "Offsets written to the log but not stored yet.", labels, nil),
+		age: prometheus.NewDesc("tollkeeper_ingest_lag_age_seconds", "How long the oldest of them has been known to wait.", labels, nil),
+	}
+}
+
+// Describe implements prometheus.Collector.
+func (c *lagCollector) Describe(ch chan<- *prometheus.Desc) {
+	ch <- c.lag
+	ch <- c.age
+}
+
+// Collect implements prometheus.Collector.
+func (c *lagCollector) Collect(ch chan<- prometheus.Metric) {
+	for _, p := range c.in.Health().Partitions {
+		partition := strconv.Itoa(int(p.Partition))
+		ch <- prometheus.MustNewConstMetric(c.lag, prometheus.GaugeValue, float64(p.Lag), p.Topic, partition)
+		ch <- prometheus.MustNewConstMetric(c.age, prometheus.GaugeValue, p.LagAge.Seconds(), p.Topic, partition)
+	}
 }

@@ -1,6 +1,7 @@
 package ingest
 
 import (
+	"cmp"
 	"fmt"
 	"maps"
 	"math/rand/v2"
@@ -54,7 +55,7 @@ func (r *rig) produce(topic string, tr traffic) *producer {
 	*r.truths = append(*r.truths, p.truth)
 	transport := &kafka.Transport{MetadataTTL: time.Second} // not the shared one, whose connections nobody closes
 	w := &kafka.Writer{
-		Transport: transport, Addr: kafka.TCP(r.kafka.Brokers()...), Topic: topic, Balancer: &kafka.Hash{}, RequiredAcks: kafka.RequireAll,
+		Transport: transport, Addr: kafka.TCP(r.kafka.Brokers()...), Topic: topic, Balancer: cmp.Or[kafka.Balancer](r.balancer, &kafka.Hash{}), RequiredAcks: kafka.RequireAll,
 		Compression: kafka.Lz4, BatchSize: 2000, BatchTimeout: 2 * time.Millisecond, WriteTimeout: 3 * time.Second, ReadTimeout: 3 * time.Second, MaxAttempts: 1,
 	}
 	end, done := make(chan struct{}), make(chan struct{})

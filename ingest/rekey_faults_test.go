@@ -1,7 +1,6 @@
 package ingest
 
 import (
-	"math/rand/v2"
 	"syscall"
 	"testing"
 	"time"
@@ -17,18 +16,14 @@ func TestRekeyedRecordsCountOnceWhateverDies(t *testing.T) {
 	base.balancer = &kafka.RoundRobin{} // a key's records are everywhere
 	for _, tc := range []struct {
 		name string
-		run  func(t *testing.T, r *rig)
+		run  func(r *rig)
 	}{
 		{"rekeyer killed", rekeyerKilled},
 		{"rekeyer and ingester killed", rekeyedKilled},
 		{"a zombie writes on", rekeyZombie},
 		{"brokers killed", rekeyBrokersKilled},
 	} {
-		if !t.Run(tc.name, func(t *testing.T) {
-			r := *base
-			r.t = t
-			tc.run(t, &r)
-		}) {
+		if !t.Run(tc.name, func(t *testing.T) { tc.run(base.of(t)) }) {
 			return // the parts may not be whole any more
 		}
 	}
@@ -56,7 +51,7 @@ func (r *rig) verifyRekeyed(topic string, want *truth, window bool, within time.
 	t.Helper()
 	keyed := topic + "-keyed"
 	if window {
-		r.verify(keyed, want, within)
+		r.verifyStored(keyed, want, within)
 	}
 	k := newKafkaClient(&Config{Brokers: r.kafka.Brokers(), Group: topic})
 	defer k.close()
@@ -98,70 +93,67 @@ func (r *rig) verifyRekeyed(topic string, want *truth, window bool, within time.
 	t.Logf("%s: %d records count once, %d times one was written again", topic, produced, number("SELECT toUInt64(count() - uniqExact(origin, origin_offset)) FROM events WHERE topic = ?"))
 }
 
-func rekeyerKilled(t *testing.T, r *rig) {
+func rekeyerKilled(r *rig) {
 	topic := r.rekeyTopics("rekey")
-	kills := times(8)
-	want, done := r.produce(topic, 20_000*kills, 12_000, false, false)
+	p := r.produce(topic, traffic{perSecond: 10_000})
 	r.ingestRekeyed(topic, false)
-	for range kills {
-		p := r.rekey(topic, "node-1")
-		time.Sleep(time.Duration(900+rand.IntN(900)) * time.Millisecond)
-		p.end(syscall.SIGKILL)
+	for range times(8) {
+		a := r.rekey(topic, "node-1")
+		time.Sleep(r.between(200*time.Millisecond, 1800*time.Millisecond))
+		a.end(syscall.SIGKILL)
 	}
 	r.rekey(topic, "node-1")
-	<-done
-	r.verifyRekeyed(topic, want, false, 60*time.Second)
+	p.stop()
+	r.verifyRekeyed(topic, p.truth, false, 60*time.Second)
 }
 
 // rekeyedKilled: marks are rebuilt from what is stored while records are being written again.
-func rekeyedKilled(t *testing.T, r *rig) {
+func rekeyedKilled(r *rig) {
 	topic := r.rekeyTopics("rekeyed")
-	kills := times(5)
-	want, done := r.produce(topic, 20_000*kills, 12_000, false, false)
-	for range kills {
+	p := r.produce(topic, traffic{perSecond: 10_000})
+	for range times(5) {
 		a, b := r.rekey(topic, "node-1"), r.ingestRekeyed(topic, false)
-		time.Sleep(time.Duration(1200+rand.IntN(900)) * time.Millisecond)
-		for _, p := range []*process{a, b} {
-			p.end(syscall.SIGKILL)
+		time.Sleep(r.between(300*time.Millisecond, 2100*time.Millisecond))
+		for _, dies := range []*process{a, b} {
+			dies.end(syscall.SIGKILL)
 		}
 	}
 	r.rekey(topic, "node-1")
 	r.ingestRekeyed(topic, false)
-	<-done
-	r.verifyRekeyed(topic, want, false, 60*time.Second)
+	p.stop()
+	r.verifyRekeyed(topic, p.truth, false, 60*time.Second)
 }
 
 // rekeyZombie: a rekeyer is stopped in the midst of its blocks, another takes over, then it wakes.
-func rekeyZombie(t *testing.T, r *rig) {
+func rekeyZombie(r *rig) {
 	topic := r.rekeyTopics("rekey-zombie")
 	a := r.rekey(topic, "a")
 	r.ingestRekeyed(topic, false)
-	want, done := r.produce(topic, 120_000, 10_000, false, false)
+	p := r.produce(topic, traffic{perSecond: 10_000})
 	time.Sleep(3 * time.Second)
 	a.signal(syscall.SIGSTOP)
 	r.rekey(topic, "b")
 	time.Sleep(session + 2*time.Second)
 	a.signal(syscall.SIGCONT)
-	<-done
-	r.verifyRekeyed(topic, want, false, 60*time.Second)
+	p.stop()
+	r.verifyRekeyed(topic, p.truth, false, 60*time.Second)
 }
 
 // rekeyBrokersKilled: requests fail, lose their answers and are refused half way. What the test's own producer writes twice
 // then, the window must find.
-func rekeyBrokersKilled(t *testing.T, r *rig) {
+func rekeyBrokersKilled(r *rig) {
 	topic := r.rekeyTopics("rekey-brokers")
 	r.rekey(topic, "node-1")
 	r.ingestRekeyed(topic, true)
-	kills := times(3)
-	want, done := r.produce(topic, 20_000*kills, 5_000, false, false)
-	for i := range kills {
-		time.Sleep(time.Duration(500+rand.IntN(1000)) * time.Millisecond)
+	p := r.produce(topic, traffic{perSecond: 5_000})
+	for i := range times(3) {
+		time.Sleep(r.between(500*time.Millisecond, 1500*time.Millisecond))
 		node := r.kafka.Nodes[i%len(r.kafka.Nodes)]
 		node.Kill()
-		time.Sleep(time.Duration(500+rand.IntN(2000)) * time.Millisecond)
+		time.Sleep(r.between(500*time.Millisecond, 2500*time.Millisecond))
 		node.Restart()
 		node.WaitUp(90 * time.Second)
 	}
-	<-done
-	r.verifyRekeyed(topic, want, true, 120*time.Second)
+	p.stop()
+	r.verifyRekeyed(topic, p.truth, true, 120*time.Second)
 }

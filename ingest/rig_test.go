@@ -17,6 +17,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/segmentio/kafka-go"
+
 	"github.com/tollkeeper/tollkeeper/deploy/kafka/kafkatest"
 	"github.com/tollkeeper/tollkeeper/internal/clickhouse"
 )
@@ -31,6 +33,8 @@ type rig struct {
 	engine *engineProcess
 	db     *clickhouse.DB // the test's own way to the engine
 	truths *[]*truth      // of all topics
+
+	balancer kafka.Balancer // of what is produced; nil: by key
 }
 
 const testPartitions = 4

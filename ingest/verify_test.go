@@ -13,7 +13,14 @@ import (
 // once, to the byte; each broken line a dead letter; sealed usage of each key and hour as produced; the audit exact.
 func (r *rig) verify(p *producer, within time.Duration) {
 	r.t.Helper()
-	p.settled(func(want *truth) { r.verifyTruth(p.topic, want, within) })
+	p.settled(func(want *truth) {
+		r.verifyStored(p.topic, want, within)
+		r.verifySealed()
+		r.audit(p.topic)
+	})
+	if r.t.Failed() {
+		r.t.FailNow() // what comes next would only repeat it
+	}
 }
 
 func (r *rig) count(sql, topic string) (n, sum uint64, err error) {
@@ -23,7 +30,8 @@ func (r *rig) count(sql, topic string) (n, sum uint64, err error) {
 	return n, sum, err
 }
 
-func (r *rig) verifyTruth(topic string, want *truth, within time.Duration) {
+// verifyStored holds what is stored of a topic against what was produced.
+func (r *rig) verifyStored(topic string, want *truth, within time.Duration) {
 	t := r.t
 	t.Helper()
 	const counted = "SELECT count(), sum(response_bytes) FROM events WHERE topic = ? AND bitAnd(flags, 2) = 0"
@@ -57,11 +65,6 @@ func (r *rig) verifyTruth(topic string, want *truth, within time.Duration) {
 	}
 	if leaks, _, err := r.count("SELECT count(), toUInt64(0) FROM dead_letters WHERE topic = ? AND line LIKE '%canary%'", topic); err != nil || leaks != 0 {
 		t.Errorf("%s: %d dead letters show a key, %v", topic, leaks, err)
-	}
-	r.verifySealed()
-	r.audit(topic)
-	if t.Failed() {
-		t.FailNow() // what comes next would only repeat it
 	}
 }
 

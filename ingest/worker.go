@@ -371,8 +371,6 @@ func (b *backoffTimer) next() time.Duration {
 
 func (w *worker) forgetMetrics() {
 	m := w.in.metrics
-	m.lag.DeleteLabelValues(w.topic, w.label)
-	m.lagAge.DeleteLabelValues(w.topic, w.label)
 	m.dedupSpan.DeleteLabelValues(w.topic, w.label)
 	m.dedupBytes.DeleteLabelValues(w.topic, w.label)
 }
