@@ -12,7 +12,7 @@ type metrics struct {
 	blocks                                                               prometheus.Counter
 	blockRows, insertSeconds                                             prometheus.Histogram
 	assigned                                                             prometheus.Gauge
-	lag, lagAge, dedupSpan, dedupBytes                                   *prometheus.GaugeVec
+	dedupSpan, dedupBytes                                                *prometheus.GaugeVec
 }
 
 func newMetrics(reg prometheus.Registerer) *metrics {
