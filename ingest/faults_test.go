@@ -232,7 +232,7 @@ func everything(r *rig) {
 	members := []*process{r.startIngest(topic, "x", session), r.startIngest(topic, "y", session)}
 	names := []string{"x", "y"}
 	stopped := -1
-	for range times(25) {
+	for range times(15) {
 		time.Sleep(r.between(0, time.Second))
 		i := r.rng.IntN(2)
 		switch r.rng.IntN(6) {

@@ -6,11 +6,12 @@
 //
 // Delivery is at least once, and counts once: the position is noted after every broker in the replica set has
 // acknowledged, and a record that is shipped again has the same source and request id. A log without request ids gets
-// them from the file's identity and the line's place in it.
+// them from the file's first line and the line's place in it.
 //
 // The file may be rotated by renaming it (what is still written to the old name's file is shipped for another while) or
-// by copying and truncating it (what was not read before is looked for in the copy beside it). It may be missing when
-// shipping starts. Blocking: [Shipper.Run] until its context ends. Bounds: one batch of lines in memory. Dropped:
+// by copying and truncating it (what was not read before is looked for in the copy beside it). When Kafka or this program
+// was away for several rotations, the rotated files beside it that are newer than the last look are shipped, too, as long
+// as they are not compressed yet. The log may be missing when shipping starts. Blocking: [Shipper.Run] until its context ends. Bounds: one batch of lines in memory. Dropped:
 // nothing, but what is truncated away without a copy; tollkeeper_ship_truncated_bytes_total counts that.
 package ship
 

@@ -11,8 +11,6 @@ import (
 	"io/fs"
 	"log/slog"
 	"os"
-	"path/filepath"
-	"slices"
 	"strings"
 	"time"
 
@@ -32,7 +30,7 @@ type position struct {
 	Inode  uint64 `json:"inode"`
 	Device uint64 `json:"device"`
 	Offset int64  `json:"offset"`
-	ID     string `json:"id"`   // of the file, for request ids: where it lay and how it begins when first seen
+	ID     string `json:"id"`   // of the file, for request ids: how it begins
 	Head   string `json:"head"` // hash of the first HeadLen bytes
 	HeadN  int64  `json:"head_len"`
 }
@@ -53,6 +51,8 @@ type tail struct {
 	truncated prometheus.Counter
 	files     []*tailed // the last is the one under the file's own name, if it exists
 	chunk     []byte
+	finished  []finished // files shipped to their end, the latest last
+	looked    time.Time  // when the log was last seen to be the file that is read
 	current   bool
 	dirty     bool
 }
@@ -60,11 +60,12 @@ type tail struct {
 // openTail reads the noted positions and finds their files again, under their old names or where they were rotated to.
 func openTail(cfg *Config, log *slog.Logger, truncated prometheus.Counter) (*tail, error) {
 	t := &tail{cfg: cfg, log: log, truncated: truncated, chunk: make([]byte, readChunk)}
-	noted, err := readState(cfg.StateFile)
+	noted, at, err := readState(cfg.StateFile)
 	if err != nil {
 		return nil, err
 	}
-	for _, p := range noted {
+	t.finished = noted.Finished
+	for _, p := range noted.Files {
 		f := t.find(p, "")
 		if f == nil {
 			log.Warn("a rotated log that was not shipped to its end is gone", "offset", p.Offset)
@@ -77,7 +78,15 @@ func openTail(cfg *Config, log *slog.Logger, truncated prometheus.Counter) (*tai
 		t.files = append(t.files, &tailed{position: p, f: f, read: p.Offset, left: cfg.Now()})
 		t.current = f.Name() == cfg.File
 	}
-	t.switchOver(len(noted) == 0 && cfg.FromEnd)
+	if at.IsZero() {
+		t.switchOver(cfg.FromEnd)
+		return t, nil
+	}
+	t.looked = at
+	if t.current {
+		t.missed(at)
+	}
+	t.switchOver(false)
 	return t, nil
 }
 
@@ -89,13 +98,9 @@ func (t *tail) close() {
 
 // find opens the file of a position: the log itself or one beside it whose name starts with the log's, but not except.
 func (t *tail) find(p position, except string) *os.File {
-	names, _ := filepath.Glob(globEscape(t.cfg.File) + "*")
-	slices.SortFunc(names, func(a, b string) int { return len(a) - len(b) })
+	names := t.beside(except)
 	for _, byInode := range []bool{true, false} {
 		for _, name := range names {
-			if name == t.cfg.StateFile || name == except || strings.HasSuffix(name, ".gz") {
-				continue
-			}
 			f, err := os.Open(name)
 			if err != nil {
 				continue
@@ -144,9 +149,19 @@ func (t *tail) switchOver(fromEnd bool) {
 		case info.Size() < cur.read || (cur.HeadN > 0 && headOf(cur.f, cur.HeadN) != cur.Head):
 			t.cut(cur)
 			t.current = false
+		case cur.fresh:
+			// Nothing was read of it, so it may have been copied and truncated in between and nothing would show.
+			if info.Size() > 0 {
+				t.missed(t.looked)
+			}
+			return
 		default:
+			t.looked = t.cfg.Now()
 			return
 		}
+	}
+	if !t.looked.IsZero() {
+		t.missed(t.looked)
 	}
 	f, err := os.Open(t.cfg.File)
 	if err != nil {
@@ -165,7 +180,7 @@ func (t *tail) switchOver(fromEnd bool) {
 		}
 	}
 	t.files = append(t.files, n)
-	t.current = true
+	t.current, t.looked = true, t.cfg.Now()
 }
 
 // leave marks the file under the log's name as renamed away.
@@ -182,7 +197,7 @@ func (t *tail) cut(cur *tailed) {
 	t.files = t.files[:len(t.files)-1]
 	t.dirty = true
 	if cur.fresh {
-		return
+		return // a copy of it is found as one that was missed
 	}
 	if f := t.find(cur.position, t.cfg.File); f != nil {
 		if _, err := f.Seek(cur.Offset, io.SeekStart); err == nil {
@@ -207,8 +222,9 @@ func (f *tailed) identify() {
 	f.HeadN = int64(len(head))
 	sum := sha256.Sum256(head)
 	f.Head = hex.EncodeToString(sum[:8])
-	id := sha256.Sum256(fmt.Appendf(nil, "%d/%d/%d/%s", f.Device, f.Inode, len(head), f.Head))
-	f.ID = hex.EncodeToString(id[:8])
+	// Of its first line alone, which has a time in it: a copy of the file is the same file, and lines that are shipped from
+	// it a second time are known again.
+	f.ID = hex.EncodeToString(sum[:12])
 }
 
 // read gives up to n complete lines to each and returns how many there were. The positions move, but are noted only by note.
@@ -233,8 +249,7 @@ func (t *tail) read(n int, each func(line []byte, fileID string, offset int64)) 
 				each(f.partial, f.ID, f.Offset)
 				lines++
 			}
-			f.f.Close()
-			t.dirty = true
+			t.finish(f)
 			continue
 		}
 		kept = append(kept, f)
@@ -292,31 +307,36 @@ func (t *tail) note() error {
 			ps = append(ps, f.position)
 		}
 	}
-	return writeState(t.cfg.StateFile, ps)
+	return writeState(t.cfg.StateFile, state{Version: 1, Files: ps, Finished: t.finished})
 }
 
 type state struct {
-	Version int        `json:"version"`
-	Files   []position `json:"files"`
+	Version  int        `json:"version"`
+	Files    []position `json:"files"`
+	Finished []finished `json:"finished,omitempty"`
 }
 
-func readState(name string) ([]position, error) {
+// readState returns what was noted and when; the zero time when nothing was.
+func readState(name string) (s state, at time.Time, err error) {
 	b, err := os.ReadFile(name)
 	if errors.Is(err, fs.ErrNotExist) {
-		return nil, nil
+		return state{}, time.Time{}, nil
 	}
 	if err != nil {
-		return nil, fmt.Errorf("read the noted position: %w; set --state to another file", err)
+		return state{}, time.Time{}, fmt.Errorf("read the noted position: %w; set --state to another file", err)
 	}
-	var s state
+	info, err := os.Stat(name)
+	if err != nil {
+		return state{}, time.Time{}, fmt.Errorf("read the noted position: %w", err)
+	}
 	if err := json.Unmarshal(b, &s); err != nil || s.Version != 1 {
-		return nil, fmt.Errorf("%s is not a state file of ship; set --state to another file, or remove it to ship the log from its start", name)
+		return state{}, time.Time{}, fmt.Errorf("%s is not a state file of ship; set --state to another file, or remove it to ship the log from its start", name)
 	}
-	return s.Files, nil
+	return s, info.ModTime(), nil
 }
 
-func writeState(name string, ps []position) error {
-	b, err := json.Marshal(state{Version: 1, Files: ps})
+func writeState(name string, s state) error {
+	b, err := json.Marshal(s)
 	if err != nil {
 		return err
 	}
