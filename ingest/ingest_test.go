@@ -190,7 +190,13 @@ func TestAGatewaysRetryCountsOnceAlsoAfterATakeover(t *testing.T) {
 	s := newMemStore()
 	_, stop := run(t, c.config(s))
 	c.produce("logs", 0, "a 1700000000000 k", "b 1700000000001 k", "a 1700000000002 k", "- 1700000000003 k", "- 1700000000003 k")
-	waitFor(t, "five rows are stored and committed", 10*time.Second, func() bool { off, _ := c.committed("g", "logs", 0); return off == 5 })
+	waitFor(t, "five rows are stored and committed", 10*time.Second, func() bool {
+		if n, _ := s.counted(); n < 5 {
+			return false
+		}
+		off, _ := c.committed("g", "logs", 0)
+		return off == 5
+	})
 	stop()
 	_, stop = run(t, c.config(s))
 	c.produce("logs", 0, "b 1700000000100 k", "c 1700000000200 k")
@@ -211,7 +217,13 @@ func TestAGatewaysRetryOfALateRecordCountsOnceAfterATakeover(t *testing.T) {
 	s := newMemStore()
 	_, stop := run(t, c.config(s))
 	c.produce("logs", 0, "a 1700000000000 k", "late 1699990000000 k") // by hours
-	waitFor(t, "two rows are stored and committed", 10*time.Second, func() bool { off, _ := c.committed("g", "logs", 0); return off == 2 })
+	waitFor(t, "two rows are stored and committed", 10*time.Second, func() bool {
+		if n, _ := s.counted(); n < 2 {
+			return false
+		}
+		off, _ := c.committed("g", "logs", 0)
+		return off == 2
+	})
 	stop()
 	_, stop = run(t, c.config(s))
 	c.produce("logs", 0, "late 1699990000000 k")
