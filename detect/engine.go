@@ -46,16 +46,17 @@ type Engine struct {
 	tails     *tail.Estimator
 	guesses   guesses
 
-	second  int64
-	buf     []obs    // the second that is being collected
-	order   []uint64 // scratch of flush
-	fetched uint64   // what fetch read, so that reading is not optimised away
-	rows    []obs    // scratch of flush: one key's part of the second
-	arena   []byte
-	warm    bool
-	touched []uint16
-	running []uint32 // keys with an episode that has not ended
-	swept   int64
+	second    int64
+	buf       []obs    // the second that is being collected
+	order     []uint64 // scratch of flush
+	fetched   uint64   // what fetch read, so that reading is not optimised away
+	rows      []obs    // scratch of flush: one key's part of the second
+	arena     []byte
+	warm      bool
+	touched   []uint16
+	forgotten uint64   // keys, by Trim
+	running   []uint32 // keys with an episode that has not ended
+	swept     int64
 
 	out []Decision
 }
@@ -174,14 +175,17 @@ func (e *Engine) Drain() []Decision {
 // handed to WarmUp before the rows are observed.
 func (e *Engine) Unknown(b *usage.Batch, from, to int) []string {
 	var out []string
-	seen := map[uint32]bool{}
+	var seen map[uint32]bool
 	for i := from; i < to; i++ {
-		n := b.KeyID.Index[i]
-		if b.Flags[i]&(usage.FlagDuplicate|usage.FlagNoKey|usage.FlagUnknownKey) != 0 || seen[n] {
+		if b.Flags[i]&(usage.FlagDuplicate|usage.FlagNoKey|usage.FlagUnknownKey) != 0 || e.keyCol.has(&b.KeyID, i) {
 			continue
 		}
-		seen[n] = true
-		if id := b.KeyID.Values[n]; e.key(id) == nil {
+		n := b.KeyID.Index[i]
+		if id := b.KeyID.Values[n]; !seen[n] && !e.Knows(id) {
+			if seen == nil {
+				seen = map[uint32]bool{}
+			}
+			seen[n] = true
 			out = append(out, id)
 		}
 	}

@@ -12,7 +12,8 @@ type keyTable struct {
 	seed   maphash.Seed
 	slots  []uint64 // length is a power of two; 0 is free, numbers are kept plus one
 	chunks []*[keyChunk]keyState
-	used   int // numbers given out
+	used   int      // numbers that were ever given out
+	spare  []uint32 // of these, those that are free again
 }
 
 const (
@@ -29,7 +30,7 @@ func (t *keyTable) at(number uint32) *keyState {
 	return &t.chunks[number/keyChunk][number%keyChunk]
 }
 
-func (t *keyTable) len() int { return t.used }
+func (t *keyTable) len() int { return t.used - len(t.spare) }
 
 // hash is taken once and handed to find, fetch and add.
 func (t *keyTable) hash(id string) uint32 { return uint32(maphash.String(t.seed, id)) }
@@ -49,17 +50,38 @@ func (t *keyTable) find(h uint32, id string) (number uint32, ok bool) {
 
 // add takes up a key that find does not know.
 func (t *keyTable) add(h uint32, id string) uint32 {
-	if 4*(t.used+1) > 3*len(t.slots) {
+	if 4*(t.len()+1) > 3*len(t.slots) {
 		t.grow()
 	}
 	n := uint32(t.used)
-	t.used++
+	if last := len(t.spare) - 1; last >= 0 {
+		n, t.spare = t.spare[last], t.spare[:last]
+	} else {
+		t.used++
+	}
 	if int(n/keyChunk) == len(t.chunks) {
 		t.chunks = append(t.chunks, new([keyChunk]keyState))
 	}
 	*t.at(n) = keyState{id: id}
 	t.place(uint64(h)<<32 | uint64(n+1))
 	return n
+}
+
+// remove forgets a key. Its number will be another key's. What follows in the index moves up, so that no gap ends a search.
+func (t *keyTable) remove(n uint32) {
+	mask := uint32(len(t.slots) - 1)
+	i := t.hash(t.at(n).id) & mask
+	for uint32(t.slots[i]) != n+1 {
+		i = (i + 1) & mask
+	}
+	for j := (i + 1) & mask; t.slots[j] != 0; j = (j + 1) & mask {
+		if home := uint32(t.slots[j]>>32) & mask; (j-home)&mask >= (j-i)&mask {
+			t.slots[i], i = t.slots[j], j
+		}
+	}
+	t.slots[i] = 0
+	*t.at(n) = keyState{}
+	t.spare = append(t.spare, n)
 }
 
 func (t *keyTable) place(slot uint64) {

@@ -17,6 +17,14 @@ func TestTheKeyTableIsAMap(t *testing.T) {
 			h := table.hash(id)
 			table.fetch([]uint32{h})
 			n, ok := table.find(h, id)
+			if ok && rapid.IntRange(0, 2).Draw(t, "remove") == 0 {
+				table.remove(n)
+				delete(model, id)
+				if _, ok := table.find(h, id); ok {
+					t.Fatalf("%s is found after it was removed", id)
+				}
+				continue
+			}
 			if want, known := model[id]; ok != known || ok && n != want {
 				t.Fatalf("%s is %d (%v), want %d (%v)", id, n, ok, want, known)
 			}
