@@ -26,6 +26,7 @@ type detection struct {
 	cfg     detect.Config
 	now     func() time.Time
 	decided func(detect.Decision)
+	maxKeys int // that the engines remember together
 
 	mu         sync.Mutex
 	partitions map[partitionID]*watch
@@ -40,10 +41,8 @@ type partitionID struct {
 type watch struct {
 	mu      sync.Mutex
 	engine  *detect.Engine
-	known   map[string]struct{}          // keys whose history was read, or that have none
 	history bool                         // whether anything of this partition was stored before it came here
 	taught  map[string][]detect.Feedback // people's verdicts of that time, by key
-	view    dictView                     // up to where the batch's key ids were looked at
 	event   int64                        // newest event time that was observed, Unix milliseconds
 	seen    time.Time                    // when that was
 	ctx     context.Context              // ends with the assignment
@@ -63,7 +62,7 @@ func (d *detection) Assigned(ctx context.Context, topic string, partition int32)
 	if err != nil {
 		return fmt.Errorf("history for %s/%d: %w", topic, partition, err)
 	}
-	w := &watch{engine: engine, known: map[string]struct{}{}, view: dictView{}, history: history}
+	w := &watch{engine: engine, history: history, taught: map[string][]detect.Feedback{}}
 	if history {
 		if w.taught, err = d.verdicts(ctx); err != nil {
 			return fmt.Errorf("verdicts for %s/%d: %w", topic, partition, err)
@@ -104,7 +103,7 @@ func (d *detection) ObserveRange(topic string, partition int32, b *usage.Batch, 
 	}
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	d.meet(w, topic, partition, b)
+	d.meet(w, topic, partition, b, from, to)
 	w.engine.Observe(b, from, to)
 	if to > from {
 		w.event, w.seen = max(w.event, slices.Max(b.TimeMillis[from:to])), d.now()
@@ -112,18 +111,14 @@ func (d *detection) ObserveRange(topic string, partition int32, b *usage.Batch, 
 	d.pass(w)
 }
 
-// meet reads the history of the keys that the engine has not seen yet: all of one batch in one query. What is being
-// observed is not stored yet, so nothing is learnt twice.
-func (d *detection) meet(w *watch, topic string, partition int32, b *usage.Batch) {
-	var fresh []string
-	for _, id := range w.view.fresh(&b.KeyID) {
-		if _, ok := w.known[id]; !ok && id != "" {
-			w.known[id] = struct{}{}
-			fresh = append(fresh, id)
-		}
+// meet reads the history of the keys that the engine has not seen yet, or forgot: all of one batch in one query. What is
+// being observed is not stored yet, so nothing is learnt twice.
+func (d *detection) meet(w *watch, topic string, partition int32, b *usage.Batch, from, to int) {
+	if !w.history {
+		return
 	}
-	w.view.done(&b.KeyID)
-	if !w.history || len(fresh) == 0 {
+	fresh := w.engine.Unknown(b, from, to)
+	if len(fresh) == 0 {
 		return
 	}
 	var history usage.Batch
@@ -162,8 +157,12 @@ func (d *detection) tick(ctx context.Context) error {
 			return nil
 		case <-t.C:
 		}
-		for _, w := range d.all() {
+		all := d.all()
+		for _, w := range all {
 			w.mu.Lock()
+			if w.engine.Trim(d.maxKeys/len(all)) > 0 {
+				w.history = true // what was forgotten is stored by now
+			}
 			// Event time goes on from the newest record, a second late so that what was logged just now is still in order. It is
 			// not the clock itself: records of last week may be on their way through.
 			if !w.seen.IsZero() {

@@ -31,7 +31,7 @@ func verdictOf(a *alerts.Alert) (fb detect.Feedback, ok bool) {
 func (d *detection) teach(fb detect.Feedback, alertID string) {
 	for _, w := range d.all() {
 		w.mu.Lock()
-		if _, met := w.known[fb.KeyID]; !met && w.history {
+		if !w.engine.Knows(fb.KeyID) && w.history {
 			w.taught[fb.KeyID] = append(w.taught[fb.KeyID], fb)
 		}
 		err := w.engine.Feedback(fb)

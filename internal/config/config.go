@@ -48,6 +48,7 @@ type Config struct {
 	NetworkFile string `setting:"network-file" help:"MaxMind-format file for the network number of an address; default: the bundled data"`
 
 	Policy            string `setting:"policy" help:"detection policy file (YAML); empty: the built-in policy"`
+	DetectKeys        int    `setting:"detect-keys" help:"keys whose habits this process remembers, about 2.5 KiB each; those unseen for longest are forgotten and learnt again from their history when they come back"`
 	Mode              string `setting:"mode" help:"enforce: decisions act on keys; observe: they are only recorded"`
 	ThrottlePerMinute int    `setting:"throttle-per-minute" help:"requests a minute that a throttled key may still make, per node"`
 
@@ -78,6 +79,7 @@ func Default() Config {
 		ThrottlePerMinute: 60,
 		FeedBound:         5 * time.Second,
 		FeedPolicy:        "closed",
+		DetectKeys:        1_000_000,
 		LogLevel:          "info",
 		LogFormat:         "auto",
 	}

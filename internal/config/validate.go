@@ -82,6 +82,9 @@ func (c *Config) Validate() []Problem {
 	if c.FeedBound < 100*time.Millisecond {
 		bad("feed-bound", "%v is too short; the least is 100ms", c.FeedBound)
 	}
+	if c.DetectKeys < 1000 {
+		bad("detect-keys", "%d is too few to bound memory by; the least is 1000", c.DetectKeys)
+	}
 	oneOf("on-gap", c.OnGap, "stop", "continue")
 	oneOf("mode", c.Mode, "enforce", "observe")
 	oneOf("feed-policy", c.FeedPolicy, "closed", "open")

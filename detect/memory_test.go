@@ -1,0 +1,40 @@
+package detect
+
+import (
+	"reflect"
+	"testing"
+
+	"github.com/tollkeeper/tollkeeper/detect/tail"
+)
+
+// The collector does not look into the arena: what lies there may point to nothing but what lies there too.
+func TestWhatLiesInTheArenaHoldsNoPointerIntoTheHeap(t *testing.T) {
+	inside := map[reflect.Type]bool{}
+	all := []reflect.Type{
+		reflect.TypeFor[entry](), reflect.TypeFor[actor](), reflect.TypeFor[idMemory](), reflect.TypeFor[idFilter](),
+		reflect.TypeFor[hours](), reflect.TypeFor[hourTails](), reflect.TypeFor[tail.Tail](),
+	}
+	for _, at := range all {
+		inside[at] = true
+	}
+	var check func(name string, at reflect.Type)
+	check = func(name string, at reflect.Type) {
+		switch at.Kind() {
+		case reflect.Struct:
+			for i := range at.NumField() {
+				check(name+"."+at.Field(i).Name, at.Field(i).Type)
+			}
+		case reflect.Array:
+			check(name+"[]", at.Elem())
+		case reflect.Pointer:
+			if !inside[at.Elem()] {
+				t.Errorf("%s points to a %v, which does not lie in the arena", name, at.Elem())
+			}
+		case reflect.Slice, reflect.String, reflect.Map, reflect.Interface, reflect.Func, reflect.Chan, reflect.UnsafePointer:
+			t.Errorf("%s is a %v", name, at)
+		}
+	}
+	for _, at := range all {
+		check(at.Name(), at)
+	}
+}
