@@ -85,18 +85,20 @@ func (w *worker) storeBlock(ctx context.Context, b *block) error {
 			if ctx.Err() != nil {
 				return context.Cause(ctx)
 			}
-			// Whoever was stopped for longer than the session (a zombie) must ask again whether it still owns the
-			// partition, before anything more is sent. Both clocks: one stands still while the machine sleeps.
-			if silent := max(time.Since(fencedAt), time.Now().Round(0).Sub(fencedAt.Round(0))); silent > w.in.cfg.SessionTimeout/2 {
-				if err := w.commit(ctx, &r); err != nil {
-					return err
-				}
-				fencedAt = time.Now()
-			}
 			select {
 			case w.in.inserts <- struct{}{}:
 			case <-ctx.Done():
 				return context.Cause(ctx)
+			}
+			// Whoever was stopped for longer than the session (a zombie) must ask again whether it still owns the
+			// partition, before anything more is sent. Both clocks: one stands still while the machine sleeps.
+			if silent := max(time.Since(fencedAt), time.Now().Round(0).Sub(fencedAt.Round(0))); silent > w.in.cfg.SessionTimeout/2 {
+				<-w.in.inserts
+				if err := w.commit(ctx, &r); err != nil {
+					return err
+				}
+				fencedAt = time.Now()
+				continue
 			}
 			// The running insert may outlive ctx, but not the time-out: at a rebalance the group waits for it.
 			try, cancel := context.WithTimeout(context.WithoutCancel(ctx), w.in.cfg.InsertTimeout)

@@ -153,6 +153,8 @@ func (k *kafkaClient) commit(ctx context.Context, g generation, topic string, pa
 		case errors.Is(p.Error, kafka.IllegalGeneration), errors.Is(p.Error, kafka.UnknownMemberId),
 			errors.Is(p.Error, kafka.RebalanceInProgress), errors.Is(p.Error, kafka.FencedInstanceID):
 			return fmt.Errorf("commit %s/%d in generation %d: %w: %w", topic, partition, g.id, errFenced, p.Error)
+		case errors.Is(p.Error, kafka.OffsetMetadataTooLarge):
+			return fmt.Errorf("commit %s/%d: %w; raise offset.metadata.max.bytes of the brokers to its default, %d", topic, partition, p.Error, maxPlanBytes)
 		default:
 			return fmt.Errorf("commit %s/%d: %w", topic, partition, p.Error)
 		}

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 	"github.com/google/go-cmp/cmp/cmpopts"
@@ -42,6 +43,33 @@ func TestWhatIsNoPlanOfOursIsRefused(t *testing.T) {
 		if p, err := parsePlan(s, 9); !errors.Is(err, errPlanForm) {
 			t.Errorf("parsePlan(%.40q) = %+v, %v", s, p, err)
 		}
+	}
+}
+
+func TestAPlanThatIsNotUnderstoodStopsThePartitionAndIsLeftAsItIs(t *testing.T) {
+	for name, metadata := range map[string]string{"of a newer version": "v1;e=1;w=0;l=4;q=9", "of another program": "node-7"} {
+		t.Run(name, func(t *testing.T) {
+			c := startCluster(t, 1, "logs")
+			c.produce("logs", 0, numbered(0, 10)...)
+			k := newKafkaClient(&Config{Brokers: []string{c.addr}, Group: "g"})
+			defer k.close()
+			if err := k.commit(t.Context(), generation{id: -1}, "logs", 0, 5, metadata); err != nil {
+				t.Fatal(err)
+			}
+			s := newMemStore()
+			in, stop := run(t, c.config(s))
+			waitFor(t, "the partition is stopped", 10*time.Second, func() bool {
+				h := in.Health()
+				return !h.Ready && strings.Contains(h.Reason, metadata) && strings.Contains(h.Reason, "consumer group g")
+			})
+			stop()
+			if n, _ := s.counted(); n != 0 {
+				t.Errorf("%d rows stored", n)
+			}
+			if off, meta := c.committed("g", "logs", 0); off != 5 || meta != metadata {
+				t.Errorf("committed is %d %q now", off, meta)
+			}
+		})
 	}
 }
 

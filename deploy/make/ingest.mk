@@ -9,5 +9,5 @@ bench-spine: engine ## records/s from Kafka to ClickHouse with detection on, bes
 	@go build -tags $(TAGS) -o .cache/bench/bench ./ingest/bench && .cache/bench/bench -spine
 
 .PHONY: chaos
-chaos: parts ## kill ingest, engine and brokers for half an hour and count every record
-	TOLLKEEPER_CHAOS=5 go test -tags $(TAGS) -count=1 -timeout 60m -v -run TestEveryRecordCountsOnceWhateverDies ./ingest
+chaos: parts ## kill ingest, engine and brokers for half an hour and count every record (CHAOS=5 SEED=...)
+	TOLLKEEPER_CHAOS=$(or $(CHAOS),5) TOLLKEEPER_CHAOS_SEED=$(SEED) go test -tags $(TAGS) -count=1 -timeout 90m -v -run TestEveryRecordCountsOnceWhateverDies ./ingest
