@@ -16,6 +16,8 @@
 //     are passed by (tollkeeper_ingest_control_records_total). A record batch whose checksum is wrong stops its partition
 //     until it reads well.
 //   - Not done here: records without a request id cannot be told from a gateway's own retry of them.
+//
+// docs/exactly-once.md lists what can fail, and the test of each.
 package ingest
 
 import (

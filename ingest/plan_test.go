@@ -73,6 +73,28 @@ func TestAPlanThatIsNotUnderstoodStopsThePartitionAndIsLeftAsItIs(t *testing.T) 
 	}
 }
 
+func TestOffsetsThatWereMovedForwardBecomeAGap(t *testing.T) {
+	c := startCluster(t, 1, "logs")
+	c.produce("logs", 0, numbered(0, 50)...)
+	k := newKafkaClient(&Config{Brokers: []string{c.addr}, Group: "g"})
+	defer k.close()
+	s := newMemStore()
+	total := 0
+	for _, to := range []int64{40, 60} { // before anything was read, and once something was
+		if err := k.commit(t.Context(), generation{id: -1}, "logs", 0, to, ""); err != nil {
+			t.Fatal(err)
+		}
+		_, stop := run(t, c.config(s))
+		total += 10
+		waitFor(t, "ten rows more", 10*time.Second, func() bool { n, _ := s.counted(); return n == total })
+		stop()
+		c.produce("logs", 0, numbered(int(to)+10, int(to)+30)...)
+	}
+	if len(s.gaps) != 2 || s.gaps[0].From != 0 || s.gaps[0].To != 40 || s.gaps[1].From != 50 || s.gaps[1].To != 60 {
+		t.Errorf("gaps %+v, want [0,40) and [50,60)", s.gaps)
+	}
+}
+
 func FuzzParsePlan(f *testing.F) {
 	f.Add("v1;e=1;w=1700000000000;l=41;p=50.20416,60.20416", int64(42))
 	f.Fuzz(func(t *testing.T, s string, committed int64) {

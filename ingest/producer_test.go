@@ -48,7 +48,8 @@ type producer struct {
 	stop  func()
 }
 
-const chunkLines = 100
+// chunkLines is how many lines are written at a time, some thirty times a second.
+func (t traffic) chunkLines() int { return max(100, t.perSecond/30) }
 
 func (r *rig) produce(topic string, tr traffic) *producer {
 	p := &producer{r: r, topic: topic, traffic: tr, rng: rand.New(rand.NewPCG(r.seed, 2)), truth: &truth{usage: map[keyHour]tally{}}}
@@ -70,7 +71,7 @@ func (r *rig) produce(topic string, tr traffic) *producer {
 		due := time.Now()
 		for {
 			// What a pause has held up is not caught up with.
-			if due = due.Add(chunkLines * time.Second / time.Duration(p.perSecond)); time.Since(due) > time.Second {
+			if due = due.Add(time.Duration(p.chunkLines()) * time.Second / time.Duration(p.perSecond)); time.Since(due) > time.Second {
 				due = time.Now()
 			}
 			select {
@@ -92,7 +93,7 @@ func (p *producer) chunk(w *kafka.Writer, end <-chan struct{}) bool {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	var ms []kafka.Message
-	for range chunkLines {
+	for range p.chunkLines() {
 		ms = append(ms, p.line()...)
 	}
 	again := p.retries && p.rng.IntN(3) == 0
