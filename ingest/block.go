@@ -49,12 +49,23 @@ func (b *block) distinguish() {
 	}
 }
 
+// reserve makes room in the columns in few steps, each eight times the last, up to what a block can have: growing as they
+// fill would copy every column five times over.
+func (b *block) reserve(most int) {
+	const first, factor = 1 << 10, 8
+	if room := b.batch.Room(); b.batch.Len() == room && room < most {
+		b.batch.Grow(min(max(factor*room, first), most))
+	}
+}
+
 func (b *block) empty() bool { return b.batch.Len() == 0 && len(b.letters) == 0 }
+
+// rowBytes is what a row takes in fixed-width columns and dictionary indexes.
+const rowBytes = 140
 
 // size estimates the memory of the block's columns, so that it can be held inside a budget.
 func (b *block) size() int64 {
-	const perRow = 140 // fixed-width columns and dictionary indexes
-	return int64(b.batch.Len())*perRow + int64(len(b.batch.Path.Data)+len(b.batch.RequestID.Data)) +
+	return int64(b.batch.Len())*rowBytes + int64(len(b.batch.Path.Data)+len(b.batch.RequestID.Data)) +
 		int64(len(b.batch.UnitValue))*12 + int64(len(b.letters))*160 + int64(b.kept)
 }
 

@@ -190,6 +190,7 @@ func (w *worker) drain(ctx context.Context, a fetched) error {
 		if w.cur.lines == 0 {
 			w.cur.opened = time.Now()
 		}
+		w.cur.reserve(min(w.in.cfg.MaxBlockRows, int(w.maxBytes/rowBytes)))
 		w.pipe.add(w.cur, w.records.Value, offset, w.nowMillis)
 		if w.isFull() {
 			if err := w.handOver(ctx); err != nil {

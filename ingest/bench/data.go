@@ -22,8 +22,19 @@ import (
 	"github.com/tollkeeper/tollkeeper/internal/broker"
 )
 
-// partitions of each topic.
-const partitions = 4
+const (
+	// partitions of most topics.
+	partitions = 4
+	// passes is how often a topic has the records, each time with other request ids: long enough that the engine's merges in
+	// the background are part of what is measured.
+	passes = 2
+)
+
+// topicOf is a topic to be written.
+type topicOf struct {
+	name, format, codec string
+	partitions          int
+}
 
 // record is one of the scenario's.
 type record struct {
@@ -113,24 +124,24 @@ func (r *record) line(dst []byte, format string, rng *rand.Rand) []byte {
 	}
 }
 
-func (r *record) partition() int {
+func (r *record) partition(of int) int {
 	h := fnv.New32a()
 	h.Write([]byte(r.KeyID))
-	return int(h.Sum32() % partitions)
+	return int(h.Sum32() % uint32(of))
 }
 
-// produce writes all records into a topic of that name and returns their mean length.
-func produce(ctx context.Context, addr, topic, format, codec string, records []record) (float64, error) {
-	if err := broker.EnsureTopics(ctx, []string{addr}, map[string]int{topic: partitions}); err != nil {
+// produce writes all records, pass after pass, and returns their mean length.
+func produce(ctx context.Context, addr string, t topicOf, records []record) (float64, error) {
+	if err := broker.EnsureTopics(ctx, []string{addr}, map[string]int{t.name: t.partitions}); err != nil {
 		return 0, err
 	}
 	compression := kafka.Lz4
-	if codec == "zstd" {
+	if t.codec == "zstd" {
 		compression = kafka.Zstd
 	}
-	var writers [partitions]*kafka.Conn
+	writers := make([]*kafka.Conn, t.partitions)
 	for p := range writers {
-		c, err := kafka.DialLeader(ctx, "tcp", addr, topic, p)
+		c, err := kafka.DialLeader(ctx, "tcp", addr, t.name, p)
 		if err != nil {
 			return 0, err
 		}
@@ -138,7 +149,7 @@ func produce(ctx context.Context, addr, topic, format, codec string, records []r
 		writers[p] = c
 	}
 	rng := rand.New(rand.NewPCG(1, 2))
-	var batches [partitions][]kafka.Message
+	batches := make([][]kafka.Message, t.partitions)
 	var bytes int
 	flush := func(p int) error {
 		if len(batches[p]) == 0 {
@@ -148,14 +159,19 @@ func produce(ctx context.Context, addr, topic, format, codec string, records []r
 		batches[p] = batches[p][:0]
 		return err
 	}
-	for i := range records {
-		p := records[i].partition()
-		v := records[i].line(nil, format, rng)
-		bytes += len(v)
-		batches[p] = append(batches[p], kafka.Message{Value: v})
-		if len(batches[p]) == 1000 {
-			if err := flush(p); err != nil {
-				return 0, err
+	span := records[len(records)-1].at.Sub(records[0].at)
+	for pass := range passes {
+		for i := range records {
+			r := records[i]
+			r.at = r.at.Add(-time.Duration(passes-1-pass) * span)
+			r.RequestID = fmt.Sprintf("r%02d%s", pass, r.RequestID[min(3, len(r.RequestID)):])
+			p := r.partition(t.partitions)
+			v := r.line(nil, t.format, rng)
+			bytes += len(v)
+			if batches[p] = append(batches[p], kafka.Message{Value: v}); len(batches[p]) == 1000 {
+				if err := flush(p); err != nil {
+					return 0, err
+				}
 			}
 		}
 	}
@@ -164,7 +180,7 @@ func produce(ctx context.Context, addr, topic, format, codec string, records []r
 			return 0, err
 		}
 	}
-	return float64(bytes) / float64(len(records)), ctx.Err()
+	return float64(bytes) / float64(passes*len(records)), ctx.Err()
 }
 
 // latency writes 50,000 records/s for 20 s, each with the time at which it is written, and measures beside it.
@@ -175,7 +191,7 @@ func (b *run) latency(records []record) (result, error) {
 		return result{}, err
 	}
 	done := make(chan error, 1)
-	r, err := b.doWhenReady(part{Kind: "latency", Topic: topic, Format: "tollkeeper", Rows: perSecond * seconds}, func() {
+	r, err := b.doWhenReady(part{Kind: "latency", Topic: topic, Partitions: partitions, Format: "tollkeeper", Rows: perSecond * seconds}, func() {
 		go func() { done <- b.trickle(topic, records, perSecond, seconds) }()
 	})
 	if err != nil {
@@ -205,7 +221,7 @@ func (b *run) trickle(topic string, records []record, perSecond, seconds int) er
 			r := records[n%len(records)]
 			r.at = time.Now().UTC()
 			r.RequestID = fmt.Sprintf("lat_%012x", n)
-			p := r.partition()
+			p := r.partition(partitions)
 			batches[p] = append(batches[p], kafka.Message{Value: r.line(nil, "tollkeeper", rng)})
 			n++
 		}

@@ -14,6 +14,21 @@
 //	(c) end to end Kafka to ClickHouse with detection and quota counting on. Rows per second, allocations, peak memory.
 //	(d) latency    50,000 records/s for 20 s: from the record's time to the acknowledged insert, and to detection's answer.
 //
+// (b) and (c) are measured twice, for there are two questions:
+//
+//   - In order: a topic of one partition, against the same blocks inserted one after the other. Exactly once means that a
+//     partition's blocks go in one by one, so this is the unit that scales: partitions, cores and engines are added to it.
+//     `end_to_end_over_ceiling` says how much of an engine's time is left unused because ingest, detection and quotas did
+//     not have the next block ready.
+//   - All cores: a topic of four partitions, against as many inserters side by side as there are cores, nothing else
+//     running. `end_to_end_over_parallel_ceiling` can not come near 1 where broker, ingest and engine share the cores: the
+//     ceiling's engine has all of them, and end to end it has its part. It is bounded by CPU time: what a row costs the
+//     engine, over what it costs all three together; the table shows the engine's and ingest's part per row.
+//
+// The ceiling's blocks are those of end to end: the same rows in the same order, all columns filled, as many rows per block as
+// end to end came to have; they are encoded beforehand. End to end and ceiling take turns, three times; medians count. Both
+// are measured from an empty engine and cold caches to the last row; of (a) the first quarter warms it up.
+//
 // The last line is one JSON object.
 package main
 
@@ -67,7 +82,7 @@ func dispatch(ctx context.Context, args []string) error {
 	}
 	f := flag.NewFlagSet("bench", flag.ContinueOnError)
 	spine := f.Bool("spine", false, "only end to end and the insert ceiling")
-	rows := f.Int("rows", 800_000, "records per topic")
+	rows := f.Int("rows", 800_000, "records of the scenario; each topic has them twice, with other request ids")
 	formats := f.String("formats", "nginx,tollkeeper", "")
 	profile := f.String("profile", "", "write CPU profiles of the measured parts into this folder")
 	if err := f.Parse(args); err != nil {
@@ -78,23 +93,27 @@ func dispatch(ctx context.Context, args []string) error {
 
 // part says what a measured process does; result is what it found.
 type part struct {
-	Kind    string // pipeline, ceiling, end-to-end, latency
-	Broker  string
-	Topic   string
-	Format  string
-	Rows    int
-	DataDir string
-	Profile string
+	Kind       string // pipeline, ceiling, decode, end-to-end, latency
+	Broker     string
+	Topic      string
+	Partitions int
+	Format     string
+	Rows, Warm int // the first Warm of the rows are not measured
+	BlockRows  int // of the ceiling
+	Inserters  int // of the ceiling
+	DataDir    string
+	Profile    string
 }
 
 type result struct {
-	Rows        int64
-	Bytes       float64
-	Wall, CPU   time.Duration
-	Allocs      float64 // per record
-	PeakMiB     float64
-	VisibleP99  float64 // ms
-	DecisionP99 float64
+	Rows           int64
+	Wall           time.Duration
+	CPU, EngineCPU time.Duration
+	BlockRows      int     // the mean
+	Allocs         float64 // per record
+	PeakMiB        float64
+	VisibleP99     float64 // ms
+	DecisionP99    float64
 }
 
 func (r result) perCPUSecond() float64 { return float64(r.Rows) / r.CPU.Seconds() }
@@ -173,71 +192,76 @@ func (b *run) doWhenReady(p part, whenReady func()) (result, error) {
 }
 
 func benchSpine(b *run, records []record) error {
-	if _, err := produce(b.ctx, b.broker, "spine", "tollkeeper", "lz4", records); err != nil {
+	if _, err := produce(b.ctx, b.broker, topicOf{"spine", "tollkeeper", "lz4", partitions}, records); err != nil {
 		return err
 	}
-	ceiling, err := b.do(part{Kind: "ceiling", Topic: "spine", Format: "tollkeeper", Rows: len(records)})
-	if err != nil {
-		return err
-	}
-	end, err := b.do(part{Kind: "end-to-end", Topic: "spine", Format: "tollkeeper", Rows: len(records)})
+	p, err := b.against("spine", "tollkeeper", passes*len(records), partitions)
 	if err != nil {
 		return err
 	}
 	fmt.Printf("%-44s %12s\n", "", "records/s")
-	fmt.Printf("%-44s %12.0f\n", "raw inserts into the engine", ceiling.perSecond())
-	fmt.Printf("%-44s %12.0f\n\n", "Kafka to ClickHouse, detection on", end.perSecond())
+	fmt.Printf("%-44s %12.0f\n", "raw inserts into the engine", p.ceiling.perSecond())
+	fmt.Printf("%-44s %12.0f\n\n", "Kafka to ClickHouse, detection on", p.end.perSecond())
 	return last(map[string]float64{
-		"records_per_second": round(end.perSecond(), 0), "insert_ceiling_per_second": round(ceiling.perSecond(), 0),
-		"end_to_end_over_ceiling": round(end.perSecond()/ceiling.perSecond(), 3),
+		"records_per_second": round(p.end.perSecond(), 0), "insert_ceiling_per_second": round(p.ceiling.perSecond(), 0),
+		"end_to_end_over_parallel_ceiling": round(p.ratio(), 3),
 	})
 }
 
 func benchAll(b *run, records []record, formats []string) error {
-	fmt.Printf("%-12s %-12s %-6s %10s %12s %12s %9s %9s\n", "part", "format", "codec", "bytes/rec", "rows/CPU-s", "rows/s", "MB/s", "allocs/rec")
-	line := func(p, format, codec string, size float64, r result) {
-		fmt.Printf("%-12s %-12s %-6s %10.0f %12.0f %12.0f %9.0f %9.3f\n", p, format, codec, size, r.perCPUSecond(), r.perSecond(), r.perSecond()*size/1e6, r.Allocs)
+	fmt.Printf("%-20s %-11s %-5s %9s %11s %11s %7s %10s %10s %11s\n", "part", "format", "codec", "bytes/rec", "rows/CPU-s", "rows/s", "MB/s", "allocs/rec", "rows/block", "engine µs/r")
+	line := func(p string, t topicOf, size float64, r result) {
+		fmt.Printf("%-20s %-11s %-5s %9.0f %11.0f %11.0f %7.0f %10.3f %10d %11.2f\n", p, t.format, t.codec, size, r.perCPUSecond(), r.perSecond(), r.perSecond()*size/1e6,
+			r.Allocs, r.BlockRows, float64(r.EngineCPU.Nanoseconds())/1000/float64(r.Rows))
 	}
+	rows := passes * len(records)
 	lowest := 0.0
-	sizes := map[string]float64{}
 	for _, format := range formats {
 		best := 0.0
 		for _, codec := range []string{"lz4", "zstd"} {
-			topic := format + "-" + codec
-			size, err := produce(b.ctx, b.broker, topic, format, codec, records)
+			t := topicOf{format + "-" + codec, format, codec, partitions}
+			size, err := produce(b.ctx, b.broker, t, records)
 			if err != nil {
 				return err
 			}
-			sizes[topic] = size
-			r, err := b.do(part{Kind: "pipeline", Topic: topic, Format: format, Rows: len(records)})
+			r, err := b.do(part{Kind: "pipeline", Topic: t.name, Partitions: t.partitions, Format: format, Rows: rows, Warm: rows / 4})
 			if err != nil {
 				return err
 			}
-			line("pipeline", format, codec, size, r)
+			line("pipeline", t, size, r)
 			best = max(best, r.perCPUSecond())
 		}
 		if lowest == 0 || best < lowest {
 			lowest = best
 		}
 	}
-	topic := formats[0] + "-lz4"
-	ceiling, err := b.do(part{Kind: "ceiling", Topic: topic, Format: formats[0], Rows: len(records)})
+	one, four := topicOf{formats[0] + "-one", formats[0], "lz4", 1}, topicOf{formats[0] + "-lz4", formats[0], "lz4", partitions}
+	size, err := produce(b.ctx, b.broker, one, records)
 	if err != nil {
 		return err
 	}
-	line("ceiling", formats[0], "-", sizes[topic], ceiling)
-	end, err := b.do(part{Kind: "end-to-end", Topic: topic, Format: formats[0], Rows: len(records)})
+	inOrder, err := b.against(one.name, one.format, rows, one.partitions)
 	if err != nil {
 		return err
 	}
-	line("end to end", formats[0], "lz4", sizes[topic], end)
+	line("ceiling, in order", one, size, inOrder.ceiling)
+	line("end to end, in order", one, size, inOrder.end)
+	parallel, err := b.against(four.name, four.format, rows, four.partitions)
+	if err != nil {
+		return err
+	}
+	line("ceiling, all cores", four, size, parallel.ceiling)
+	line("end to end, all cores", four, size, parallel.end)
 	latency, err := b.latency(records)
 	if err != nil {
 		return err
 	}
-	fmt.Printf("\npeak memory of ingest, end to end: %.0f MiB\nat 50,000 records/s: row visible p99 %.0f ms, decision p99 %.0f ms\n\n", end.PeakMiB, latency.VisibleP99, latency.DecisionP99)
+	end := parallel.end
+	fmt.Printf("\nend to end over ceiling: %.3f in order, %.3f with all cores\n", inOrder.ratio(), parallel.ratio())
+	fmt.Printf("peak memory of ingest, end to end: %.0f MiB\nat 50,000 records/s: row visible p99 %.0f ms, decision p99 %.0f ms\n\n", end.PeakMiB, latency.VisibleP99, latency.DecisionP99)
 	return last(map[string]float64{
-		"pipeline_rows_per_cpu_second": round(lowest, 0), "end_to_end_over_ceiling": round(end.perSecond()/ceiling.perSecond(), 3),
+		"pipeline_rows_per_cpu_second": round(lowest, 0), "end_to_end_over_ceiling": round(inOrder.ratio(), 3),
+		"end_to_end_over_parallel_ceiling": round(parallel.ratio(), 3), "ingest_us_per_row": round(float64(end.CPU.Nanoseconds())/1000/float64(end.Rows), 2),
 		"allocs_per_record": round(end.Allocs, 4), "peak_mib": round(end.PeakMiB, 0),
 		"visible_p99_ms": round(latency.VisibleP99, 0), "decision_p99_ms": round(latency.DecisionP99, 0),
 	})

@@ -10,15 +10,11 @@ import (
 	"log/slog"
 	"os"
 	"os/exec"
-	"path/filepath"
-	"runtime"
-	"runtime/pprof"
-	"strconv"
 	"strings"
-	"sync"
 	"sync/atomic"
-	"syscall"
 	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
 
 	"github.com/tollkeeper/tollkeeper/ingest"
 	"github.com/tollkeeper/tollkeeper/ingest/accesslog"
@@ -75,8 +71,11 @@ func serveBroker(ctx context.Context, dir string) error {
 type discard struct {
 	ingest.Store
 	rows    atomic.Int64
+	blocks  atomic.Int64
 	want    int64
 	all     chan struct{}
+	warm    int64 // when so many rows are in, what is measured begins
+	onWarm  func(rows int64)
 	onBlock func(b *usage.Batch)
 	insert  func(ctx context.Context, span usage.Span, b *usage.Batch) error
 }
@@ -90,7 +89,13 @@ func (d *discard) InsertEvents(ctx context.Context, span usage.Span, b *usage.Ba
 	if d.onBlock != nil {
 		d.onBlock(b)
 	}
-	if n := d.rows.Add(int64(b.Len())); n >= d.want && n-int64(b.Len()) < d.want {
+	d.blocks.Add(1)
+	after := d.rows.Add(int64(b.Len()))
+	before := after - int64(b.Len())
+	if d.onWarm != nil && before < d.warm && after >= d.warm {
+		d.onWarm(after)
+	}
+	if before < d.want && after >= d.want {
 		close(d.all)
 	}
 	return nil
@@ -114,7 +119,7 @@ func runPart(ctx context.Context, arg string) error {
 	if err := json.Unmarshal([]byte(arg), &p); err != nil {
 		return err
 	}
-	d := &discard{want: int64(p.Rows), all: make(chan struct{})}
+	d := &discard{want: int64(p.Rows), warm: int64(p.Warm), all: make(chan struct{})}
 	var r result
 	var err error
 	if p.Kind == "ceiling" {
@@ -125,25 +130,28 @@ func runPart(ctx context.Context, arg string) error {
 	if err != nil {
 		return err
 	}
+	r.BlockRows = int(d.rows.Load() / max(d.blocks.Load(), 1))
 	return json.NewEncoder(os.Stdout).Encode(r)
 }
 
 func measureIngest(ctx context.Context, p part, d *discard) (result, error) {
 	var observers []ingest.Observer
 	var hist latencies
-	if p.Kind != "pipeline" {
+	engine := 0
+	if p.Kind == "end-to-end" || p.Kind == "latency" {
 		db, err := clickhouse.Open(ctx, clickhouse.Config{DataDir: p.DataDir})
 		if err != nil {
 			return result{}, err
 		}
 		defer db.Close()
-		d.insert = db.InsertEvents
+		d.insert, engine = db.InsertEvents, db.EnginePID()
 		observers = newObservers(&hist)
 		if p.Kind == "latency" {
 			d.onBlock = func(b *usage.Batch) { hist.visible.add(b, 0, b.Len(), hist.from.Load()) }
 		}
 	}
-	in, err := newIngester(p, d, observers)
+	reg := prometheus.NewRegistry()
+	in, err := newIngester(p, d, observers, reg)
 	if err != nil {
 		return result{}, err
 	}
@@ -156,14 +164,16 @@ func measureIngest(ctx context.Context, p part, d *discard) (result, error) {
 	ended := make(chan error, 1)
 	go func() { ended <- in.Run(runCtx) }()
 	// The group takes a moment to form; what is measured starts with the partitions.
-	for len(in.Health().Partitions) < partitions {
+	for len(in.Health().Partitions) < p.Partitions {
 		select {
 		case err := <-ended:
 			return result{}, errors.Join(err, errors.New("ingest ended early"))
 		case <-time.After(time.Millisecond):
 		}
 	}
-	m := startGauge()
+	m := startGauge(engine)
+	// Decoding is ahead of inserting: counted is what was decoded, so that what was done before the start does not count.
+	d.onWarm = func(int64) { m.restart(decoded(reg)) }
 	if p.Kind == "latency" {
 		hist.from.Store(time.Now().Add(warmUp).UnixMilli())
 		fmt.Println(ready)
@@ -175,7 +185,7 @@ func measureIngest(ctx context.Context, p part, d *discard) (result, error) {
 	case <-time.After(5 * time.Minute):
 		return result{}, fmt.Errorf("only %d of %d rows after 5 minutes: %+v", d.rows.Load(), p.Rows, in.Health())
 	}
-	r := m.stop(d.rows.Load())
+	r := m.stop(decoded(reg))
 	stopProfile()
 	cancel()
 	<-ended
@@ -183,7 +193,18 @@ func measureIngest(ctx context.Context, p part, d *discard) (result, error) {
 	return r, nil
 }
 
-func newIngester(p part, d *discard, observers []ingest.Observer) (*ingest.Ingester, error) {
+// decoded reads how many records ingest has decoded so far.
+func decoded(reg *prometheus.Registry) int64 {
+	families, _ := reg.Gather()
+	for _, f := range families {
+		if f.GetName() == "tollkeeper_ingest_records_total" {
+			return int64(f.GetMetric()[0].GetCounter().GetValue())
+		}
+	}
+	return 0
+}
+
+func newIngester(p part, d *discard, observers []ingest.Observer, reg *prometheus.Registry) (*ingest.Ingester, error) {
 	enricher, err := enrich.New(enrich.Config{})
 	if err != nil {
 		return nil, err
@@ -193,7 +214,7 @@ func newIngester(p part, d *discard, observers []ingest.Observer) (*ingest.Inges
 		NewDecoder: func(string) (ingest.Decoder, error) {
 			return accesslog.New(p.Format, accesslog.Options{Keys: knownKeys{}})
 		},
-		Enrich: enricher.Fill, Observers: observers, Logger: slog.New(slog.NewTextHandler(os.Stderr, &slog.HandlerOptions{Level: slog.LevelWarn})),
+		Enrich: enricher.Fill, Observers: observers, Registerer: reg, Logger: slog.New(slog.NewTextHandler(os.Stderr, &slog.HandlerOptions{Level: slog.LevelWarn})),
 	})
 }
 
@@ -205,143 +226,8 @@ func (knownKeys) Resolve(plaintext []byte) (keyID string, known bool) {
 	return "key_" + digits[:min(5, len(digits))], true
 }
 
-// measureCeiling decodes the topic into batches first and then only inserts them, two at a time.
-func measureCeiling(ctx context.Context, p part, d *discard) (result, error) {
-	var mu sync.Mutex
-	var batches []*usage.Batch
-	cur := &usage.Batch{}
-	d.onBlock = func(b *usage.Batch) {
-		mu.Lock()
-		defer mu.Unlock()
-		var r usage.Record
-		for i := range b.Len() {
-			b.At(i, &r)
-			cur.Append(&r)
-			if cur.Len() == ceilingRows {
-				batches = append(batches, cur)
-				cur = &usage.Batch{}
-			}
-		}
-	}
-	if _, err := measureIngest(ctx, part{Kind: "pipeline", Broker: p.Broker, Topic: p.Topic, Format: p.Format, Rows: p.Rows}, d); err != nil {
-		return result{}, err
-	}
-	if cur.Len() > 0 {
-		batches = append(batches, cur)
-	}
-	db, err := clickhouse.Open(ctx, clickhouse.Config{DataDir: p.DataDir})
-	if err != nil {
-		return result{}, err
-	}
-	defer db.Close()
-	stopProfile, err := startProfile(p.Profile)
-	if err != nil {
-		return result{}, err
-	}
-	m := startGauge()
-	work := make(chan int)
-	errs := make(chan error, inserters)
-	var rows atomic.Int64
-	for range inserters {
-		go func() {
-			var failed error
-			for i := range work {
-				b := batches[i%len(batches)]
-				span := usage.Span{Topic: "ceiling", From: int64(i), To: int64(i) + 1, Day: int32(time.Now().Unix() / 86400), Epoch: "1"}
-				if err := db.InsertEvents(ctx, span, b); err != nil {
-					failed = err
-				}
-				rows.Add(int64(b.Len()))
-			}
-			errs <- failed
-		}()
-	}
-	for i := range passes * len(batches) {
-		work <- i
-	}
-	close(work)
-	var failed error
-	for range inserters {
-		failed = errors.Join(failed, <-errs)
-	}
-	r := m.stop(rows.Load())
-	stopProfile()
-	return r, failed
-}
-
 // ready is what a measured process prints when records may come; those of the first warmUp are not measured.
 const (
 	ready  = "ready"
 	warmUp = 3 * time.Second
 )
-
-const (
-	ceilingRows = 100_000
-	inserters   = 2
-	// passes is how often the records go into the engine: long enough that its merges in the background are part of it.
-	passes = 4
-)
-
-// gauge reads the process's own cost.
-type gauge struct {
-	wall   time.Time
-	cpu    time.Duration
-	allocs uint64
-}
-
-func startGauge() gauge {
-	runtime.GC()
-	var ms runtime.MemStats
-	runtime.ReadMemStats(&ms)
-	return gauge{wall: time.Now(), cpu: cpuTime(), allocs: ms.Mallocs}
-}
-
-func (m gauge) stop(rows int64) result {
-	wall, cpu := time.Since(m.wall), cpuTime()-m.cpu
-	var ms runtime.MemStats
-	runtime.ReadMemStats(&ms)
-	return result{Rows: rows, Wall: wall, CPU: cpu, Allocs: float64(ms.Mallocs-m.allocs) / float64(rows), PeakMiB: peakMiB()}
-}
-
-func cpuTime() time.Duration {
-	var u syscall.Rusage
-	if err := syscall.Getrusage(syscall.RUSAGE_SELF, &u); err != nil {
-		return 0
-	}
-	return time.Duration(u.Utime.Nano() + u.Stime.Nano())
-}
-
-func peakMiB() float64 {
-	b, _ := os.ReadFile("/proc/self/status")
-	for l := range strings.Lines(string(b)) {
-		if v, ok := strings.CutPrefix(l, "VmHWM:"); ok {
-			kb, _ := strconv.ParseFloat(strings.Fields(v)[0], 64)
-			return kb / 1024
-		}
-	}
-	return 0
-}
-
-func startProfile(file string) (func(), error) {
-	if file == "" {
-		return func() {}, nil
-	}
-	if err := os.MkdirAll(filepath.Dir(file), 0o755); err != nil {
-		return nil, err
-	}
-	f, err := os.Create(file)
-	if err != nil {
-		return nil, err
-	}
-	if err := pprof.StartCPUProfile(f); err != nil {
-		return nil, err
-	}
-	return sync.OnceFunc(func() {
-		pprof.StopCPUProfile()
-		f.Close()
-		if a, err := os.Create(strings.TrimSuffix(file, ".prof") + "-allocs.prof"); err == nil {
-			pprof.Lookup("allocs").WriteTo(a, 0)
-			a.Close()
-		}
-	}), nil
-}

@@ -1,6 +1,9 @@
 package usage
 
-import "net/netip"
+import (
+	"net/netip"
+	"slices"
+)
 
 // Batch holds records in columns; row i of every column belongs to record i. Columns may be read directly; they are
 // changed only through the methods, except that enrichment sets Country, ASN and Agent and deduplication sets Flags.
@@ -44,6 +47,27 @@ type Batch struct {
 
 // Len returns the number of records.
 func (b *Batch) Len() int { return len(b.TimeMillis) }
+
+// Grow makes room for so many records altogether, so that columns need not grow, and be copied, again and again. The bytes
+// of request ids and paths are reckoned by what those so far have. Units, which most records have none of, are left out.
+func (b *Batch) Grow(records int) {
+	more := records - b.Len()
+	if more <= 0 {
+		return
+	}
+	b.Offset, b.Sub, b.TimeMillis = slices.Grow(b.Offset, more), slices.Grow(b.Sub, more), slices.Grow(b.TimeMillis, more)
+	b.RequestID.grow(more)
+	b.Path.grow(more)
+	b.Status, b.LatencyMicros = slices.Grow(b.Status, more), slices.Grow(b.LatencyMicros, more)
+	b.RequestBytes, b.ResponseBytes = slices.Grow(b.RequestBytes, more), slices.Grow(b.ResponseBytes, more)
+	b.ClientIP, b.ASN, b.Flags, b.UnitEnd = slices.Grow(b.ClientIP, more), slices.Grow(b.ASN, more), slices.Grow(b.Flags, more), slices.Grow(b.UnitEnd, more)
+	for _, d := range b.dicts() {
+		d.Index = slices.Grow(d.Index, more)
+	}
+}
+
+// Room is how many records the columns can hold before they grow.
+func (b *Batch) Room() int { return cap(b.Offset) }
 
 // Reset empties the batch and keeps its memory.
 func (b *Batch) Reset() {

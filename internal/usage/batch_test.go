@@ -38,6 +38,9 @@ func TestBatchGivesBackWhatWasAppendedAndTruncateForgets(t *testing.T) {
 		b.Reset()
 		var want []Record
 		for range rapid.IntRange(0, 20).Draw(t, "n") {
+			if rapid.IntRange(0, 5).Draw(t, "grow") == 0 {
+				b.Grow(rapid.IntRange(0, 30).Draw(t, "to"))
+			}
 			r := drawRecord(t)
 			b.Append(&r)
 			want = append(want, r)
@@ -61,6 +64,20 @@ func TestBatchGivesBackWhatWasAppendedAndTruncateForgets(t *testing.T) {
 			}
 		}
 	})
+}
+
+func TestABatchThatWasGrownTakesSoManyRecordsWithoutGrowing(t *testing.T) {
+	var b Batch
+	r := Record{KeyID: "key_1", Source: "edge", Method: "GET", Route: "/v1/x/{id}", Path: []byte("/v1/x/1"), RequestID: []byte("r")}
+	b.Append(&r)
+	b.Grow(1000)
+	if n := testing.AllocsPerRun(1, func() {
+		for range 400 { // it is run twice
+			b.Append(&r)
+		}
+	}); n != 0 || b.Room() < 1000 {
+		t.Errorf("%v allocations, room for %d", n, b.Room())
+	}
 }
 
 func TestAppendDoesNotAllocateOnceWarm(t *testing.T) {

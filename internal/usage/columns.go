@@ -1,6 +1,9 @@
 package usage
 
-import "math/bits"
+import (
+	"math/bits"
+	"slices"
+)
 
 // Dict is a column of strings with few distinct values: each value is held once and rows refer to it by number. Numbers
 // stay valid across [Dict.Reset] until the dictionary has grown past its bound, so that a reader may cache what it knows
@@ -129,6 +132,13 @@ func (s *Strings) At(i int) []byte {
 		from = s.Ends[i-1]
 	}
 	return s.Data[from:s.Ends[i]:s.Ends[i]]
+}
+
+func (s *Strings) grow(more int) {
+	if n := len(s.Ends); n > 0 {
+		s.Data = slices.Grow(s.Data, (len(s.Data)/n+1)*more)
+	}
+	s.Ends = slices.Grow(s.Ends, more)
 }
 
 func (s *Strings) truncate(n int) {

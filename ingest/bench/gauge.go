@@ -1,0 +1,108 @@
+package main
+
+import (
+	"bytes"
+	"fmt"
+	"os"
+	"path/filepath"
+	"runtime"
+	"runtime/pprof"
+	"strconv"
+	"strings"
+	"sync"
+	"syscall"
+	"time"
+)
+
+// gauge reads the process's own cost, and that of the engine.
+type gauge struct {
+	pid         int // of the engine, 0 for none
+	mu          sync.Mutex
+	wall        time.Time
+	cpu, engine time.Duration
+	allocs      uint64
+	rows        int64 // that were done when it started
+}
+
+func startGauge(pid int) *gauge {
+	runtime.GC()
+	m := &gauge{pid: pid}
+	m.restart(0)
+	return m
+}
+
+// restart begins anew, when so many rows are done: what a start costs (columns that grow, caches that are empty) is over.
+func (m *gauge) restart(rows int64) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	var ms runtime.MemStats
+	runtime.ReadMemStats(&ms)
+	m.wall, m.cpu, m.engine, m.allocs, m.rows = time.Now(), cpuTime(), processCPU(m.pid), ms.Mallocs, rows
+}
+
+func (m *gauge) stop(rows int64) result {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	wall, cpu, engine := time.Since(m.wall), cpuTime()-m.cpu, processCPU(m.pid)-m.engine
+	var ms runtime.MemStats
+	runtime.ReadMemStats(&ms)
+	rows -= m.rows
+	return result{Rows: rows, Wall: wall, CPU: cpu, EngineCPU: engine, Allocs: float64(ms.Mallocs-m.allocs) / float64(rows), PeakMiB: peakMiB()}
+}
+
+func cpuTime() time.Duration {
+	var u syscall.Rusage
+	if err := syscall.Getrusage(syscall.RUSAGE_SELF, &u); err != nil {
+		return 0
+	}
+	return time.Duration(u.Utime.Nano() + u.Stime.Nano())
+}
+
+// processCPU is what another process has used so far, to a hundredth of a second.
+func processCPU(pid int) time.Duration {
+	const tick = time.Second / 100
+	stat, _ := os.ReadFile(fmt.Sprintf("/proc/%d/stat", pid))
+	// Behind the name, which may hold anything, in brackets: state is field 3, the times are 14 and 15.
+	fields := strings.Fields(string(stat[bytes.LastIndexByte(stat, ')')+1:]))
+	if len(fields) < 13 {
+		return 0
+	}
+	user, _ := strconv.ParseInt(fields[11], 10, 64)
+	system, _ := strconv.ParseInt(fields[12], 10, 64)
+	return time.Duration(user+system) * tick
+}
+
+func peakMiB() float64 {
+	b, _ := os.ReadFile("/proc/self/status")
+	for l := range strings.Lines(string(b)) {
+		if v, ok := strings.CutPrefix(l, "VmHWM:"); ok {
+			kb, _ := strconv.ParseFloat(strings.Fields(v)[0], 64)
+			return kb / 1024
+		}
+	}
+	return 0
+}
+
+func startProfile(file string) (func(), error) {
+	if file == "" {
+		return func() {}, nil
+	}
+	if err := os.MkdirAll(filepath.Dir(file), 0o755); err != nil {
+		return nil, err
+	}
+	f, err := os.Create(file)
+	if err != nil {
+		return nil, err
+	}
+	if err := pprof.StartCPUProfile(f); err != nil {
+		return nil, err
+	}
+	return sync.OnceFunc(func() {
+		pprof.StopCPUProfile()
+		f.Close()
+		if a, err := os.Create(strings.TrimSuffix(file, ".prof") + "-allocs.prof"); err == nil {
+			pprof.Lookup("allocs").WriteTo(a, 0)
+			a.Close()
+		}
+	}), nil
+}
