@@ -101,6 +101,7 @@ func startProfile(file string) (func(), error) {
 		pprof.StopCPUProfile()
 		f.Close()
 		if a, err := os.Create(strings.TrimSuffix(file, ".prof") + "-allocs.prof"); err == nil {
+			runtime.GC() // the profile is that of the last collection
 			pprof.Lookup("allocs").WriteTo(a, 0)
 			a.Close()
 		}
