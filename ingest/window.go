@@ -33,6 +33,7 @@ type window struct {
 	cleaned  int64 // epoch at which every segment was last free of slots older than the 8 bits can tell
 	maxSlots int   // per segment
 	segs     [segments]segment
+	spare    segment // the arrays of the table rebuilt last, for the next of its size
 }
 
 type segment struct {
@@ -109,7 +110,7 @@ func (w *window) span() time.Duration {
 
 // bytes is the memory that the tables take.
 func (w *window) bytes() int64 {
-	n := 0
+	n := len(w.spare.lo)
 	for i := range w.segs {
 		n += len(w.segs[i].lo)
 	}
@@ -182,7 +183,15 @@ func (w *window) rebuild(s *segment, all bool) {
 		byAge[min(age, windowEpochs)] = 0
 		w.oldest++
 	}
-	s.lo, s.hi, s.used = make([]uint64, size), make([]uint32, size), 0
+	if len(w.spare.lo) == size {
+		s.lo, s.hi = w.spare.lo, w.spare.hi
+		clear(s.lo)
+		clear(s.hi)
+	} else {
+		s.lo, s.hi = make([]uint64, size), make([]uint32, size)
+	}
+	s.used = 0
+	w.spare.lo, w.spare.hi = oldLo, oldHi
 	s.shift = uint8(64 - log2(size))
 	if all {
 		return
