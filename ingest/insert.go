@@ -11,9 +11,10 @@ import (
 const idleCommit = 50 * time.Millisecond
 
 // insertBlocks plans, inserts and commits one block after the other until ctx ends, then finishes the one in hand. It
-// returns errFenced when the partition has another owner.
-func (w *worker) insertBlocks(ctx context.Context) error {
-	uncommitted := true // what takeover settled
+// returns errFenced when the partition has another owner. uncommitted says that what takeover settled is to be committed;
+// not so while a block of an earlier owner's plan is to be replayed, for that commit would take the plan away before the
+// block is stored.
+func (w *worker) insertBlocks(ctx context.Context, uncommitted bool) error {
 	idle := time.NewTimer(idleCommit)
 	defer idle.Stop()
 	for {

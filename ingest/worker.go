@@ -127,8 +127,9 @@ func (w *worker) work(ctx context.Context) error {
 	defer cancel(nil)
 	var inserter sync.WaitGroup
 	var insertErr error
+	settled := len(w.replay) == 0
 	inserter.Go(func() {
-		insertErr = w.insertBlocks(ctx)
+		insertErr = w.insertBlocks(ctx, settled)
 		cancel(insertErr)
 	})
 	fetchErr := w.fetch(ctx)
