@@ -14,7 +14,8 @@ type OriginStore interface {
 	// LastPlaces returns the highest offset of a partition that left an event, and the highest that did so re-keyed; -1 when
 	// there is none. Dead letters are not asked about.
 	LastPlaces(ctx context.Context, topic string, partition int32) (direct, rekeyed int64, err error)
-	// Rekeyed calls each for the re-keyed records of a partition from that offset on, with the partition that they are in now.
+	// Rekeyed calls each for the re-keyed records of a partition that count, from that offset on, with the partition that they
+	// are in now.
 	Rekeyed(ctx context.Context, topic string, partition int32, from int64, each func(now int32, keyID string, o usage.Origin)) error
 }
 

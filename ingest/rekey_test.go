@@ -309,3 +309,47 @@ func TestARekeyerWithoutOffsetsGoesOnNearItsEnd(t *testing.T) {
 		return false
 	})
 }
+
+// A line that was refused, and taken when its block was written again, counts by its record or by its dead letter, not both.
+func TestALineThatIsTakenTheSecondTimeCountsOnce(t *testing.T) {
+	c := startCluster(t, 1, "raw", "keyed")
+	s := newMemStore()
+	at := time.Now().UnixMilli()
+	line := func(i int, bad string) string { return fmt.Sprintf("%sr%d %d k", bad, i, at) }
+	c.produce("raw", 0, line(0, ""), line(1, "bad:"), line(2, ""), line(3, "bad:"))
+	behind := c.behind(s)
+	_, stopIngest := run(t, behind)
+	defer stopIngest()
+	cfg := c.rekeyConfig(s)
+	cfg.NewDecoder = func(string) (Decoder, error) { return lineDecoder{}, nil }
+	_, stop := startRekeyer(t, cfg)
+	waitFor(t, "the good lines are through", 10*time.Second, func() bool { n, _ := s.counted(); return n == 2 })
+	stop()
+	k := newKafkaClient(&Config{Brokers: []string{c.addr}, Group: "tollkeeper-rekey"})
+	defer k.close()
+	if err := k.commit(t.Context(), generation{id: -1}, "raw", 0, 0, plan{epoch: 1, lastRow: -1, pending: []plannedRange{{to: 4, day: 1, targets: 1}}}.String()); err != nil {
+		t.Fatal(err)
+	}
+	cfg.NewDecoder = func(string) (Decoder, error) { return mendedDecoder{}, nil }
+	_, stop = startRekeyer(t, cfg)
+	waitFor(t, "the block is written again", 10*time.Second, func() bool { n, _ := s.counted(); return n == 6 })
+	stop()
+	if _, counted := s.counted(); counted != 3 { // line 1 came behind line 2's mark
+		t.Errorf("%d count, want lines 0, 2 and 3", counted)
+	}
+	behind.NewDecoder = func(string) (Decoder, error) { return mendedDecoder{}, nil }
+	in, err := New(behind)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer in.kafka.close()
+	for range 2 {
+		res, err := in.ReplayDeadLetters(t.Context(), "raw", 0, []int64{1, 3}, false)
+		if err != nil || len(res.Stored) != 2 {
+			t.Errorf("%+v, %v", res, err)
+		}
+		if _, counted := s.counted(); counted != 4 {
+			t.Errorf("%d count after the replay, want all 4", counted)
+		}
+	}
+}

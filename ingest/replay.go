@@ -84,7 +84,24 @@ func (in *Ingester) ReplayDeadLetters(ctx context.Context, topic string, partiti
 	if err := in.markReplayed(ctx, topic, partition, &b); err != nil {
 		return res, err
 	}
-	return res, in.storeReplayed(ctx, topic, partition, epoch, &b, &res, dry)
+	elsewhere, err := in.countRekeyed(ctx, topic, partition, &b)
+	if err != nil {
+		return res, err
+	}
+	return res, in.storeReplayed(ctx, topic, partition, epoch, &b, &res, elsewhere, dry)
+}
+
+// countRekeyed finds lines whose records count already because they were re-keyed: a block that is written again, after the
+// decoder's settings were mended, takes lines that were refused the first time. One that came behind its origin's mark then
+// does not count, but by its dead letter.
+func (in *Ingester) countRekeyed(ctx context.Context, topic string, partition int32, b *usage.Batch) (map[int64]bool, error) {
+	store, ok := in.cfg.Store.(OriginStore)
+	if !ok || len(in.cfg.Rekeyed) == 0 {
+		return nil, nil
+	}
+	elsewhere := map[int64]bool{}
+	err := store.Rekeyed(ctx, topic, partition, slices.Min(b.Offset), func(_ int32, _ string, o usage.Origin) { elsewhere[o.Offset] = true })
+	return elsewhere, err
 }
 
 // markReplayed finds records that were counted under another line, by what is stored around their time.
@@ -110,7 +127,7 @@ func (in *Ingester) markReplayed(ctx context.Context, topic string, partition in
 }
 
 // storeReplayed stores each line's records as a block of its own, unless they are there, or this is only to be tried.
-func (in *Ingester) storeReplayed(ctx context.Context, topic string, partition int32, epoch int, b *usage.Batch, res *ReplayResult, dry bool) error {
+func (in *Ingester) storeReplayed(ctx context.Context, topic string, partition int32, epoch int, b *usage.Batch, res *ReplayResult, elsewhere map[int64]bool, dry bool) error {
 	var one usage.Batch
 	var r usage.Record
 	for from := 0; from < b.Len(); {
@@ -127,7 +144,7 @@ func (in *Ingester) storeReplayed(ctx context.Context, topic string, partition i
 		from = to
 		day := dayOf(in.cfg.Now())
 		span := usage.Span{Topic: topic, Partition: partition, From: offset, To: offset + 1, Day: day, Epoch: strconv.Itoa(epoch)}
-		landed := false
+		landed := elsewhere[offset]
 		// An earlier replay, that was broken off before the dead letter was deleted, may have been yesterday's.
 		for d := day; d > day-maxReplayDays && !landed; d-- {
 			span.Day = d

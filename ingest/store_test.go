@@ -161,7 +161,7 @@ func (s *memStore) Rekeyed(_ context.Context, topic string, partition int32, fro
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	for _, r := range s.rows {
-		if r.Origin.Partition == usage.OriginPartition(topic, partition) && r.Origin.Offset >= from {
+		if r.Origin.Partition == usage.OriginPartition(topic, partition) && r.Origin.Offset >= from && r.Flags&usage.FlagDuplicate == 0 {
 			each(r.partition, r.KeyID, r.Origin)
 		}
 	}

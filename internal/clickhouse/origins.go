@@ -51,14 +51,15 @@ func (db *DB) LastPlaces(ctx context.Context, topic string, partition int32) (di
 	return direct, rekeyed, nil
 }
 
-// Rekeyed calls each for the re-keyed records of a partition from that offset on, with the partition that they are in now.
+// Rekeyed calls each for the re-keyed records of a partition that count, from that offset on, with the partition that they
+// are in now.
 // It reads the origins of all events: ask when there is no other way.
 func (db *DB) Rekeyed(ctx context.Context, topic string, partition int32, from int64, each func(now int32, keyID string, o usage.Origin)) error {
 	ctx, cancel := withTimeout(ctx, 5*time.Minute)
 	defer cancel()
 	o := usage.Origin{Partition: usage.OriginPartition(topic, partition)}
 	return db.stream(ctx, "read re-keyed records", `SELECT partition, key_id, origin_offset, origin_sub FROM events
-WHERE origin = {origin:String} AND origin_offset >= {from:Int64}`,
+WHERE origin = {origin:String} AND origin_offset >= {from:Int64} AND `+counted,
 		[]any{ch.Named("origin", o.Partition), ch.Named("from", from)},
 		func(r *rowReader) error {
 			now, key := int32(r.uint32()), r.interned()
