@@ -166,22 +166,31 @@ func (s *server) wantExact(dataDir string) {
 }
 
 func TestAProcessThatIsKilledGoesOnWhereItWas(t *testing.T) {
-	dir := t.TempDir()
-	b, err := broker.Start(t.Context(), broker.Config{Dir: t.TempDir(), Addr: "127.0.0.1:0", Topics: map[string]int{"access-log": 2}})
-	require.NoError(t, err)
-	defer b.Close()
-	var sent int64
-	for round := range 3 {
-		s := serve(t, "--data", dir, "--kafka", b.Addr())
-		sent += produce(t, b.Addr(), round*5000, 5000)
-		require.NoError(t, s.cmd.Process.Kill())
-		<-s.done
+	for name, more := range map[string][]string{
+		"read as it is": nil,
+		// What is written twice on the way must be known without the window.
+		"re-keyed": {"--topics", "another", "--rekey-topics", "access-log", "--dedup-window", "0s"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			dir := t.TempDir()
+			b, err := broker.Start(t.Context(), broker.Config{Dir: t.TempDir(), Addr: "127.0.0.1:0", Topics: map[string]int{"access-log": 2}})
+			require.NoError(t, err)
+			defer b.Close()
+			args := append([]string{"--data", dir, "--kafka", b.Addr()}, more...)
+			var sent int64
+			for round := range 3 {
+				s := serve(t, args...)
+				sent += produce(t, b.Addr(), round*5000, 5000)
+				require.NoError(t, s.cmd.Process.Kill())
+				<-s.done
+			}
+			s := serve(t, args...)
+			s.wantTotal(sent)
+			time.Sleep(2 * time.Second)
+			s.wantTotal(sent)
+			s.wantExact(dir)
+		})
 	}
-	s := serve(t, "--data", dir, "--kafka", b.Addr())
-	s.wantTotal(sent)
-	time.Sleep(2 * time.Second)
-	s.wantTotal(sent)
-	s.wantExact(dir)
 }
 
 func TestBadLinesBecomeDeadLettersAndHarmNoNeighbour(t *testing.T) {

@@ -11,6 +11,7 @@ package audit
 import (
 	"context"
 	"fmt"
+	"maps"
 	"math"
 	"slices"
 	"strings"
@@ -29,6 +30,7 @@ type Store interface {
 	MissingOffsets(ctx context.Context, topic string, partition int32, from, to time.Time, before int64, limit int) ([]clickhouse.OffsetRange, error)
 	AuditSealed(ctx context.Context, from, to time.Time, limit int) ([]clickhouse.SealedDifference, error)
 	Gaps(ctx context.Context) ([]usage.Gap, error)
+	RekeyedTwice(ctx context.Context, from, to time.Time) (map[string]int64, error)
 }
 
 // Position is what Kafka and the consumer group say about a partition.
@@ -119,6 +121,13 @@ func Run(ctx context.Context, cfg Config, from, to time.Time) (Report, error) {
 	}
 	for _, p := range positions {
 		r.position(p)
+	}
+	twice, err := cfg.Store.RekeyedTwice(ctx, from, to)
+	if err != nil {
+		return r.Report, err
+	}
+	for _, origin := range slices.Sorted(maps.Keys(twice)) {
+		r.differs("%s: %d records that were re-keyed from it count twice", origin, twice[origin])
 	}
 	if err := r.sealed(ctx); err != nil {
 		return r.Report, err

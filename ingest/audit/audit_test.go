@@ -118,6 +118,12 @@ func TestTheAuditSaysWhatDiffers(t *testing.T) {
 			},
 			[]string{"logs/1: 19 events, but only 18 different places in the log", "key_0: sealed 5 calls, the events say 6"},
 		},
+		"a re-keyed record counts in two places": {
+			func(b *books) {
+				b.exec("INSERT INTO events (plan_day, time, topic, partition, offset, epoch, origin, origin_offset, flags) SELECT today(), now(), 'keyed', number, 5, '1', 'raw/0', 9, if(number = 2, 2, 0) FROM numbers(3)")
+			},
+			[]string{"raw/0: 1 records that were re-keyed from it count twice"},
+		},
 		"a row was changed": {
 			func(b *books) {
 				b.exec("ALTER TABLE events UPDATE response_bytes = 99 WHERE offset = 18 SETTINGS mutations_sync = 1")

@@ -35,6 +35,30 @@ WHERE topic = {topic:String} AND partition = {partition:UInt32} AND origin != ''
 	return wrap("ask where re-keyed records came from", rows.Err())
 }
 
+// RekeyedTwice returns, by origin partition, how many re-keyed records that count have a place in common with another one
+// that counts: none. It reads the origins of all events whose plan day is in [from, to); zero times select all.
+func (db *DB) RekeyedTwice(ctx context.Context, from, to time.Time) (map[string]int64, error) {
+	ctx, cancel := withTimeout(ctx, 10*time.Minute)
+	defer cancel()
+	rows, err := db.conn.Query(ctx, `SELECT toString(origin) AS name, toInt64(count() - uniqExact(origin_offset, origin_sub)) AS twice FROM events
+WHERE plan_day >= toDate({from:Int32}) AND plan_day < toDate({to:Int32}) AND origin != '' AND `+counted+`
+GROUP BY name HAVING twice > 0`, ch.Named("from", dayOf(from, 0)), ch.Named("to", dayOf(to, 65535)))
+	if err != nil {
+		return nil, wrap("audit re-keyed records", err)
+	}
+	defer func() { _ = rows.Close() }()
+	all := map[string]int64{}
+	for rows.Next() {
+		var name string
+		var n int64
+		if err := rows.Scan(&name, &n); err != nil {
+			return nil, wrap("audit re-keyed records", err)
+		}
+		all[name] = n
+	}
+	return all, wrap("audit re-keyed records", rows.Err())
+}
+
 // LastPlaces returns the greatest offset of a partition that reached events under its own topic, and the greatest that did
 // so re-keyed; -1 when there is none.
 func (db *DB) LastPlaces(ctx context.Context, topic string, partition int32) (direct, rekeyed int64, err error) {
