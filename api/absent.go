@@ -2,6 +2,7 @@ package api
 
 import (
 	"context"
+	"io"
 	"time"
 
 	"github.com/tollkeeper/tollkeeper/api/gen"
@@ -223,3 +224,13 @@ func (absent) ReplayDeadLetters(context.Context, gen.ReplayRequest) (gen.ReplayR
 func (absent) AuditIngest(context.Context) (gen.IngestAudit, error) {
 	return gen.IngestAudit{}, errAbsent
 }
+
+func (absent) UsageCSV(context.Context, UsageQuery, io.Writer) error { return errAbsent }
+func (absent) IssueStatement(context.Context, Change, string, string) (gen.Statement, error) {
+	return gen.Statement{}, errAbsent
+}
+
+func (absent) CorrectStatement(context.Context, Change, string) (gen.StatementCorrection, error) {
+	return gen.StatementCorrection{}, errAbsent
+}
+func (absent) StatementCSV(context.Context, string, io.Writer) error { return errAbsent }

@@ -116,3 +116,47 @@ func TestBadPlansAreNamedByField(t *testing.T) {
 	require.Equal(t, "#/charges/0/price", found.Errors[0].Pointer, "a price is a decimal string, never a float")
 	f.as("billing", "POST", "/v1/plans/Bad%20Id/versions", growth()).problem(400, api.CodeInvalidRequest)
 }
+
+// A closed period is billed, late records correct it, and both go into a spreadsheet.
+func TestStatementsAreIssuedCorrectedAndExported(t *testing.T) {
+	f := newFixture(t)
+	f.as("billing", "POST", "/v1/accounts", map[string]any{"id": "acc_tailspin", "name": "Tailspin Toys"}).status(201)
+	key, _ := f.issue(map[string]any{"account_id": "acc_tailspin", "name": "production"})
+	use := func(requests int64) {
+		f.ledger.rows = []meter.KeyUsage{{KeyID: key.Id, Bucket: time.Date(2026, 10, 5, 9, 0, 0, 0, time.UTC), Amounts: meter.Amounts{Requests: requests}}}
+	}
+	use(20_000)
+	november, october := map[string]any{"account_id": "acc_tailspin", "period": "2026-11"}, map[string]any{"account_id": "acc_tailspin", "period": "2026-10"}
+	f.as("billing", "POST", "/v1/statements", november).problem(409, api.CodeConflict)
+	f.as("billing", "POST", "/v1/statements", map[string]any{"account_id": "acc_none", "period": "2026-10"}).problem(404, api.CodeNotFound)
+	var st, again gen.Statement
+	f.as("billing", "POST", "/v1/statements", october).status(200).into(&st)
+	require.Equal(t, "4", st.Total)
+	f.as("billing", "POST", "/v1/statements", october).status(200).into(&again)
+	require.Equal(t, st.Number, again.Number)
+
+	var c gen.StatementCorrection
+	f.as("billing", "POST", "/v1/statements/"+st.Id+"/correct", nil).status(200).into(&c)
+	require.False(t, c.Changed)
+	use(30_000)
+	f.as("billing", "POST", "/v1/statements/"+st.Id+"/correct", nil).status(200).into(&c)
+	require.True(t, c.Changed)
+	require.Equal(t, "4", c.Correction.Total)
+	require.Equal(t, st.Id, c.Correction.Corrects)
+	f.as("billing", "POST", "/v1/statements/"+c.Correction.Id+"/correct", nil).problem(409, api.CodeConflict)
+	f.as("billing", "POST", "/v1/statements/none/correct", nil).problem(404, api.CodeNotFound)
+
+	for path, want := range map[string]string{
+		"/v1/statements/" + st.Id + "/csv":                                               "line,requests,API requests,graduated,,,,20000,,,4,4.00\n",
+		"/v1/usage/csv?account_id=acc_tailspin&from=2026-10-01T00:00:00Z":                "total,,,30000,0,0,0\n",
+		"/v1/usage/csv?granularity=hour&key_id=" + key.Id + "&from=2026-10-01T00:00:00Z": "2026-10-05T09:00:00Z,2026-10-05T10:00:00Z,true,30000,0,0,0\n",
+	} {
+		a := f.as("viewer", "GET", path, nil).status(200)
+		require.Equal(t, "text/csv", a.Header.Get("Content-Type"))
+		require.Contains(t, string(a.body), want)
+		require.NotContains(t, string(a.body), `"`)
+	}
+	f.as("viewer", "GET", "/v1/usage/csv", nil).problem(400, api.CodeInvalidRequest)
+	f.as("customer", "GET", "/v1/statements/"+st.Id+"/csv", nil).problem(404, api.CodeNotFound)
+	f.as("customer", "GET", "/v1/usage/csv?account_id=acc_tailspin", nil).problem(404, api.CodeNotFound)
+}

@@ -1,6 +1,7 @@
 package api
 
 import (
+	"bytes"
 	"context"
 
 	"github.com/tollkeeper/tollkeeper/api/gen"
@@ -90,4 +91,38 @@ func (h *handlers) GetStatement(ctx context.Context, q gen.GetStatementRequestOb
 		return nil, ErrNotFound
 	}
 	return gen.GetStatement200JSONResponse(st), nil
+}
+
+func (h *handlers) IssueStatement(ctx context.Context, q gen.IssueStatementRequestObject) (gen.IssueStatementResponseObject, error) {
+	r, std := of(ctx)
+	st, err := h.cfg.Billing.IssueStatement(std, r.change(""), q.Body.AccountId, q.Body.Period)
+	if err != nil {
+		return nil, err
+	}
+	return gen.IssueStatement200JSONResponse(st), nil
+}
+
+func (h *handlers) CorrectStatement(ctx context.Context, q gen.CorrectStatementRequestObject) (gen.CorrectStatementResponseObject, error) {
+	r, std := of(ctx)
+	c, err := h.cfg.Billing.CorrectStatement(std, r.change(""), q.StatementId)
+	if err != nil {
+		return nil, err
+	}
+	return gen.CorrectStatement200JSONResponse(c), nil
+}
+
+func (h *handlers) ExportStatement(ctx context.Context, q gen.ExportStatementRequestObject) (gen.ExportStatementResponseObject, error) {
+	r, std := of(ctx)
+	st, err := h.cfg.Billing.GetStatement(std, q.StatementId)
+	if err != nil {
+		return nil, err
+	}
+	if !r.mayRead(st.AccountId) {
+		return nil, ErrNotFound
+	}
+	var table bytes.Buffer
+	if err := h.cfg.Billing.StatementCSV(std, q.StatementId, &table); err != nil {
+		return nil, err
+	}
+	return gen.ExportStatement200TextcsvResponse{Body: &table, ContentLength: int64(table.Len())}, nil
 }

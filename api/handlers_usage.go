@@ -1,6 +1,7 @@
 package api
 
 import (
+	"bytes"
 	"context"
 	"time"
 
@@ -32,21 +33,22 @@ func (h *handlers) owner(ctx context.Context, r *request, keyID, accountID strin
 	return "", account, nil
 }
 
-func (h *handlers) GetUsage(ctx context.Context, q gen.GetUsageRequestObject) (gen.GetUsageResponseObject, error) {
+// usageQuery fills in what was left out, and refuses what is too much.
+func (h *handlers) usageQuery(ctx context.Context, p gen.GetUsageParams) (query UsageQuery, err error) {
 	r, std := of(ctx)
-	key, account, err := h.owner(std, r, q.Params.KeyId, q.Params.AccountId)
+	key, account, err := h.owner(std, r, p.KeyId, p.AccountId)
 	if err != nil {
-		return nil, err
+		return query, err
 	}
-	query := UsageQuery{KeyID: key, AccountID: account, From: q.Params.From.UTC(), To: q.Params.To.UTC(), Granularity: q.Params.Granularity}
+	query = UsageQuery{KeyID: key, AccountID: account, From: p.From.UTC(), To: p.To.UTC(), Granularity: p.Granularity}
 	if query.Granularity == "" {
 		query.Granularity = gen.GranularityDay
 	}
 	now := h.cfg.Now().UTC()
-	if q.Params.From.IsZero() {
+	if p.From.IsZero() {
 		query.From = time.Date(now.Year(), now.Month(), 1, 0, 0, 0, 0, time.UTC)
 	}
-	if q.Params.To.IsZero() {
+	if p.To.IsZero() {
 		query.To = now
 	}
 	query.From = bucketStart(query.From, query.Granularity)
@@ -55,12 +57,35 @@ func (h *handlers) GetUsage(ctx context.Context, q gen.GetUsageRequestObject) (g
 	}
 	switch {
 	case query.From.Year() < 1970 || query.To.Year() > 2262:
-		return nil, InvalidParameter("from", "must be between 1970 and 2262")
+		return query, InvalidParameter("from", "must be between 1970 and 2262")
 	case !query.From.Before(query.To):
-		return nil, InvalidParameter("to", "must be after from")
+		return query, InvalidParameter("to", "must be after from")
 	case buckets(query.From, query.To, query.Granularity) > maxBuckets:
-		return nil, InvalidParameter("to", "is more than 10,000 buckets after from: ask for less, or for a coarser granularity")
+		return query, InvalidParameter("to", "is more than 10,000 buckets after from: ask for less, or for a coarser granularity")
 	}
+	return query, nil
+}
+
+// ExportUsage writes the table first: an error on the way must not look like a short table.
+func (h *handlers) ExportUsage(ctx context.Context, q gen.ExportUsageRequestObject) (gen.ExportUsageResponseObject, error) {
+	query, err := h.usageQuery(ctx, gen.GetUsageParams(q.Params))
+	if err != nil {
+		return nil, err
+	}
+	_, std := of(ctx)
+	var table bytes.Buffer
+	if err := h.cfg.Usage.UsageCSV(std, query, &table); err != nil {
+		return nil, err
+	}
+	return gen.ExportUsage200TextcsvResponse{Body: &table, ContentLength: int64(table.Len())}, nil
+}
+
+func (h *handlers) GetUsage(ctx context.Context, q gen.GetUsageRequestObject) (gen.GetUsageResponseObject, error) {
+	query, err := h.usageQuery(ctx, q.Params)
+	if err != nil {
+		return nil, err
+	}
+	_, std := of(ctx)
 	u, err := h.cfg.Usage.Usage(std, query)
 	if err != nil {
 		return nil, err

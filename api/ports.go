@@ -2,6 +2,7 @@ package api
 
 import (
 	"context"
+	"io"
 	"net/netip"
 	"time"
 
@@ -129,6 +130,8 @@ type UsageQuery struct {
 // Usage answers what was used and what is left.
 type Usage interface {
 	Usage(ctx context.Context, q UsageQuery) (gen.Usage, error)
+	// UsageCSV writes the same as a table.
+	UsageCSV(ctx context.Context, q UsageQuery, w io.Writer) error
 	// Quotas of a key, or of an account when keyID is "".
 	Quotas(ctx context.Context, keyID, accountID string) (gen.QuotaList, error)
 }
@@ -143,6 +146,10 @@ type Billing interface {
 	ListStatements(ctx context.Context, accountID, period string, p Page) (items []gen.Statement, next string, err error)
 	GetStatement(ctx context.Context, id string) (gen.Statement, error)
 	PreviewStatement(ctx context.Context, accountID, period string) (gen.Statement, error)
+	// IssueStatement returns what was issued before when there is a statement of the period already.
+	IssueStatement(ctx context.Context, by Change, accountID, period string) (gen.Statement, error)
+	CorrectStatement(ctx context.Context, by Change, id string) (gen.StatementCorrection, error)
+	StatementCSV(ctx context.Context, id string, w io.Writer) error
 }
 
 // AuditFilter selects entries of the audit trail; zero fields select all.

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
 	"time"
 
 	"github.com/tollkeeper/tollkeeper/api"
@@ -37,19 +38,9 @@ func NewBilling(service *quotas.Service, store *keys.Store, verifier *keys.Verif
 
 // Usage implements api.Usage.
 func (b Billing) Usage(ctx context.Context, q api.UsageQuery) (gen.Usage, error) {
-	var r quotas.UsageReport
-	var err error
-	if q.KeyID != "" {
-		// A key that only the log knows has usage too, so an id without a record is no error.
-		r, err = b.service.KeyUsage(ctx, q.KeyID, q.From, q.To, meter.Granularity(q.Granularity))
-	} else {
-		if _, err := b.store.GetAccount(ctx, q.AccountID); err != nil {
-			return gen.Usage{}, keyError(err)
-		}
-		r, err = b.service.AccountUsage(ctx, q.AccountID, q.From, q.To, meter.Granularity(q.Granularity))
-	}
+	r, err := b.report(ctx, q)
 	if err != nil {
-		return gen.Usage{}, quotaError(err, "")
+		return gen.Usage{}, err
 	}
 	out := gen.Usage{
 		KeyId: q.KeyID, AccountId: q.AccountID, From: r.From, To: r.To, Granularity: gen.Granularity(r.By), CompleteUntil: r.SealedThrough,
@@ -59,6 +50,28 @@ func (b Billing) Usage(ctx context.Context, q api.UsageQuery) (gen.Usage, error)
 		out.Items[i] = gen.UsageRow{Start: u.Start, End: u.End, Sealed: u.Sealed, Figures: toFigures(u.Amounts)}
 	}
 	return out, nil
+}
+
+// UsageCSV implements api.Usage.
+func (b Billing) UsageCSV(ctx context.Context, q api.UsageQuery, w io.Writer) error {
+	r, err := b.report(ctx, q)
+	if err != nil {
+		return err
+	}
+	return quotas.WriteUsageCSV(w, r)
+}
+
+func (b Billing) report(ctx context.Context, q api.UsageQuery) (r quotas.UsageReport, err error) {
+	if q.KeyID != "" {
+		// A key that only the log knows has usage too, so an id without a record is no error.
+		r, err = b.service.KeyUsage(ctx, q.KeyID, q.From, q.To, meter.Granularity(q.Granularity))
+		return r, quotaError(err, "")
+	}
+	if _, err := b.store.GetAccount(ctx, q.AccountID); err != nil {
+		return r, keyError(err)
+	}
+	r, err = b.service.AccountUsage(ctx, q.AccountID, q.From, q.To, meter.Granularity(q.Granularity))
+	return r, quotaError(err, "")
 }
 
 func toFigures(a meter.Amounts) gen.UsageFigures {
@@ -158,6 +171,18 @@ func (b Billing) GetStatement(ctx context.Context, id string) (gen.Statement, er
 
 // PreviewStatement implements api.Billing.
 func (b Billing) PreviewStatement(ctx context.Context, accountID, month string) (gen.Statement, error) {
+	return b.statement(ctx, accountID, month, b.service.Preview)
+}
+
+// IssueStatement implements api.Billing.
+func (b Billing) IssueStatement(ctx context.Context, by api.Change, accountID, month string) (gen.Statement, error) {
+	return b.statement(ctx, accountID, month, func(ctx context.Context, account string, at time.Time) (quotas.Statement, error) {
+		return b.service.Issue(ctx, account, at, by.Actor)
+	})
+}
+
+// statement makes the one of an account's period that starts in a month.
+func (b Billing) statement(ctx context.Context, accountID, month string, make func(context.Context, string, time.Time) (quotas.Statement, error)) (gen.Statement, error) {
 	if _, err := b.store.GetAccount(ctx, accountID); err != nil {
 		return gen.Statement{}, keyError(err)
 	}
@@ -165,11 +190,30 @@ func (b Billing) PreviewStatement(ctx context.Context, accountID, month string) 
 	if err != nil {
 		return gen.Statement{}, quotaError(err, "")
 	}
-	st, err := b.service.Preview(ctx, accountID, span.From)
+	st, err := make(ctx, accountID, span.From)
 	if err != nil {
 		return gen.Statement{}, quotaError(err, "")
 	}
 	return convert[gen.Statement](st)
+}
+
+// CorrectStatement implements api.Billing.
+func (b Billing) CorrectStatement(ctx context.Context, by api.Change, id string) (gen.StatementCorrection, error) {
+	st, changed, err := b.service.Correct(ctx, id, by.Actor)
+	if err != nil || !changed {
+		return gen.StatementCorrection{}, quotaError(err, "")
+	}
+	out, err := convert[gen.Statement](st)
+	return gen.StatementCorrection{Changed: true, Correction: out}, err
+}
+
+// StatementCSV implements api.Billing.
+func (b Billing) StatementCSV(ctx context.Context, id string, w io.Writer) error {
+	st, err := b.service.Statement(ctx, id)
+	if err != nil {
+		return quotaError(err, "")
+	}
+	return quotas.WriteCSV(w, st)
 }
 
 // ListAccounts implements api.Accounts.

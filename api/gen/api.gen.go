@@ -1556,6 +1556,23 @@ type PlanSpan struct {
 	Version int32 `json:"version"`
 }
 
+// StatementCorrection defines model for StatementCorrection.
+type StatementCorrection struct {
+	Changed bool `json:"changed"`
+
+	// Correction What an account owes for a period. Amounts are exact inside and rounded once per line.
+	Correction Statement `json:"correction,omitempty,omitzero"`
+}
+
+// StatementIssue defines model for StatementIssue.
+type StatementIssue struct {
+	// AccountId Opaque id.
+	AccountId Id `json:"account_id"`
+
+	// Period The month in which the period starts, such as 2026-11.
+	Period string `json:"period"`
+}
+
 // StatementLine A charge for the part of the period on its plan, with its arithmetic. Rounded once, at the end.
 type StatementLine struct {
 	// Amount Exact decimal number.
@@ -1925,6 +1942,9 @@ type Period = string
 // PlanId Opaque id.
 type PlanId = Id
 
+// StatementId Opaque id.
+type StatementId = Id
+
 // Conflict RFC 9457 problem.
 type Conflict = Problem
 
@@ -2276,6 +2296,24 @@ type GetUsageParams struct {
 	Granularity Granularity `form:"granularity,omitempty" json:"granularity,omitempty,omitzero"`
 }
 
+// ExportUsageParams defines parameters for ExportUsage.
+type ExportUsageParams struct {
+	// KeyId Only what belongs to this key.
+	KeyId KeyFilter `form:"key_id,omitempty" json:"key_id,omitempty,omitzero"`
+
+	// AccountId Only what belongs to this account.
+	AccountId AccountFilter `form:"account_id,omitempty" json:"account_id,omitempty,omitzero"`
+
+	// From Start, inclusive. Default is the start of the current month (UTC).
+	From time.Time `form:"from,omitempty" json:"from,omitempty,omitzero"`
+
+	// To End, exclusive. Default is now. At most 10,000 buckets after `from`.
+	To time.Time `form:"to,omitempty" json:"to,omitempty,omitzero"`
+
+	// Granularity Width of a bucket.
+	Granularity Granularity `form:"granularity,omitempty" json:"granularity,omitempty,omitzero"`
+}
+
 // CreateAccountJSONRequestBody defines body for CreateAccount for application/json ContentType.
 type CreateAccountJSONRequestBody = AccountCreate
 
@@ -2338,6 +2376,9 @@ type CreatePlanVersionJSONRequestBody = PlanDraft
 
 // CreateSessionJSONRequestBody defines body for CreateSession for application/json ContentType.
 type CreateSessionJSONRequestBody = SessionCreate
+
+// IssueStatementJSONRequestBody defines body for IssueStatement for application/json ContentType.
+type IssueStatementJSONRequestBody = StatementIssue
 
 // CreateTokenJSONRequestBody defines body for CreateToken for application/json ContentType.
 type CreateTokenJSONRequestBody = TokenCreate
@@ -2482,12 +2523,21 @@ type ServerInterface interface {
 	// ListStatements List statements
 	// (GET /v1/statements)
 	ListStatements(c *gin.Context, params ListStatementsParams)
+	// IssueStatement Issue the statement of a period
+	// (POST /v1/statements)
+	IssueStatement(c *gin.Context)
 	// PreviewStatement What the period would cost as of now
 	// (GET /v1/statements/preview)
 	PreviewStatement(c *gin.Context, params PreviewStatementParams)
 	// GetStatement Read a statement
 	// (GET /v1/statements/{statement_id})
-	GetStatement(c *gin.Context, statementId Id)
+	GetStatement(c *gin.Context, statementId StatementId)
+	// CorrectStatement Issue a correction when late records changed what is owed
+	// (POST /v1/statements/{statement_id}/correct)
+	CorrectStatement(c *gin.Context, statementId StatementId)
+	// ExportStatement A statement as a table
+	// (GET /v1/statements/{statement_id}/csv)
+	ExportStatement(c *gin.Context, statementId StatementId)
 	// GetStats Figures for a screen
 	// (GET /v1/stats)
 	GetStats(c *gin.Context)
@@ -2503,6 +2553,9 @@ type ServerInterface interface {
 	// GetUsage What a key or an account used
 	// (GET /v1/usage)
 	GetUsage(c *gin.Context, params GetUsageParams)
+	// ExportUsage What a key or an account used, as a table
+	// (GET /v1/usage/csv)
+	ExportUsage(c *gin.Context, params ExportUsageParams)
 }
 
 // ServerInterfaceWrapper converts contexts to parameters.
@@ -4406,6 +4459,19 @@ func (siw *ServerInterfaceWrapper) ListStatements(c *gin.Context) {
 	siw.Handler.ListStatements(c, params)
 }
 
+// IssueStatement operation middleware
+func (siw *ServerInterfaceWrapper) IssueStatement(c *gin.Context) {
+
+	for _, middleware := range siw.HandlerMiddlewares {
+		middleware(c)
+		if c.IsAborted() {
+			return
+		}
+	}
+
+	siw.Handler.IssueStatement(c)
+}
+
 // PreviewStatement operation middleware
 func (siw *ServerInterfaceWrapper) PreviewStatement(c *gin.Context) {
 
@@ -4448,7 +4514,7 @@ func (siw *ServerInterfaceWrapper) GetStatement(c *gin.Context) {
 	_ = err
 
 	// ------------- Path parameter "statement_id" -------------
-	var statementId Id
+	var statementId StatementId
 
 	err = runtime.BindStyledParameterWithOptions("simple", "statement_id", c.Param("statement_id"), &statementId, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "", ValueIsUnescaped: true})
 	if err != nil {
@@ -4464,6 +4530,56 @@ func (siw *ServerInterfaceWrapper) GetStatement(c *gin.Context) {
 	}
 
 	siw.Handler.GetStatement(c, statementId)
+}
+
+// CorrectStatement operation middleware
+func (siw *ServerInterfaceWrapper) CorrectStatement(c *gin.Context) {
+
+	var err error
+	_ = err
+
+	// ------------- Path parameter "statement_id" -------------
+	var statementId StatementId
+
+	err = runtime.BindStyledParameterWithOptions("simple", "statement_id", c.Param("statement_id"), &statementId, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "", ValueIsUnescaped: true})
+	if err != nil {
+		siw.ErrorHandler(c, fmt.Errorf("Invalid format for parameter statement_id: %w", err), http.StatusBadRequest)
+		return
+	}
+
+	for _, middleware := range siw.HandlerMiddlewares {
+		middleware(c)
+		if c.IsAborted() {
+			return
+		}
+	}
+
+	siw.Handler.CorrectStatement(c, statementId)
+}
+
+// ExportStatement operation middleware
+func (siw *ServerInterfaceWrapper) ExportStatement(c *gin.Context) {
+
+	var err error
+	_ = err
+
+	// ------------- Path parameter "statement_id" -------------
+	var statementId StatementId
+
+	err = runtime.BindStyledParameterWithOptions("simple", "statement_id", c.Param("statement_id"), &statementId, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "", ValueIsUnescaped: true})
+	if err != nil {
+		siw.ErrorHandler(c, fmt.Errorf("Invalid format for parameter statement_id: %w", err), http.StatusBadRequest)
+		return
+	}
+
+	for _, middleware := range siw.HandlerMiddlewares {
+		middleware(c)
+		if c.IsAborted() {
+			return
+		}
+	}
+
+	siw.Handler.ExportStatement(c, statementId)
 }
 
 // GetStats operation middleware
@@ -4638,6 +4754,65 @@ func (siw *ServerInterfaceWrapper) GetUsage(c *gin.Context) {
 	siw.Handler.GetUsage(c, params)
 }
 
+// ExportUsage operation middleware
+func (siw *ServerInterfaceWrapper) ExportUsage(c *gin.Context) {
+
+	var err error
+	_ = err
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params ExportUsageParams
+
+	// ------------- Optional query parameter "key_id" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "key_id", c.Request.URL.Query(), &params.KeyId, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		siw.ErrorHandler(c, fmt.Errorf("Invalid format for parameter key_id: %w", err), http.StatusBadRequest)
+		return
+	}
+
+	// ------------- Optional query parameter "account_id" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "account_id", c.Request.URL.Query(), &params.AccountId, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		siw.ErrorHandler(c, fmt.Errorf("Invalid format for parameter account_id: %w", err), http.StatusBadRequest)
+		return
+	}
+
+	// ------------- Optional query parameter "from" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "from", c.Request.URL.Query(), &params.From, runtime.BindQueryParameterOptions{Type: "string", Format: "date-time"})
+	if err != nil {
+		siw.ErrorHandler(c, fmt.Errorf("Invalid format for parameter from: %w", err), http.StatusBadRequest)
+		return
+	}
+
+	// ------------- Optional query parameter "to" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "to", c.Request.URL.Query(), &params.To, runtime.BindQueryParameterOptions{Type: "string", Format: "date-time"})
+	if err != nil {
+		siw.ErrorHandler(c, fmt.Errorf("Invalid format for parameter to: %w", err), http.StatusBadRequest)
+		return
+	}
+
+	// ------------- Optional query parameter "granularity" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "granularity", c.Request.URL.Query(), &params.Granularity, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		siw.ErrorHandler(c, fmt.Errorf("Invalid format for parameter granularity: %w", err), http.StatusBadRequest)
+		return
+	}
+
+	for _, middleware := range siw.HandlerMiddlewares {
+		middleware(c)
+		if c.IsAborted() {
+			return
+		}
+	}
+
+	siw.Handler.ExportUsage(c, params)
+}
+
 // GinServerOptions provides options for the Gin server.
 type GinServerOptions struct {
 	BaseURL      string
@@ -4693,14 +4868,18 @@ func RegisterHandlersWithOptions(router gin.IRouter, si ServerInterface, options
 	router.POST(options.BaseURL+"/v1/accounts", wrapper.CreateAccount)
 	router.GET(options.BaseURL+"/v1/accounts/:account_id", wrapper.GetAccount)
 	router.GET(options.BaseURL+"/v1/usage", wrapper.GetUsage)
+	router.GET(options.BaseURL+"/v1/usage/csv", wrapper.ExportUsage)
 	router.GET(options.BaseURL+"/v1/quotas", wrapper.GetQuotas)
 	router.GET(options.BaseURL+"/v1/plans", wrapper.ListPlans)
 	router.GET(options.BaseURL+"/v1/plans/:plan_id", wrapper.GetPlan)
 	router.POST(options.BaseURL+"/v1/plans/:plan_id/versions", wrapper.CreatePlanVersion)
 	router.POST(options.BaseURL+"/v1/plans/:plan_id/versions/:version/publish", wrapper.PublishPlanVersion)
 	router.GET(options.BaseURL+"/v1/statements", wrapper.ListStatements)
+	router.POST(options.BaseURL+"/v1/statements", wrapper.IssueStatement)
 	router.GET(options.BaseURL+"/v1/statements/preview", wrapper.PreviewStatement)
 	router.GET(options.BaseURL+"/v1/statements/:statement_id", wrapper.GetStatement)
+	router.GET(options.BaseURL+"/v1/statements/:statement_id/csv", wrapper.ExportStatement)
+	router.POST(options.BaseURL+"/v1/statements/:statement_id/correct", wrapper.CorrectStatement)
 	router.GET(options.BaseURL+"/v1/audit", wrapper.ListAudit)
 	router.GET(options.BaseURL+"/v1/policies", wrapper.ListPolicies)
 	router.GET(options.BaseURL+"/v1/policies/:revision", wrapper.GetPolicy)
@@ -7543,6 +7722,77 @@ func (response ListStatementsdefaultApplicationProblemPlusJSONResponse) VisitLis
 	return err
 }
 
+type IssueStatementRequestObject struct {
+	Body *IssueStatementJSONRequestBody
+}
+
+type IssueStatementResponseObject interface {
+	VisitIssueStatementResponse(w http.ResponseWriter) error
+}
+
+type IssueStatement200JSONResponse Statement
+
+func (response IssueStatement200JSONResponse) VisitIssueStatementResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type IssueStatement404ApplicationProblemPlusJSONResponse struct {
+	NotFoundApplicationProblemPlusJSONResponse
+}
+
+func (response IssueStatement404ApplicationProblemPlusJSONResponse) VisitIssueStatementResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(404)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type IssueStatement409ApplicationProblemPlusJSONResponse struct {
+	ConflictApplicationProblemPlusJSONResponse
+}
+
+func (response IssueStatement409ApplicationProblemPlusJSONResponse) VisitIssueStatementResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(409)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type IssueStatementdefaultApplicationProblemPlusJSONResponse struct {
+	Body       Problem
+	StatusCode int
+}
+
+func (response IssueStatementdefaultApplicationProblemPlusJSONResponse) VisitIssueStatementResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(response.StatusCode)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
 type PreviewStatementRequestObject struct {
 	Params PreviewStatementParams
 }
@@ -7599,7 +7849,7 @@ func (response PreviewStatementdefaultApplicationProblemPlusJSONResponse) VisitP
 }
 
 type GetStatementRequestObject struct {
-	StatementId Id `json:"statement_id"`
+	StatementId StatementId `json:"statement_id"`
 }
 
 type GetStatementResponseObject interface {
@@ -7642,6 +7892,138 @@ type GetStatementdefaultApplicationProblemPlusJSONResponse struct {
 }
 
 func (response GetStatementdefaultApplicationProblemPlusJSONResponse) VisitGetStatementResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(response.StatusCode)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type CorrectStatementRequestObject struct {
+	StatementId StatementId `json:"statement_id"`
+}
+
+type CorrectStatementResponseObject interface {
+	VisitCorrectStatementResponse(w http.ResponseWriter) error
+}
+
+type CorrectStatement200JSONResponse StatementCorrection
+
+func (response CorrectStatement200JSONResponse) VisitCorrectStatementResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type CorrectStatement404ApplicationProblemPlusJSONResponse struct {
+	NotFoundApplicationProblemPlusJSONResponse
+}
+
+func (response CorrectStatement404ApplicationProblemPlusJSONResponse) VisitCorrectStatementResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(404)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type CorrectStatement409ApplicationProblemPlusJSONResponse struct {
+	ConflictApplicationProblemPlusJSONResponse
+}
+
+func (response CorrectStatement409ApplicationProblemPlusJSONResponse) VisitCorrectStatementResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(409)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type CorrectStatementdefaultApplicationProblemPlusJSONResponse struct {
+	Body       Problem
+	StatusCode int
+}
+
+func (response CorrectStatementdefaultApplicationProblemPlusJSONResponse) VisitCorrectStatementResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(response.StatusCode)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ExportStatementRequestObject struct {
+	StatementId StatementId `json:"statement_id"`
+}
+
+type ExportStatementResponseObject interface {
+	VisitExportStatementResponse(w http.ResponseWriter) error
+}
+
+type ExportStatement200TextcsvResponse struct {
+	Body          io.Reader
+	ContentLength int64
+}
+
+func (response ExportStatement200TextcsvResponse) VisitExportStatementResponse(w http.ResponseWriter) error {
+
+	w.Header().Set("Content-Type", "text/csv")
+	if response.ContentLength != 0 {
+		w.Header().Set("Content-Length", fmt.Sprint(response.ContentLength))
+	}
+	w.WriteHeader(200)
+
+	if closer, ok := response.Body.(io.ReadCloser); ok {
+		defer closer.Close()
+	}
+	_, err := io.Copy(w, response.Body)
+	return err
+}
+
+type ExportStatement404ApplicationProblemPlusJSONResponse struct {
+	NotFoundApplicationProblemPlusJSONResponse
+}
+
+func (response ExportStatement404ApplicationProblemPlusJSONResponse) VisitExportStatementResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(404)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ExportStatementdefaultApplicationProblemPlusJSONResponse struct {
+	Body       Problem
+	StatusCode int
+}
+
+func (response ExportStatementdefaultApplicationProblemPlusJSONResponse) VisitExportStatementResponse(w http.ResponseWriter) error {
 
 	var buf bytes.Buffer
 	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
@@ -7898,6 +8280,67 @@ func (response GetUsagedefaultApplicationProblemPlusJSONResponse) VisitGetUsageR
 	return err
 }
 
+type ExportUsageRequestObject struct {
+	Params ExportUsageParams
+}
+
+type ExportUsageResponseObject interface {
+	VisitExportUsageResponse(w http.ResponseWriter) error
+}
+
+type ExportUsage200TextcsvResponse struct {
+	Body          io.Reader
+	ContentLength int64
+}
+
+func (response ExportUsage200TextcsvResponse) VisitExportUsageResponse(w http.ResponseWriter) error {
+
+	w.Header().Set("Content-Type", "text/csv")
+	if response.ContentLength != 0 {
+		w.Header().Set("Content-Length", fmt.Sprint(response.ContentLength))
+	}
+	w.WriteHeader(200)
+
+	if closer, ok := response.Body.(io.ReadCloser); ok {
+		defer closer.Close()
+	}
+	_, err := io.Copy(w, response.Body)
+	return err
+}
+
+type ExportUsage404ApplicationProblemPlusJSONResponse struct {
+	NotFoundApplicationProblemPlusJSONResponse
+}
+
+func (response ExportUsage404ApplicationProblemPlusJSONResponse) VisitExportUsageResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(404)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ExportUsagedefaultApplicationProblemPlusJSONResponse struct {
+	Body       Problem
+	StatusCode int
+}
+
+func (response ExportUsagedefaultApplicationProblemPlusJSONResponse) VisitExportUsageResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(response.StatusCode)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
 // StrictServerInterface represents all server handlers.
 type StrictServerInterface interface {
 	// GetLive Is the process alive
@@ -8038,12 +8481,21 @@ type StrictServerInterface interface {
 	// ListStatements List statements
 	// (GET /v1/statements)
 	ListStatements(ctx context.Context, request ListStatementsRequestObject) (ListStatementsResponseObject, error)
+	// IssueStatement Issue the statement of a period
+	// (POST /v1/statements)
+	IssueStatement(ctx context.Context, request IssueStatementRequestObject) (IssueStatementResponseObject, error)
 	// PreviewStatement What the period would cost as of now
 	// (GET /v1/statements/preview)
 	PreviewStatement(ctx context.Context, request PreviewStatementRequestObject) (PreviewStatementResponseObject, error)
 	// GetStatement Read a statement
 	// (GET /v1/statements/{statement_id})
 	GetStatement(ctx context.Context, request GetStatementRequestObject) (GetStatementResponseObject, error)
+	// CorrectStatement Issue a correction when late records changed what is owed
+	// (POST /v1/statements/{statement_id}/correct)
+	CorrectStatement(ctx context.Context, request CorrectStatementRequestObject) (CorrectStatementResponseObject, error)
+	// ExportStatement A statement as a table
+	// (GET /v1/statements/{statement_id}/csv)
+	ExportStatement(ctx context.Context, request ExportStatementRequestObject) (ExportStatementResponseObject, error)
 	// GetStats Figures for a screen
 	// (GET /v1/stats)
 	GetStats(ctx context.Context, request GetStatsRequestObject) (GetStatsResponseObject, error)
@@ -8059,6 +8511,9 @@ type StrictServerInterface interface {
 	// GetUsage What a key or an account used
 	// (GET /v1/usage)
 	GetUsage(ctx context.Context, request GetUsageRequestObject) (GetUsageResponseObject, error)
+	// ExportUsage What a key or an account used, as a table
+	// (GET /v1/usage/csv)
+	ExportUsage(ctx context.Context, request ExportUsageRequestObject) (ExportUsageResponseObject, error)
 }
 
 type StrictHandlerFunc func(ctx *gin.Context, request any) (any, error)
@@ -9697,6 +10152,48 @@ func (sh *strictHandler) ListStatements(ctx *gin.Context, params ListStatementsP
 	}
 }
 
+// IssueStatement operation middleware
+func (sh *strictHandler) IssueStatement(ctx *gin.Context) {
+	var request IssueStatementRequestObject
+
+	var body IssueStatementJSONRequestBody
+	var err error
+	// A request validator built on kin-openapi's openapi3filter with
+	// KeepValidatedValue leaves the value it validated on the body. Bind
+	// that value, matching member names exactly, so the handler receives
+	// what was validated instead of a second, case-insensitive decode.
+	if vb, ok := ctx.Request.Body.(interface{ ValidatedValue() any }); !ok || runtime.BindJSONValue(vb.ValidatedValue(), &body) != nil {
+		err = ctx.ShouldBindJSON(&body)
+	} else if binding.Validator != nil {
+		// ShouldBindJSON runs the struct validator after decoding; keep that.
+		err = binding.Validator.ValidateStruct(&body)
+	}
+	if err != nil {
+		sh.options.RequestErrorHandlerFunc(ctx, err)
+		return
+	}
+	request.Body = &body
+
+	handler := func(ctx *gin.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.IssueStatement(ctx, request.(IssueStatementRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "IssueStatement")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		sh.options.HandlerErrorFunc(ctx, err)
+	} else if validResponse, ok := response.(IssueStatementResponseObject); ok {
+		if err := validResponse.VisitIssueStatementResponse(ctx.Writer); err != nil {
+			sh.options.ResponseErrorHandlerFunc(ctx, err)
+		}
+	} else if response != nil {
+		sh.options.ResponseErrorHandlerFunc(ctx, fmt.Errorf("unexpected response type: %T", response))
+	}
+}
+
 // PreviewStatement operation middleware
 func (sh *strictHandler) PreviewStatement(ctx *gin.Context, params PreviewStatementParams) {
 	var request PreviewStatementRequestObject
@@ -9724,7 +10221,7 @@ func (sh *strictHandler) PreviewStatement(ctx *gin.Context, params PreviewStatem
 }
 
 // GetStatement operation middleware
-func (sh *strictHandler) GetStatement(ctx *gin.Context, statementId Id) {
+func (sh *strictHandler) GetStatement(ctx *gin.Context, statementId StatementId) {
 	var request GetStatementRequestObject
 
 	request.StatementId = statementId
@@ -9742,6 +10239,58 @@ func (sh *strictHandler) GetStatement(ctx *gin.Context, statementId Id) {
 		sh.options.HandlerErrorFunc(ctx, err)
 	} else if validResponse, ok := response.(GetStatementResponseObject); ok {
 		if err := validResponse.VisitGetStatementResponse(ctx.Writer); err != nil {
+			sh.options.ResponseErrorHandlerFunc(ctx, err)
+		}
+	} else if response != nil {
+		sh.options.ResponseErrorHandlerFunc(ctx, fmt.Errorf("unexpected response type: %T", response))
+	}
+}
+
+// CorrectStatement operation middleware
+func (sh *strictHandler) CorrectStatement(ctx *gin.Context, statementId StatementId) {
+	var request CorrectStatementRequestObject
+
+	request.StatementId = statementId
+
+	handler := func(ctx *gin.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.CorrectStatement(ctx, request.(CorrectStatementRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "CorrectStatement")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		sh.options.HandlerErrorFunc(ctx, err)
+	} else if validResponse, ok := response.(CorrectStatementResponseObject); ok {
+		if err := validResponse.VisitCorrectStatementResponse(ctx.Writer); err != nil {
+			sh.options.ResponseErrorHandlerFunc(ctx, err)
+		}
+	} else if response != nil {
+		sh.options.ResponseErrorHandlerFunc(ctx, fmt.Errorf("unexpected response type: %T", response))
+	}
+}
+
+// ExportStatement operation middleware
+func (sh *strictHandler) ExportStatement(ctx *gin.Context, statementId StatementId) {
+	var request ExportStatementRequestObject
+
+	request.StatementId = statementId
+
+	handler := func(ctx *gin.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.ExportStatement(ctx, request.(ExportStatementRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "ExportStatement")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		sh.options.HandlerErrorFunc(ctx, err)
+	} else if validResponse, ok := response.(ExportStatementResponseObject); ok {
+		if err := validResponse.VisitExportStatementResponse(ctx.Writer); err != nil {
 			sh.options.ResponseErrorHandlerFunc(ctx, err)
 		}
 	} else if response != nil {
@@ -9888,6 +10437,32 @@ func (sh *strictHandler) GetUsage(ctx *gin.Context, params GetUsageParams) {
 		sh.options.HandlerErrorFunc(ctx, err)
 	} else if validResponse, ok := response.(GetUsageResponseObject); ok {
 		if err := validResponse.VisitGetUsageResponse(ctx.Writer); err != nil {
+			sh.options.ResponseErrorHandlerFunc(ctx, err)
+		}
+	} else if response != nil {
+		sh.options.ResponseErrorHandlerFunc(ctx, fmt.Errorf("unexpected response type: %T", response))
+	}
+}
+
+// ExportUsage operation middleware
+func (sh *strictHandler) ExportUsage(ctx *gin.Context, params ExportUsageParams) {
+	var request ExportUsageRequestObject
+
+	request.Params = params
+
+	handler := func(ctx *gin.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.ExportUsage(ctx, request.(ExportUsageRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "ExportUsage")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		sh.options.HandlerErrorFunc(ctx, err)
+	} else if validResponse, ok := response.(ExportUsageResponseObject); ok {
+		if err := validResponse.VisitExportUsageResponse(ctx.Writer); err != nil {
 			sh.options.ResponseErrorHandlerFunc(ctx, err)
 		}
 	} else if response != nil {

@@ -55,6 +55,16 @@ func (r *remote) call(cmd *cobra.Command, method, path string, in, out any) (pri
 	return false, nil
 }
 
+// copy prints what the API answers, as it is.
+func (r *remote) copy(cmd *cobra.Command, path string) error {
+	raw, err := r.ask(cmd.Context(), http.MethodGet, path, nil)
+	if err != nil {
+		return err
+	}
+	_, err = cmd.OutOrStdout().Write(raw)
+	return err
+}
+
 // client says where the server is and with which token to come.
 func (r *remote) client() (app.Client, error) {
 	if r.server == "" {
@@ -124,6 +134,13 @@ func (r *remote) ask(ctx context.Context, method, path string, in any) ([]byte, 
 		return nil, failed{errors.New(text)}
 	}
 	return raw, nil
+}
+
+// more says on the side that a list goes on, and from where.
+func more(cmd *cobra.Command, cursor string) {
+	if cursor != "" {
+		fmt.Fprintf(cmd.ErrOrStderr(), "There are more: add --cursor %s\n", cursor)
+	}
 }
 
 // table writes aligned rows.

@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/require"
 )
@@ -40,6 +41,31 @@ func TestTheCommandLineAdministersTheServerOnItsDataFolder(t *testing.T) {
 	require.NoError(t, json.Unmarshal([]byte(do("keys", "list", "--json", "--status", "revoked")), &page))
 	require.Len(t, page.Items, 1)
 
+	_, errOut, code = tollkeeper(t, "keys", "list", "--limit", "1", "--data", dir)
+	require.Zero(t, code)
+	require.Regexp(t, `There are more: add --cursor \S+\n`, errOut)
+	require.Contains(t, do("keys", "list", "--limit", "1", "--cursor", strings.Fields(errOut)[5]), id)
+	loose := strings.Fields(do("keys", "issue", "of nobody"))[0]
+	require.Contains(t, do("keys", "assign", loose, "acct_other"), "belongs to acct_other")
+	_, errOut, code = tollkeeper(t, "keys", "assign", loose, "acct_partner", "--data", dir)
+	require.Equal(t, 1, code)
+	require.Contains(t, errOut, "belong to acct_other for good")
+	do("keys", "delete", loose, "--reason", "made by mistake")
+	require.NotContains(t, do("keys", "list"), loose)
+
+	// Nothing was used, so there is nothing to issue by itself; what is asked for is made.
+	last := time.Now().UTC().AddDate(0, 0, -time.Now().UTC().Day()).Format("2006-01")
+	require.Contains(t, do("statements", "preview", "--account", "acct_partner"), "still open")
+	_, errOut, code = tollkeeper(t, "statements", "issue", "--account", "acct_partner", "--period", time.Now().UTC().Format("2006-01"), "--data", dir)
+	require.Equal(t, 1, code)
+	require.Contains(t, errOut, "can be issued from")
+	require.Contains(t, do("statements", "list", "--period", last), "NUMBER")
+	require.True(t, strings.HasPrefix(do("usage", "--account", "acct_partner", "--csv"), "start,end,sealed,"))
+	link := strings.TrimSpace(do("login", "--name", "grace", "--role", "billing"))
+	require.Regexp(t, `^http://127\.0\.0\.1:\d+/login#tkt_[0-9a-f]+$`, link)
+	_, errOut, code = tollkeeper(t, "login", "--role", "king", "--data", dir)
+	require.Equal(t, 1, code)
+	require.Contains(t, errOut, "role must be one of")
 	_, errOut, code = tollkeeper(t, "keys", "list", "--status", "gone", "--data", dir)
 	require.Equal(t, 1, code)
 	require.Equal(t, "tollkeeper: Invalid request: status must be one of active, suspended, revoked, expired\n", errOut)

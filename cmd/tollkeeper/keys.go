@@ -15,9 +15,9 @@ import (
 
 func newKeysCmd() *cobra.Command {
 	r := &remote{}
-	cmd := &cobra.Command{Use: "keys", Short: "List, issue, suspend, reinstate, revoke and rotate keys on a running server"}
+	cmd := &cobra.Command{Use: "keys", Short: "List, issue, suspend, reinstate, revoke, rotate and delete keys on a running server"}
 	r.flags(cmd)
-	cmd.AddCommand(keysList(r), keysShow(r), keysIssue(r), keysRotate(r))
+	cmd.AddCommand(keysList(r), keysShow(r), keysIssue(r), keysRotate(r), keysAssign(r), keysDelete(r))
 	for _, verb := range []struct{ name, short, done string }{
 		{"suspend", "Refuse a key until it is reinstated, or for a while", "suspended"},
 		{"reinstate", "Accept a suspended key again", "reinstated"},
@@ -29,25 +29,58 @@ func newKeysCmd() *cobra.Command {
 }
 
 func keysList(r *remote) *cobra.Command {
-	var status, account, text string
+	var status, account, text, cursor string
 	var limit int
 	cmd := &cobra.Command{Use: "list", Short: "List keys, the newest first", Args: cobra.NoArgs}
 	cmd.Flags().StringVar(&status, "status", "", "only keys in this state: active, suspended, revoked or expired")
 	cmd.Flags().StringVar(&account, "account", "", "only keys of this account")
 	cmd.Flags().StringVar(&text, "search", "", "only keys with this in their name or id")
+	cmd.Flags().StringVar(&cursor, "cursor", "", "where to go on, as the page before said")
 	cmd.Flags().IntVar(&limit, "limit", 50, "how many, at most 200")
 	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
 		var page gen.KeyPage
-		path := "/v1/keys" + query("status", status, "account_id", account, "q", text, "limit", strconv.Itoa(limit))
+		path := "/v1/keys" + query("status", status, "account_id", account, "q", text, "cursor", cursor, "limit", strconv.Itoa(limit))
 		if printed, err := r.call(cmd, http.MethodGet, path, nil, &page); err != nil || printed {
 			return err
 		}
-		return table(cmd.OutOrStdout(), func(row func(...any)) {
+		err := table(cmd.OutOrStdout(), func(row func(...any)) {
 			row("ID", "NAME", "STATUS", "ACCOUNT", "CREATED", "WHY")
 			for _, k := range page.Items {
 				row(k.Id, k.Name, k.Status, k.AccountId, k.CreatedAt, k.StatusReason)
 			}
 		})
+		more(cmd, page.NextCursor)
+		return err
+	}
+	return cmd
+}
+
+func keysAssign(r *remote) *cobra.Command {
+	return &cobra.Command{
+		Use: "assign ID ACCOUNT", Short: "Give a key that has no account one, which counts what it used, too; once and for good", Args: cobra.ExactArgs(2),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			var k gen.Key
+			body := map[string]any{"account_id": args[1]}
+			if printed, err := r.call(cmd, http.MethodPatch, "/v1/keys/"+url.PathEscape(args[0]), body, &k); err != nil || printed {
+				return err
+			}
+			fmt.Fprintf(cmd.OutOrStdout(), "%s belongs to %s\n", k.Id, k.AccountId)
+			return nil
+		},
+	}
+}
+
+func keysDelete(r *remote) *cobra.Command {
+	var reason string
+	cmd := &cobra.Command{Use: "delete ID", Short: "Refuse a key for ever and leave it out of lists; what it used is still billed", Args: cobra.ExactArgs(1)}
+	cmd.Flags().StringVar(&reason, "reason", "", "why; kept in the audit trail")
+	_ = cmd.MarkFlagRequired("reason")
+	cmd.RunE = func(cmd *cobra.Command, args []string) error {
+		if _, err := r.ask(cmd.Context(), http.MethodDelete, "/v1/keys/"+url.PathEscape(args[0])+query("reason", reason), nil); err != nil {
+			return err
+		}
+		fmt.Fprintf(cmd.OutOrStdout(), "%s is deleted\n", args[0])
+		return nil
 	}
 	return cmd
 }

@@ -99,7 +99,7 @@ func newRootCmd() *cobra.Command {
 		Version:       version,
 	}
 	root.AddCommand(
-		newServeCmd(), newDemoCmd(), newImportCmd(), newShipCmd(), newKeysCmd(), newAlertsCmd(), newUsageCmd(), newDeadLettersCmd(), newAuditCmd(), newFormatsCmd(), newBacktestCmd(), newPolicyCmd(),
+		newServeCmd(), newDemoCmd(), newImportCmd(), newShipCmd(), newKeysCmd(), newAlertsCmd(), newUsageCmd(), newStatementsCmd(), newLoginCmd(), newDeadLettersCmd(), newAuditCmd(), newFormatsCmd(), newBacktestCmd(), newPolicyCmd(),
 		newConfigCmd(), newVersionCmd(), newEngineCmd(),
 	)
 	explain(root)

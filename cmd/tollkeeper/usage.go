@@ -16,6 +16,7 @@ import (
 func newUsageCmd() *cobra.Command {
 	r := &remote{}
 	var key, account, from, to, by string
+	var asCSV bool
 	cmd := &cobra.Command{
 		Use: "usage", Short: "Show what a key or an account used, from a running server", Args: cobra.NoArgs,
 		Example: "  tollkeeper usage --account acct_1 --by day",
@@ -26,12 +27,17 @@ func newUsageCmd() *cobra.Command {
 	cmd.Flags().StringVar(&from, "from", "", "start, RFC 3339; default: start of the month")
 	cmd.Flags().StringVar(&to, "to", "", "end, exclusive; default: now")
 	cmd.Flags().StringVar(&by, "by", "", "width of a row: hour, day or month")
+	cmd.Flags().BoolVar(&asCSV, "csv", false, "print a table for a spreadsheet")
 	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
 		if (key == "") == (account == "") {
 			return errors.New("name either a key with --key or an account with --account")
 		}
 		var u gen.Usage
-		path := "/v1/usage" + query("key_id", key, "account_id", account, "from", from, "to", to, "granularity", by)
+		asked := query("key_id", key, "account_id", account, "from", from, "to", to, "granularity", by)
+		if asCSV {
+			return r.copy(cmd, "/v1/usage/csv"+asked)
+		}
+		path := "/v1/usage" + asked
 		if printed, err := r.call(cmd, http.MethodGet, path, nil, &u); err != nil || printed {
 			return err
 		}

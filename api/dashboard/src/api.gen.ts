@@ -532,6 +532,26 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/v1/usage/csv": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * What a key or an account used, as a table
+         * @description The same as `/v1/usage`, for a spreadsheet. A row per bucket and one for the total; a column per unit that occurs.
+         */
+        get: operations["ExportUsage"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/v1/quotas": {
         parameters: {
             query?: never;
@@ -650,7 +670,11 @@ export interface paths {
         /** List statements */
         get: operations["ListStatements"];
         put?: never;
-        post?: never;
+        /**
+         * Issue the statement of a period
+         * @description Statements are issued by themselves once a period is over and all its hours are sealed; this does not wait for the next look. A statement never changes; to issue it again returns the one that is there.
+         */
+        post: operations["IssueStatement"];
         delete?: never;
         options?: never;
         head?: never;
@@ -683,7 +707,7 @@ export interface paths {
             header?: never;
             path: {
                 /** @description Id of the statement. */
-                statement_id: components["schemas"]["Id"];
+                statement_id: components["parameters"]["StatementId"];
             };
             cookie?: never;
         };
@@ -691,6 +715,52 @@ export interface paths {
         get: operations["GetStatement"];
         put?: never;
         post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/statements/{statement_id}/csv": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description Id of the statement. */
+                statement_id: components["parameters"]["StatementId"];
+            };
+            cookie?: never;
+        };
+        /**
+         * A statement as a table
+         * @description A row per tier, per adjustment and per line, and one for the total. The `amount` of the rows of kind `line` adds up to the total.
+         */
+        get: operations["ExportStatement"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/statements/{statement_id}/correct": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description Id of the statement. */
+                statement_id: components["parameters"]["StatementId"];
+            };
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Issue a correction when late records changed what is owed
+         * @description Corrections are issued by themselves for 35 days; this does not wait for the next look, and has no such limit. `changed` is false, and nothing is issued, when no amount has changed.
+         */
+        post: operations["CorrectStatement"];
         delete?: never;
         options?: never;
         head?: never;
@@ -1880,6 +1950,15 @@ export interface components {
             /** @description The secret; absent when an answer is repeated. */
             secret?: string;
         };
+        StatementIssue: {
+            account_id: components["schemas"]["Id"];
+            /** @description The month in which the period starts, such as 2026-11. */
+            period: string;
+        };
+        StatementCorrection: {
+            changed: boolean;
+            correction?: components["schemas"]["Statement"];
+        };
         LoginLinkCreate: {
             /** @description Name in the audit trail. */
             name: string;
@@ -2149,6 +2228,8 @@ export interface components {
         AlertId: components["schemas"]["Id"];
         /** @description Id of the account. */
         AccountId: components["schemas"]["Id"];
+        /** @description Id of the statement. */
+        StatementId: components["schemas"]["Id"];
         /** @description Id of the plan. */
         PlanId: components["schemas"]["Id"];
         /** @description Calendar month in UTC. Default is the current one for a preview, all for a list. */
@@ -2967,6 +3048,39 @@ export interface operations {
             default: components["responses"]["Problem"];
         };
     };
+    ExportUsage: {
+        parameters: {
+            query?: {
+                /** @description Only what belongs to this key. */
+                key_id?: components["parameters"]["KeyFilter"];
+                /** @description Only what belongs to this account. */
+                account_id?: components["parameters"]["AccountFilter"];
+                /** @description Start, inclusive. Default is the start of the current month (UTC). */
+                from?: string;
+                /** @description End, exclusive. Default is now. At most 10,000 buckets after `from`. */
+                to?: string;
+                /** @description Width of a bucket. */
+                granularity?: components["schemas"]["Granularity"];
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The table. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "text/csv": string;
+                };
+            };
+            404: components["responses"]["NotFound"];
+            default: components["responses"]["Problem"];
+        };
+    };
     GetQuotas: {
         parameters: {
             query?: {
@@ -3144,6 +3258,33 @@ export interface operations {
             default: components["responses"]["Problem"];
         };
     };
+    IssueStatement: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["StatementIssue"];
+            };
+        };
+        responses: {
+            /** @description The statement. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Statement"];
+                };
+            };
+            404: components["responses"]["NotFound"];
+            409: components["responses"]["Conflict"];
+            default: components["responses"]["Problem"];
+        };
+    };
     PreviewStatement: {
         parameters: {
             query?: {
@@ -3177,7 +3318,7 @@ export interface operations {
             header?: never;
             path: {
                 /** @description Id of the statement. */
-                statement_id: components["schemas"]["Id"];
+                statement_id: components["parameters"]["StatementId"];
             };
             cookie?: never;
         };
@@ -3193,6 +3334,57 @@ export interface operations {
                 };
             };
             404: components["responses"]["NotFound"];
+            default: components["responses"]["Problem"];
+        };
+    };
+    ExportStatement: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description Id of the statement. */
+                statement_id: components["parameters"]["StatementId"];
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The table. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "text/csv": string;
+                };
+            };
+            404: components["responses"]["NotFound"];
+            default: components["responses"]["Problem"];
+        };
+    };
+    CorrectStatement: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description Id of the statement. */
+                statement_id: components["parameters"]["StatementId"];
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description What came of it. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["StatementCorrection"];
+                };
+            };
+            404: components["responses"]["NotFound"];
+            409: components["responses"]["Conflict"];
             default: components["responses"]["Problem"];
         };
     };
