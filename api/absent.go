@@ -141,6 +141,28 @@ func (absent) SetAlertStatus(context.Context, Change, string, gen.AlertStatus) (
 	return gen.Alert{}, errAbsent
 }
 
+func (absent) ListSubscriptions(context.Context, string) ([]gen.Subscription, error) {
+	return nil, errAbsent
+}
+
+func (absent) Subscribe(context.Context, Change, string, gen.SubscriptionCreate) (gen.Subscription, error) {
+	return gen.Subscription{}, errAbsent
+}
+
+func (absent) ListCredits(context.Context, string) ([]gen.Credit, error) { return nil, errAbsent }
+
+func (absent) GiveCredit(context.Context, Change, string, gen.CreditCreate) (gen.Credit, error) {
+	return gen.Credit{}, errAbsent
+}
+
+func (absent) VoidCredit(context.Context, Change, string) (gen.Credit, error) {
+	return gen.Credit{}, errAbsent
+}
+
+func (absent) ListNotifications(context.Context, string) ([]gen.Notification, error) {
+	return nil, errAbsent
+}
+
 func (absent) ListAccounts(context.Context, Page) ([]gen.Account, string, error) {
 	return nil, "", errAbsent
 }

@@ -149,6 +149,12 @@ type Billing interface {
 	// IssueStatement returns what was issued before when there is a statement of the period already.
 	IssueStatement(ctx context.Context, by Change, accountID, period string) (gen.Statement, error)
 	CorrectStatement(ctx context.Context, by Change, id string) (gen.StatementCorrection, error)
+	ListSubscriptions(ctx context.Context, accountID string) ([]gen.Subscription, error)
+	Subscribe(ctx context.Context, by Change, accountID string, s gen.SubscriptionCreate) (gen.Subscription, error)
+	ListCredits(ctx context.Context, accountID string) ([]gen.Credit, error)
+	GiveCredit(ctx context.Context, by Change, accountID string, c gen.CreditCreate) (gen.Credit, error)
+	VoidCredit(ctx context.Context, by Change, id string) (gen.Credit, error)
+	ListNotifications(ctx context.Context, accountID string) ([]gen.Notification, error)
 	StatementCSV(ctx context.Context, id string, w io.Writer) error
 }
 

@@ -120,6 +120,27 @@ func (e CheckStatus) Valid() bool {
 	}
 }
 
+// Defines values for CycleUnit.
+const (
+	CycleUnitDay   CycleUnit = "day"
+	CycleUnitMonth CycleUnit = "month"
+	CycleUnitYear  CycleUnit = "year"
+)
+
+// Valid indicates whether the value is a known member of the CycleUnit enum.
+func (e CycleUnit) Valid() bool {
+	switch e {
+	case CycleUnitDay:
+		return true
+	case CycleUnitMonth:
+		return true
+	case CycleUnitYear:
+		return true
+	default:
+		return false
+	}
+}
+
 // Defines values for Enforcement.
 const (
 	EnforcementHard Enforcement = "hard"
@@ -279,6 +300,24 @@ func (e MeterKind) Valid() bool {
 	case MeterKindRequests:
 		return true
 	case MeterKindUnits:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for NotificationPer.
+const (
+	NotificationPerAccount NotificationPer = "account"
+	NotificationPerKey     NotificationPer = "key"
+)
+
+// Valid indicates whether the value is a known member of the NotificationPer enum.
+func (e NotificationPer) Valid() bool {
+	switch e {
+	case NotificationPerAccount:
+		return true
+	case NotificationPerKey:
 		return true
 	default:
 		return false
@@ -802,6 +841,63 @@ type CommentRequest struct {
 // Count A number of things.
 type Count = int64
 
+// Credit Credit of an account: money paid in advance, or given.
+type Credit struct {
+	// AccountId Opaque id.
+	AccountId Id `json:"account_id"`
+
+	// Amount Exact decimal number.
+	Amount    Decimal   `json:"amount"`
+	CreatedAt time.Time `json:"created_at"`
+	CreatedBy string    `json:"created_by,omitempty,omitzero"`
+	Currency  string    `json:"currency"`
+	ExpiresAt time.Time `json:"expires_at,omitempty,omitzero"`
+
+	// Id Opaque id.
+	Id   Id     `json:"id"`
+	Note string `json:"note,omitempty,omitzero"`
+
+	// Priority The lowest is used first.
+	Priority int32 `json:"priority,omitempty,omitzero"`
+
+	// Remaining Exact decimal number.
+	Remaining Decimal   `json:"remaining"`
+	StartsAt  time.Time `json:"starts_at"`
+
+	// Used Exact decimal number.
+	Used     Decimal   `json:"used"`
+	VoidedAt time.Time `json:"voided_at,omitempty,omitzero"`
+}
+
+// CreditCreate defines model for CreditCreate.
+type CreditCreate struct {
+	// Amount Exact decimal number.
+	Amount    Decimal   `json:"amount"`
+	Currency  string    `json:"currency"`
+	ExpiresAt time.Time `json:"expires_at,omitempty,omitzero"`
+	Note      string    `json:"note,omitempty,omitzero"`
+	Priority  int32     `json:"priority,omitempty,omitzero"`
+	StartsAt  time.Time `json:"starts_at,omitempty,omitzero"`
+}
+
+// CreditList defines model for CreditList.
+type CreditList struct {
+	Items []Credit `json:"items"`
+}
+
+// Cycle Length and start of the periods.
+type Cycle struct {
+	// Anchor An instant at which a period starts; the start of the calendar unit without.
+	Anchor time.Time `json:"anchor,omitempty,omitzero"`
+	Unit   CycleUnit `json:"unit,omitempty,omitzero"`
+
+	// Zone An IANA name; UTC without.
+	Zone string `json:"zone,omitempty,omitzero"`
+}
+
+// CycleUnit defines model for Cycle.Unit.
+type CycleUnit string
+
 // DeadLetter defines model for DeadLetter.
 type DeadLetter struct {
 	At time.Time `json:"at"`
@@ -1111,6 +1207,33 @@ type MeterDirection string
 
 // MeterKind defines model for Meter.Kind.
 type MeterKind string
+
+// Notification defines model for Notification.
+type Notification struct {
+	// AccountId Opaque id.
+	AccountId Id        `json:"account_id"`
+	At        time.Time `json:"at"`
+
+	// Limit A number of things.
+	Limit   Count           `json:"limit"`
+	Per     NotificationPer `json:"per"`
+	Percent int32           `json:"percent"`
+	QuotaId string          `json:"quota_id"`
+
+	// Subject Id of the key or account.
+	Subject string `json:"subject"`
+
+	// Used A number of things.
+	Used Count `json:"used"`
+}
+
+// NotificationPer defines model for Notification.Per.
+type NotificationPer string
+
+// NotificationList defines model for NotificationList.
+type NotificationList struct {
+	Items []Notification `json:"items"`
+}
 
 // PartitionAudit defines model for PartitionAudit.
 type PartitionAudit struct {
@@ -1685,6 +1808,50 @@ type Step struct {
 	UpTo Decimal `json:"up_to,omitempty,omitzero"`
 }
 
+// Subscription defines model for Subscription.
+type Subscription struct {
+	// AccountId Opaque id.
+	AccountId Id        `json:"account_id"`
+	CreatedAt time.Time `json:"created_at"`
+	CreatedBy string    `json:"created_by,omitempty,omitzero"`
+
+	// Cycle Length and start of the periods.
+	Cycle Cycle `json:"cycle,omitempty,omitzero"`
+
+	// EndsAt Absent until it is ended or replaced.
+	EndsAt time.Time `json:"ends_at,omitempty,omitzero"`
+
+	// Id Opaque id.
+	Id Id `json:"id"`
+
+	// PlanId Opaque id.
+	PlanId Id `json:"plan_id"`
+
+	// PlanVersion The version it is pinned to; absent when it follows the plan.
+	PlanVersion int32     `json:"plan_version,omitempty,omitzero"`
+	StartsAt    time.Time `json:"starts_at"`
+}
+
+// SubscriptionCreate defines model for SubscriptionCreate.
+type SubscriptionCreate struct {
+	// Cycle Length and start of the periods.
+	Cycle Cycle `json:"cycle,omitempty,omitzero"`
+
+	// PlanId Id of a plan or of a part of one.
+	PlanId Slug `json:"plan_id"`
+
+	// PlanVersion Pins a version; follows the plan without.
+	PlanVersion int32 `json:"plan_version,omitempty,omitzero"`
+
+	// StartsAt Its day in the cycle's zone; today without.
+	StartsAt time.Time `json:"starts_at,omitempty,omitzero"`
+}
+
+// SubscriptionList defines model for SubscriptionList.
+type SubscriptionList struct {
+	Items []Subscription `json:"items"`
+}
+
 // SuspendRequest With `alert_id` the suspension is part of that alert; dismissing the alert then undoes it.
 type SuspendRequest struct {
 	// AlertId Opaque id.
@@ -1978,6 +2145,18 @@ type CreateAccountParams struct {
 	IdempotencyKey IdempotencyKey `json:"Idempotency-Key,omitempty,omitzero"`
 }
 
+// GiveCreditParams defines parameters for GiveCredit.
+type GiveCreditParams struct {
+	// IdempotencyKey Makes a repeat safe; see the introduction.
+	IdempotencyKey IdempotencyKey `json:"Idempotency-Key,omitempty,omitzero"`
+}
+
+// SubscribeParams defines parameters for Subscribe.
+type SubscribeParams struct {
+	// IdempotencyKey Makes a repeat safe; see the introduction.
+	IdempotencyKey IdempotencyKey `json:"Idempotency-Key,omitempty,omitzero"`
+}
+
 // ListAlertsParams defines parameters for ListAlerts.
 type ListAlertsParams struct {
 	// Limit Entries on a page.
@@ -2079,6 +2258,12 @@ type AuthorizeParams struct {
 
 // AuthorizeParamsLimitStatus defines parameters for Authorize.
 type AuthorizeParamsLimitStatus int32
+
+// VoidCreditParams defines parameters for VoidCredit.
+type VoidCreditParams struct {
+	// IdempotencyKey Makes a repeat safe; see the introduction.
+	IdempotencyKey IdempotencyKey `json:"Idempotency-Key,omitempty,omitzero"`
+}
 
 // ListDeadLettersParams defines parameters for ListDeadLetters.
 type ListDeadLettersParams struct {
@@ -2317,6 +2502,12 @@ type ExportUsageParams struct {
 // CreateAccountJSONRequestBody defines body for CreateAccount for application/json ContentType.
 type CreateAccountJSONRequestBody = AccountCreate
 
+// GiveCreditJSONRequestBody defines body for GiveCredit for application/json ContentType.
+type GiveCreditJSONRequestBody = CreditCreate
+
+// SubscribeJSONRequestBody defines body for Subscribe for application/json ContentType.
+type SubscribeJSONRequestBody = SubscriptionCreate
+
 // AcknowledgeAlertJSONRequestBody defines body for AcknowledgeAlert for application/json ContentType.
 type AcknowledgeAlertJSONRequestBody = VerdictRequest
 
@@ -2400,6 +2591,21 @@ type ServerInterface interface {
 	// GetAccount Read an account
 	// (GET /v1/accounts/{account_id})
 	GetAccount(c *gin.Context, accountId AccountId)
+	// ListCredits Credit of an account, and what is left of it
+	// (GET /v1/accounts/{account_id}/credits)
+	ListCredits(c *gin.Context, accountId AccountId)
+	// GiveCredit Give credit
+	// (POST /v1/accounts/{account_id}/credits)
+	GiveCredit(c *gin.Context, accountId AccountId, params GiveCreditParams)
+	// ListNotifications Thresholds of quotas that an account and its keys reached
+	// (GET /v1/accounts/{account_id}/notifications)
+	ListNotifications(c *gin.Context, accountId AccountId)
+	// ListSubscriptions Which plans an account was, is and will be on
+	// (GET /v1/accounts/{account_id}/subscriptions)
+	ListSubscriptions(c *gin.Context, accountId AccountId)
+	// Subscribe Put an account on a plan
+	// (POST /v1/accounts/{account_id}/subscriptions)
+	Subscribe(c *gin.Context, accountId AccountId, params SubscribeParams)
 	// ListAlerts List alerts
 	// (GET /v1/alerts)
 	ListAlerts(c *gin.Context, params ListAlertsParams)
@@ -2439,6 +2645,9 @@ type ServerInterface interface {
 	// Authorize Gateway sub-request
 	// (GET /v1/authorize)
 	Authorize(c *gin.Context, params AuthorizeParams)
+	// VoidCredit Take back what is left of a credit
+	// (POST /v1/credits/{credit_id}/void)
+	VoidCredit(c *gin.Context, creditId Id, params VoidCreditParams)
 	// ListDeadLetters Log lines that could not be read
 	// (GET /v1/dead-letters)
 	ListDeadLetters(c *gin.Context, params ListDeadLettersParams)
@@ -2705,6 +2914,179 @@ func (siw *ServerInterfaceWrapper) GetAccount(c *gin.Context) {
 	}
 
 	siw.Handler.GetAccount(c, accountId)
+}
+
+// ListCredits operation middleware
+func (siw *ServerInterfaceWrapper) ListCredits(c *gin.Context) {
+
+	var err error
+	_ = err
+
+	// ------------- Path parameter "account_id" -------------
+	var accountId AccountId
+
+	err = runtime.BindStyledParameterWithOptions("simple", "account_id", c.Param("account_id"), &accountId, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "", ValueIsUnescaped: true})
+	if err != nil {
+		siw.ErrorHandler(c, fmt.Errorf("Invalid format for parameter account_id: %w", err), http.StatusBadRequest)
+		return
+	}
+
+	for _, middleware := range siw.HandlerMiddlewares {
+		middleware(c)
+		if c.IsAborted() {
+			return
+		}
+	}
+
+	siw.Handler.ListCredits(c, accountId)
+}
+
+// GiveCredit operation middleware
+func (siw *ServerInterfaceWrapper) GiveCredit(c *gin.Context) {
+
+	var err error
+	_ = err
+
+	// ------------- Path parameter "account_id" -------------
+	var accountId AccountId
+
+	err = runtime.BindStyledParameterWithOptions("simple", "account_id", c.Param("account_id"), &accountId, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "", ValueIsUnescaped: true})
+	if err != nil {
+		siw.ErrorHandler(c, fmt.Errorf("Invalid format for parameter account_id: %w", err), http.StatusBadRequest)
+		return
+	}
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params GiveCreditParams
+
+	headers := c.Request.Header
+
+	// ------------- Optional header parameter "Idempotency-Key" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("Idempotency-Key")]; found {
+		var IdempotencyKey IdempotencyKey
+		n := len(valueList)
+		if n != 1 {
+			siw.ErrorHandler(c, fmt.Errorf("Expected one value for Idempotency-Key, got %d", n), http.StatusBadRequest)
+			return
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "Idempotency-Key", valueList[0], &IdempotencyKey, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			siw.ErrorHandler(c, fmt.Errorf("Invalid format for parameter Idempotency-Key: %w", err), http.StatusBadRequest)
+			return
+		}
+
+		params.IdempotencyKey = IdempotencyKey
+
+	}
+
+	for _, middleware := range siw.HandlerMiddlewares {
+		middleware(c)
+		if c.IsAborted() {
+			return
+		}
+	}
+
+	siw.Handler.GiveCredit(c, accountId, params)
+}
+
+// ListNotifications operation middleware
+func (siw *ServerInterfaceWrapper) ListNotifications(c *gin.Context) {
+
+	var err error
+	_ = err
+
+	// ------------- Path parameter "account_id" -------------
+	var accountId AccountId
+
+	err = runtime.BindStyledParameterWithOptions("simple", "account_id", c.Param("account_id"), &accountId, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "", ValueIsUnescaped: true})
+	if err != nil {
+		siw.ErrorHandler(c, fmt.Errorf("Invalid format for parameter account_id: %w", err), http.StatusBadRequest)
+		return
+	}
+
+	for _, middleware := range siw.HandlerMiddlewares {
+		middleware(c)
+		if c.IsAborted() {
+			return
+		}
+	}
+
+	siw.Handler.ListNotifications(c, accountId)
+}
+
+// ListSubscriptions operation middleware
+func (siw *ServerInterfaceWrapper) ListSubscriptions(c *gin.Context) {
+
+	var err error
+	_ = err
+
+	// ------------- Path parameter "account_id" -------------
+	var accountId AccountId
+
+	err = runtime.BindStyledParameterWithOptions("simple", "account_id", c.Param("account_id"), &accountId, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "", ValueIsUnescaped: true})
+	if err != nil {
+		siw.ErrorHandler(c, fmt.Errorf("Invalid format for parameter account_id: %w", err), http.StatusBadRequest)
+		return
+	}
+
+	for _, middleware := range siw.HandlerMiddlewares {
+		middleware(c)
+		if c.IsAborted() {
+			return
+		}
+	}
+
+	siw.Handler.ListSubscriptions(c, accountId)
+}
+
+// Subscribe operation middleware
+func (siw *ServerInterfaceWrapper) Subscribe(c *gin.Context) {
+
+	var err error
+	_ = err
+
+	// ------------- Path parameter "account_id" -------------
+	var accountId AccountId
+
+	err = runtime.BindStyledParameterWithOptions("simple", "account_id", c.Param("account_id"), &accountId, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "", ValueIsUnescaped: true})
+	if err != nil {
+		siw.ErrorHandler(c, fmt.Errorf("Invalid format for parameter account_id: %w", err), http.StatusBadRequest)
+		return
+	}
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params SubscribeParams
+
+	headers := c.Request.Header
+
+	// ------------- Optional header parameter "Idempotency-Key" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("Idempotency-Key")]; found {
+		var IdempotencyKey IdempotencyKey
+		n := len(valueList)
+		if n != 1 {
+			siw.ErrorHandler(c, fmt.Errorf("Expected one value for Idempotency-Key, got %d", n), http.StatusBadRequest)
+			return
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "Idempotency-Key", valueList[0], &IdempotencyKey, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			siw.ErrorHandler(c, fmt.Errorf("Invalid format for parameter Idempotency-Key: %w", err), http.StatusBadRequest)
+			return
+		}
+
+		params.IdempotencyKey = IdempotencyKey
+
+	}
+
+	for _, middleware := range siw.HandlerMiddlewares {
+		middleware(c)
+		if c.IsAborted() {
+			return
+		}
+	}
+
+	siw.Handler.Subscribe(c, accountId, params)
 }
 
 // ListAlerts operation middleware
@@ -3303,6 +3685,55 @@ func (siw *ServerInterfaceWrapper) Authorize(c *gin.Context) {
 	}
 
 	siw.Handler.Authorize(c, params)
+}
+
+// VoidCredit operation middleware
+func (siw *ServerInterfaceWrapper) VoidCredit(c *gin.Context) {
+
+	var err error
+	_ = err
+
+	// ------------- Path parameter "credit_id" -------------
+	var creditId Id
+
+	err = runtime.BindStyledParameterWithOptions("simple", "credit_id", c.Param("credit_id"), &creditId, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "", ValueIsUnescaped: true})
+	if err != nil {
+		siw.ErrorHandler(c, fmt.Errorf("Invalid format for parameter credit_id: %w", err), http.StatusBadRequest)
+		return
+	}
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params VoidCreditParams
+
+	headers := c.Request.Header
+
+	// ------------- Optional header parameter "Idempotency-Key" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("Idempotency-Key")]; found {
+		var IdempotencyKey IdempotencyKey
+		n := len(valueList)
+		if n != 1 {
+			siw.ErrorHandler(c, fmt.Errorf("Expected one value for Idempotency-Key, got %d", n), http.StatusBadRequest)
+			return
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "Idempotency-Key", valueList[0], &IdempotencyKey, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			siw.ErrorHandler(c, fmt.Errorf("Invalid format for parameter Idempotency-Key: %w", err), http.StatusBadRequest)
+			return
+		}
+
+		params.IdempotencyKey = IdempotencyKey
+
+	}
+
+	for _, middleware := range siw.HandlerMiddlewares {
+		middleware(c)
+		if c.IsAborted() {
+			return
+		}
+	}
+
+	siw.Handler.VoidCredit(c, creditId, params)
 }
 
 // ListDeadLetters operation middleware
@@ -4867,6 +5298,12 @@ func RegisterHandlersWithOptions(router gin.IRouter, si ServerInterface, options
 	router.GET(options.BaseURL+"/v1/accounts", wrapper.ListAccounts)
 	router.POST(options.BaseURL+"/v1/accounts", wrapper.CreateAccount)
 	router.GET(options.BaseURL+"/v1/accounts/:account_id", wrapper.GetAccount)
+	router.GET(options.BaseURL+"/v1/accounts/:account_id/subscriptions", wrapper.ListSubscriptions)
+	router.POST(options.BaseURL+"/v1/accounts/:account_id/subscriptions", wrapper.Subscribe)
+	router.GET(options.BaseURL+"/v1/accounts/:account_id/credits", wrapper.ListCredits)
+	router.POST(options.BaseURL+"/v1/accounts/:account_id/credits", wrapper.GiveCredit)
+	router.POST(options.BaseURL+"/v1/credits/:credit_id/void", wrapper.VoidCredit)
+	router.GET(options.BaseURL+"/v1/accounts/:account_id/notifications", wrapper.ListNotifications)
 	router.GET(options.BaseURL+"/v1/usage", wrapper.GetUsage)
 	router.GET(options.BaseURL+"/v1/usage/csv", wrapper.ExportUsage)
 	router.GET(options.BaseURL+"/v1/quotas", wrapper.GetQuotas)
@@ -5164,6 +5601,301 @@ type GetAccountdefaultApplicationProblemPlusJSONResponse struct {
 }
 
 func (response GetAccountdefaultApplicationProblemPlusJSONResponse) VisitGetAccountResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(response.StatusCode)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListCreditsRequestObject struct {
+	AccountId AccountId `json:"account_id"`
+}
+
+type ListCreditsResponseObject interface {
+	VisitListCreditsResponse(w http.ResponseWriter) error
+}
+
+type ListCredits200JSONResponse CreditList
+
+func (response ListCredits200JSONResponse) VisitListCreditsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListCredits404ApplicationProblemPlusJSONResponse struct {
+	NotFoundApplicationProblemPlusJSONResponse
+}
+
+func (response ListCredits404ApplicationProblemPlusJSONResponse) VisitListCreditsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(404)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListCreditsdefaultApplicationProblemPlusJSONResponse struct {
+	Body       Problem
+	StatusCode int
+}
+
+func (response ListCreditsdefaultApplicationProblemPlusJSONResponse) VisitListCreditsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(response.StatusCode)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type GiveCreditRequestObject struct {
+	AccountId AccountId `json:"account_id"`
+	Params    GiveCreditParams
+	Body      *GiveCreditJSONRequestBody
+}
+
+type GiveCreditResponseObject interface {
+	VisitGiveCreditResponse(w http.ResponseWriter) error
+}
+
+type GiveCredit201JSONResponse Credit
+
+func (response GiveCredit201JSONResponse) VisitGiveCreditResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(201)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type GiveCredit404ApplicationProblemPlusJSONResponse struct {
+	NotFoundApplicationProblemPlusJSONResponse
+}
+
+func (response GiveCredit404ApplicationProblemPlusJSONResponse) VisitGiveCreditResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(404)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type GiveCreditdefaultApplicationProblemPlusJSONResponse struct {
+	Body       Problem
+	StatusCode int
+}
+
+func (response GiveCreditdefaultApplicationProblemPlusJSONResponse) VisitGiveCreditResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(response.StatusCode)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListNotificationsRequestObject struct {
+	AccountId AccountId `json:"account_id"`
+}
+
+type ListNotificationsResponseObject interface {
+	VisitListNotificationsResponse(w http.ResponseWriter) error
+}
+
+type ListNotifications200JSONResponse NotificationList
+
+func (response ListNotifications200JSONResponse) VisitListNotificationsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListNotifications404ApplicationProblemPlusJSONResponse struct {
+	NotFoundApplicationProblemPlusJSONResponse
+}
+
+func (response ListNotifications404ApplicationProblemPlusJSONResponse) VisitListNotificationsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(404)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListNotificationsdefaultApplicationProblemPlusJSONResponse struct {
+	Body       Problem
+	StatusCode int
+}
+
+func (response ListNotificationsdefaultApplicationProblemPlusJSONResponse) VisitListNotificationsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(response.StatusCode)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListSubscriptionsRequestObject struct {
+	AccountId AccountId `json:"account_id"`
+}
+
+type ListSubscriptionsResponseObject interface {
+	VisitListSubscriptionsResponse(w http.ResponseWriter) error
+}
+
+type ListSubscriptions200JSONResponse SubscriptionList
+
+func (response ListSubscriptions200JSONResponse) VisitListSubscriptionsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListSubscriptions404ApplicationProblemPlusJSONResponse struct {
+	NotFoundApplicationProblemPlusJSONResponse
+}
+
+func (response ListSubscriptions404ApplicationProblemPlusJSONResponse) VisitListSubscriptionsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(404)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListSubscriptionsdefaultApplicationProblemPlusJSONResponse struct {
+	Body       Problem
+	StatusCode int
+}
+
+func (response ListSubscriptionsdefaultApplicationProblemPlusJSONResponse) VisitListSubscriptionsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(response.StatusCode)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type SubscribeRequestObject struct {
+	AccountId AccountId `json:"account_id"`
+	Params    SubscribeParams
+	Body      *SubscribeJSONRequestBody
+}
+
+type SubscribeResponseObject interface {
+	VisitSubscribeResponse(w http.ResponseWriter) error
+}
+
+type Subscribe201JSONResponse Subscription
+
+func (response Subscribe201JSONResponse) VisitSubscribeResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(201)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type Subscribe404ApplicationProblemPlusJSONResponse struct {
+	NotFoundApplicationProblemPlusJSONResponse
+}
+
+func (response Subscribe404ApplicationProblemPlusJSONResponse) VisitSubscribeResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(404)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type Subscribe409ApplicationProblemPlusJSONResponse struct {
+	ConflictApplicationProblemPlusJSONResponse
+}
+
+func (response Subscribe409ApplicationProblemPlusJSONResponse) VisitSubscribeResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(409)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type SubscribedefaultApplicationProblemPlusJSONResponse struct {
+	Body       Problem
+	StatusCode int
+}
+
+func (response SubscribedefaultApplicationProblemPlusJSONResponse) VisitSubscribeResponse(w http.ResponseWriter) error {
 
 	var buf bytes.Buffer
 	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
@@ -6020,6 +6752,62 @@ type AuthorizedefaultApplicationProblemPlusJSONResponse struct {
 }
 
 func (response AuthorizedefaultApplicationProblemPlusJSONResponse) VisitAuthorizeResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(response.StatusCode)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type VoidCreditRequestObject struct {
+	CreditId Id `json:"credit_id"`
+	Params   VoidCreditParams
+}
+
+type VoidCreditResponseObject interface {
+	VisitVoidCreditResponse(w http.ResponseWriter) error
+}
+
+type VoidCredit200JSONResponse Credit
+
+func (response VoidCredit200JSONResponse) VisitVoidCreditResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type VoidCredit404ApplicationProblemPlusJSONResponse struct {
+	NotFoundApplicationProblemPlusJSONResponse
+}
+
+func (response VoidCredit404ApplicationProblemPlusJSONResponse) VisitVoidCreditResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(404)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type VoidCreditdefaultApplicationProblemPlusJSONResponse struct {
+	Body       Problem
+	StatusCode int
+}
+
+func (response VoidCreditdefaultApplicationProblemPlusJSONResponse) VisitVoidCreditResponse(w http.ResponseWriter) error {
 
 	var buf bytes.Buffer
 	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
@@ -8358,6 +9146,21 @@ type StrictServerInterface interface {
 	// GetAccount Read an account
 	// (GET /v1/accounts/{account_id})
 	GetAccount(ctx context.Context, request GetAccountRequestObject) (GetAccountResponseObject, error)
+	// ListCredits Credit of an account, and what is left of it
+	// (GET /v1/accounts/{account_id}/credits)
+	ListCredits(ctx context.Context, request ListCreditsRequestObject) (ListCreditsResponseObject, error)
+	// GiveCredit Give credit
+	// (POST /v1/accounts/{account_id}/credits)
+	GiveCredit(ctx context.Context, request GiveCreditRequestObject) (GiveCreditResponseObject, error)
+	// ListNotifications Thresholds of quotas that an account and its keys reached
+	// (GET /v1/accounts/{account_id}/notifications)
+	ListNotifications(ctx context.Context, request ListNotificationsRequestObject) (ListNotificationsResponseObject, error)
+	// ListSubscriptions Which plans an account was, is and will be on
+	// (GET /v1/accounts/{account_id}/subscriptions)
+	ListSubscriptions(ctx context.Context, request ListSubscriptionsRequestObject) (ListSubscriptionsResponseObject, error)
+	// Subscribe Put an account on a plan
+	// (POST /v1/accounts/{account_id}/subscriptions)
+	Subscribe(ctx context.Context, request SubscribeRequestObject) (SubscribeResponseObject, error)
 	// ListAlerts List alerts
 	// (GET /v1/alerts)
 	ListAlerts(ctx context.Context, request ListAlertsRequestObject) (ListAlertsResponseObject, error)
@@ -8397,6 +9200,9 @@ type StrictServerInterface interface {
 	// Authorize Gateway sub-request
 	// (GET /v1/authorize)
 	Authorize(ctx context.Context, request AuthorizeRequestObject) (AuthorizeResponseObject, error)
+	// VoidCredit Take back what is left of a credit
+	// (POST /v1/credits/{credit_id}/void)
+	VoidCredit(ctx context.Context, request VoidCreditRequestObject) (VoidCreditResponseObject, error)
 	// ListDeadLetters Log lines that could not be read
 	// (GET /v1/dead-letters)
 	ListDeadLetters(ctx context.Context, request ListDeadLettersRequestObject) (ListDeadLettersResponseObject, error)
@@ -8712,6 +9518,174 @@ func (sh *strictHandler) GetAccount(ctx *gin.Context, accountId AccountId) {
 		sh.options.HandlerErrorFunc(ctx, err)
 	} else if validResponse, ok := response.(GetAccountResponseObject); ok {
 		if err := validResponse.VisitGetAccountResponse(ctx.Writer); err != nil {
+			sh.options.ResponseErrorHandlerFunc(ctx, err)
+		}
+	} else if response != nil {
+		sh.options.ResponseErrorHandlerFunc(ctx, fmt.Errorf("unexpected response type: %T", response))
+	}
+}
+
+// ListCredits operation middleware
+func (sh *strictHandler) ListCredits(ctx *gin.Context, accountId AccountId) {
+	var request ListCreditsRequestObject
+
+	request.AccountId = accountId
+
+	handler := func(ctx *gin.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.ListCredits(ctx, request.(ListCreditsRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "ListCredits")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		sh.options.HandlerErrorFunc(ctx, err)
+	} else if validResponse, ok := response.(ListCreditsResponseObject); ok {
+		if err := validResponse.VisitListCreditsResponse(ctx.Writer); err != nil {
+			sh.options.ResponseErrorHandlerFunc(ctx, err)
+		}
+	} else if response != nil {
+		sh.options.ResponseErrorHandlerFunc(ctx, fmt.Errorf("unexpected response type: %T", response))
+	}
+}
+
+// GiveCredit operation middleware
+func (sh *strictHandler) GiveCredit(ctx *gin.Context, accountId AccountId, params GiveCreditParams) {
+	var request GiveCreditRequestObject
+
+	request.AccountId = accountId
+	request.Params = params
+
+	var body GiveCreditJSONRequestBody
+	var err error
+	// A request validator built on kin-openapi's openapi3filter with
+	// KeepValidatedValue leaves the value it validated on the body. Bind
+	// that value, matching member names exactly, so the handler receives
+	// what was validated instead of a second, case-insensitive decode.
+	if vb, ok := ctx.Request.Body.(interface{ ValidatedValue() any }); !ok || runtime.BindJSONValue(vb.ValidatedValue(), &body) != nil {
+		err = ctx.ShouldBindJSON(&body)
+	} else if binding.Validator != nil {
+		// ShouldBindJSON runs the struct validator after decoding; keep that.
+		err = binding.Validator.ValidateStruct(&body)
+	}
+	if err != nil {
+		sh.options.RequestErrorHandlerFunc(ctx, err)
+		return
+	}
+	request.Body = &body
+
+	handler := func(ctx *gin.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.GiveCredit(ctx, request.(GiveCreditRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "GiveCredit")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		sh.options.HandlerErrorFunc(ctx, err)
+	} else if validResponse, ok := response.(GiveCreditResponseObject); ok {
+		if err := validResponse.VisitGiveCreditResponse(ctx.Writer); err != nil {
+			sh.options.ResponseErrorHandlerFunc(ctx, err)
+		}
+	} else if response != nil {
+		sh.options.ResponseErrorHandlerFunc(ctx, fmt.Errorf("unexpected response type: %T", response))
+	}
+}
+
+// ListNotifications operation middleware
+func (sh *strictHandler) ListNotifications(ctx *gin.Context, accountId AccountId) {
+	var request ListNotificationsRequestObject
+
+	request.AccountId = accountId
+
+	handler := func(ctx *gin.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.ListNotifications(ctx, request.(ListNotificationsRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "ListNotifications")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		sh.options.HandlerErrorFunc(ctx, err)
+	} else if validResponse, ok := response.(ListNotificationsResponseObject); ok {
+		if err := validResponse.VisitListNotificationsResponse(ctx.Writer); err != nil {
+			sh.options.ResponseErrorHandlerFunc(ctx, err)
+		}
+	} else if response != nil {
+		sh.options.ResponseErrorHandlerFunc(ctx, fmt.Errorf("unexpected response type: %T", response))
+	}
+}
+
+// ListSubscriptions operation middleware
+func (sh *strictHandler) ListSubscriptions(ctx *gin.Context, accountId AccountId) {
+	var request ListSubscriptionsRequestObject
+
+	request.AccountId = accountId
+
+	handler := func(ctx *gin.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.ListSubscriptions(ctx, request.(ListSubscriptionsRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "ListSubscriptions")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		sh.options.HandlerErrorFunc(ctx, err)
+	} else if validResponse, ok := response.(ListSubscriptionsResponseObject); ok {
+		if err := validResponse.VisitListSubscriptionsResponse(ctx.Writer); err != nil {
+			sh.options.ResponseErrorHandlerFunc(ctx, err)
+		}
+	} else if response != nil {
+		sh.options.ResponseErrorHandlerFunc(ctx, fmt.Errorf("unexpected response type: %T", response))
+	}
+}
+
+// Subscribe operation middleware
+func (sh *strictHandler) Subscribe(ctx *gin.Context, accountId AccountId, params SubscribeParams) {
+	var request SubscribeRequestObject
+
+	request.AccountId = accountId
+	request.Params = params
+
+	var body SubscribeJSONRequestBody
+	var err error
+	// A request validator built on kin-openapi's openapi3filter with
+	// KeepValidatedValue leaves the value it validated on the body. Bind
+	// that value, matching member names exactly, so the handler receives
+	// what was validated instead of a second, case-insensitive decode.
+	if vb, ok := ctx.Request.Body.(interface{ ValidatedValue() any }); !ok || runtime.BindJSONValue(vb.ValidatedValue(), &body) != nil {
+		err = ctx.ShouldBindJSON(&body)
+	} else if binding.Validator != nil {
+		// ShouldBindJSON runs the struct validator after decoding; keep that.
+		err = binding.Validator.ValidateStruct(&body)
+	}
+	if err != nil {
+		sh.options.RequestErrorHandlerFunc(ctx, err)
+		return
+	}
+	request.Body = &body
+
+	handler := func(ctx *gin.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.Subscribe(ctx, request.(SubscribeRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "Subscribe")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		sh.options.HandlerErrorFunc(ctx, err)
+	} else if validResponse, ok := response.(SubscribeResponseObject); ok {
+		if err := validResponse.VisitSubscribeResponse(ctx.Writer); err != nil {
 			sh.options.ResponseErrorHandlerFunc(ctx, err)
 		}
 	} else if response != nil {
@@ -9184,6 +10158,33 @@ func (sh *strictHandler) Authorize(ctx *gin.Context, params AuthorizeParams) {
 		sh.options.HandlerErrorFunc(ctx, err)
 	} else if validResponse, ok := response.(AuthorizeResponseObject); ok {
 		if err := validResponse.VisitAuthorizeResponse(ctx.Writer); err != nil {
+			sh.options.ResponseErrorHandlerFunc(ctx, err)
+		}
+	} else if response != nil {
+		sh.options.ResponseErrorHandlerFunc(ctx, fmt.Errorf("unexpected response type: %T", response))
+	}
+}
+
+// VoidCredit operation middleware
+func (sh *strictHandler) VoidCredit(ctx *gin.Context, creditId Id, params VoidCreditParams) {
+	var request VoidCreditRequestObject
+
+	request.CreditId = creditId
+	request.Params = params
+
+	handler := func(ctx *gin.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.VoidCredit(ctx, request.(VoidCreditRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "VoidCredit")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		sh.options.HandlerErrorFunc(ctx, err)
+	} else if validResponse, ok := response.(VoidCreditResponseObject); ok {
+		if err := validResponse.VisitVoidCreditResponse(ctx.Writer); err != nil {
 			sh.options.ResponseErrorHandlerFunc(ctx, err)
 		}
 	} else if response != nil {

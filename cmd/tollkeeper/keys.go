@@ -15,9 +15,9 @@ import (
 
 func newKeysCmd() *cobra.Command {
 	r := &remote{}
-	cmd := &cobra.Command{Use: "keys", Short: "List, issue, suspend, reinstate, revoke, rotate and delete keys on a running server"}
+	cmd := &cobra.Command{Use: "keys", Short: "List, issue, suspend, quarantine, reinstate, revoke, rotate and delete keys on a running server"}
 	r.flags(cmd)
-	cmd.AddCommand(keysList(r), keysShow(r), keysIssue(r), keysRotate(r), keysAssign(r), keysDelete(r))
+	cmd.AddCommand(keysList(r), keysShow(r), keysIssue(r), keysRotate(r), keysAssign(r), keysDelete(r), keysQuarantine(r), keysRelease(r))
 	for _, verb := range []struct{ name, short, done string }{
 		{"suspend", "Refuse a key until it is reinstated, or for a while", "suspended"},
 		{"reinstate", "Accept a suspended key again", "reinstated"},
@@ -103,6 +103,12 @@ func keysShow(r *remote) *cobra.Command {
 				row("plan", k.PlanId)
 				row("tags", strings.Join(k.Tags, ", "))
 				row("created", k.CreatedAt)
+				if t := k.Throttle; t.PerMinute > 0 {
+					row("throttled", fmt.Sprintf("to %d a minute", t.PerMinute), t.Reason)
+				}
+				for _, q := range k.Quarantines {
+					row("refuses", fmt.Sprint(q.Kind), q.Value, q.Agent, q.Until, q.Reason)
+				}
 			})
 		},
 	}

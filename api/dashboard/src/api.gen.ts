@@ -510,6 +510,94 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/v1/accounts/{account_id}/subscriptions": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description Id of the account. */
+                account_id: components["parameters"]["AccountId"];
+            };
+            cookie?: never;
+        };
+        /** Which plans an account was, is and will be on */
+        get: operations["ListSubscriptions"];
+        put?: never;
+        /**
+         * Put an account on a plan
+         * @description From the start of a day on, in place of whatever it would have been on from then. A start inside a period for which a statement was issued is refused.
+         */
+        post: operations["Subscribe"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/accounts/{account_id}/credits": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description Id of the account. */
+                account_id: components["parameters"]["AccountId"];
+            };
+            cookie?: never;
+        };
+        /** Credit of an account, and what is left of it */
+        get: operations["ListCredits"];
+        put?: never;
+        /**
+         * Give credit
+         * @description Statements use it up before anything is due.
+         */
+        post: operations["GiveCredit"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/credits/{credit_id}/void": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description Id of the credit. */
+                credit_id: components["schemas"]["Id"];
+            };
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Take back what is left of a credit */
+        post: operations["VoidCredit"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/accounts/{account_id}/notifications": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description Id of the account. */
+                account_id: components["parameters"]["AccountId"];
+            };
+            cookie?: never;
+        };
+        /** Thresholds of quotas that an account and its keys reached */
+        get: operations["ListNotifications"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/v1/usage": {
         parameters: {
             query?: never;
@@ -1863,6 +1951,116 @@ export interface components {
             items: components["schemas"]["Statement"][];
             next_cursor?: string;
         };
+        /** @description Length and start of the periods. */
+        Cycle: {
+            /** @enum {string} */
+            unit?: "day" | "month" | "year";
+            /**
+             * Format: date-time
+             * @description An instant at which a period starts; the start of the calendar unit without.
+             */
+            anchor?: string;
+            /**
+             * @description An IANA name; UTC without.
+             * @example Europe/Berlin
+             */
+            zone?: string;
+        };
+        Subscription: {
+            id: components["schemas"]["Id"];
+            account_id: components["schemas"]["Id"];
+            plan_id: components["schemas"]["Id"];
+            /**
+             * Format: int32
+             * @description The version it is pinned to; absent when it follows the plan.
+             */
+            plan_version?: number;
+            cycle?: components["schemas"]["Cycle"];
+            /** Format: date-time */
+            starts_at: string;
+            /**
+             * Format: date-time
+             * @description Absent until it is ended or replaced.
+             */
+            ends_at?: string;
+            created_by?: string;
+            /** Format: date-time */
+            created_at: string;
+        };
+        SubscriptionList: {
+            items: components["schemas"]["Subscription"][];
+        };
+        SubscriptionCreate: {
+            plan_id: components["schemas"]["Slug"];
+            /**
+             * Format: int32
+             * @description Pins a version; follows the plan without.
+             */
+            plan_version?: number;
+            cycle?: components["schemas"]["Cycle"];
+            /**
+             * Format: date-time
+             * @description Its day in the cycle's zone; today without.
+             */
+            starts_at?: string;
+        };
+        /** @description Credit of an account: money paid in advance, or given. */
+        Credit: {
+            id: components["schemas"]["Id"];
+            account_id: components["schemas"]["Id"];
+            /** @example EUR */
+            currency: string;
+            amount: components["schemas"]["Decimal"];
+            used: components["schemas"]["Decimal"];
+            remaining: components["schemas"]["Decimal"];
+            /**
+             * Format: int32
+             * @description The lowest is used first.
+             */
+            priority?: number;
+            note?: string;
+            /** Format: date-time */
+            starts_at: string;
+            /** Format: date-time */
+            expires_at?: string;
+            /** Format: date-time */
+            voided_at?: string;
+            created_by?: string;
+            /** Format: date-time */
+            created_at: string;
+        };
+        CreditList: {
+            items: components["schemas"]["Credit"][];
+        };
+        CreditCreate: {
+            /** @example EUR */
+            currency: string;
+            amount: components["schemas"]["Decimal"];
+            /** Format: int32 */
+            priority?: number;
+            note?: string;
+            /** Format: date-time */
+            starts_at?: string;
+            /** Format: date-time */
+            expires_at?: string;
+        };
+        Notification: {
+            /** @enum {string} */
+            per: "key" | "account";
+            /** @description Id of the key or account. */
+            subject: string;
+            account_id: components["schemas"]["Id"];
+            quota_id: string;
+            /** Format: int32 */
+            percent: number;
+            used: components["schemas"]["Count"];
+            limit: components["schemas"]["Count"];
+            /** Format: date-time */
+            at: string;
+        };
+        NotificationList: {
+            items: components["schemas"]["Notification"][];
+        };
         AuditEntry: {
             id: components["schemas"]["Id"];
             /** Format: date-time */
@@ -3009,6 +3207,174 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["Account"];
+                };
+            };
+            404: components["responses"]["NotFound"];
+            default: components["responses"]["Problem"];
+        };
+    };
+    ListSubscriptions: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description Id of the account. */
+                account_id: components["parameters"]["AccountId"];
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description In order of time. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["SubscriptionList"];
+                };
+            };
+            404: components["responses"]["NotFound"];
+            default: components["responses"]["Problem"];
+        };
+    };
+    Subscribe: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description Makes a repeat safe; see the introduction. */
+                "Idempotency-Key"?: components["parameters"]["IdempotencyKey"];
+            };
+            path: {
+                /** @description Id of the account. */
+                account_id: components["parameters"]["AccountId"];
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["SubscriptionCreate"];
+            };
+        };
+        responses: {
+            /** @description The subscription. */
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Subscription"];
+                };
+            };
+            404: components["responses"]["NotFound"];
+            409: components["responses"]["Conflict"];
+            default: components["responses"]["Problem"];
+        };
+    };
+    ListCredits: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description Id of the account. */
+                account_id: components["parameters"]["AccountId"];
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description In the order in which it is used. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["CreditList"];
+                };
+            };
+            404: components["responses"]["NotFound"];
+            default: components["responses"]["Problem"];
+        };
+    };
+    GiveCredit: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description Makes a repeat safe; see the introduction. */
+                "Idempotency-Key"?: components["parameters"]["IdempotencyKey"];
+            };
+            path: {
+                /** @description Id of the account. */
+                account_id: components["parameters"]["AccountId"];
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["CreditCreate"];
+            };
+        };
+        responses: {
+            /** @description The credit. */
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Credit"];
+                };
+            };
+            404: components["responses"]["NotFound"];
+            default: components["responses"]["Problem"];
+        };
+    };
+    VoidCredit: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description Makes a repeat safe; see the introduction. */
+                "Idempotency-Key"?: components["parameters"]["IdempotencyKey"];
+            };
+            path: {
+                /** @description Id of the credit. */
+                credit_id: components["schemas"]["Id"];
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The credit, voided. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Credit"];
+                };
+            };
+            404: components["responses"]["NotFound"];
+            default: components["responses"]["Problem"];
+        };
+    };
+    ListNotifications: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description Id of the account. */
+                account_id: components["parameters"]["AccountId"];
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The newest first, at most 500. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["NotificationList"];
                 };
             };
             404: components["responses"]["NotFound"];

@@ -1,0 +1,92 @@
+package bind
+
+import (
+	"context"
+
+	"github.com/tollkeeper/tollkeeper/api"
+	"github.com/tollkeeper/tollkeeper/api/gen"
+	"github.com/tollkeeper/tollkeeper/quotas"
+)
+
+// exists answers 404 for an account that there is not.
+func (b Billing) exists(ctx context.Context, accountID string) error {
+	_, err := b.store.GetAccount(ctx, accountID)
+	return keyError(err)
+}
+
+// ListSubscriptions implements api.Billing.
+func (b Billing) ListSubscriptions(ctx context.Context, accountID string) ([]gen.Subscription, error) {
+	if err := b.exists(ctx, accountID); err != nil {
+		return nil, err
+	}
+	list, err := b.service.Subscriptions(ctx, accountID)
+	if err != nil {
+		return nil, quotaError(err, "")
+	}
+	return convert[[]gen.Subscription](list)
+}
+
+// Subscribe implements api.Billing.
+func (b Billing) Subscribe(ctx context.Context, by api.Change, accountID string, n gen.SubscriptionCreate) (gen.Subscription, error) {
+	if err := b.exists(ctx, accountID); err != nil {
+		return gen.Subscription{}, err
+	}
+	sub, err := convert[quotas.Subscription](n)
+	if err != nil {
+		return gen.Subscription{}, api.Invalid("", "a value is out of range")
+	}
+	sub.AccountID = accountID
+	if sub, err = b.service.Subscribe(ctx, sub, by.Actor); err != nil {
+		return gen.Subscription{}, quotaError(err, "#/")
+	}
+	return convert[gen.Subscription](sub)
+}
+
+// ListCredits implements api.Billing.
+func (b Billing) ListCredits(ctx context.Context, accountID string) ([]gen.Credit, error) {
+	if err := b.exists(ctx, accountID); err != nil {
+		return nil, err
+	}
+	list, err := b.service.Credits(ctx, accountID)
+	if err != nil {
+		return nil, quotaError(err, "")
+	}
+	return convert[[]gen.Credit](list)
+}
+
+// GiveCredit implements api.Billing.
+func (b Billing) GiveCredit(ctx context.Context, by api.Change, accountID string, n gen.CreditCreate) (gen.Credit, error) {
+	if err := b.exists(ctx, accountID); err != nil {
+		return gen.Credit{}, err
+	}
+	g, err := convert[quotas.Grant](n)
+	if err != nil {
+		return gen.Credit{}, api.Invalid("", "a number is too large")
+	}
+	g.AccountID = accountID
+	if g, err = b.service.GiveCredit(ctx, g, by.Actor); err != nil {
+		return gen.Credit{}, quotaError(err, "#/")
+	}
+	return convert[gen.Credit](g)
+}
+
+// VoidCredit implements api.Billing.
+func (b Billing) VoidCredit(ctx context.Context, by api.Change, id string) (gen.Credit, error) {
+	g, err := b.service.VoidCredit(ctx, id, by.Actor)
+	if err != nil {
+		return gen.Credit{}, quotaError(err, "")
+	}
+	return convert[gen.Credit](g)
+}
+
+// ListNotifications implements api.Billing.
+func (b Billing) ListNotifications(ctx context.Context, accountID string) ([]gen.Notification, error) {
+	if err := b.exists(ctx, accountID); err != nil {
+		return nil, err
+	}
+	list, err := b.service.Notifications(ctx, accountID)
+	if err != nil {
+		return nil, quotaError(err, "")
+	}
+	return convert[[]gen.Notification](list)
+}

@@ -1,0 +1,70 @@
+package api
+
+import (
+	"context"
+
+	"github.com/tollkeeper/tollkeeper/api/gen"
+)
+
+func (h *handlers) ListSubscriptions(ctx context.Context, q gen.ListSubscriptionsRequestObject) (gen.ListSubscriptionsResponseObject, error) {
+	r, std := of(ctx)
+	if !r.mayRead(q.AccountId) {
+		return nil, ErrNotFound
+	}
+	list, err := h.cfg.Billing.ListSubscriptions(std, q.AccountId)
+	if err != nil {
+		return nil, err
+	}
+	return gen.ListSubscriptions200JSONResponse{Items: append([]gen.Subscription{}, list...)}, nil
+}
+
+func (h *handlers) Subscribe(ctx context.Context, q gen.SubscribeRequestObject) (gen.SubscribeResponseObject, error) {
+	r, std := of(ctx)
+	s, err := h.cfg.Billing.Subscribe(std, r.change(""), q.AccountId, *q.Body)
+	if err != nil {
+		return nil, err
+	}
+	return gen.Subscribe201JSONResponse(s), nil
+}
+
+func (h *handlers) ListCredits(ctx context.Context, q gen.ListCreditsRequestObject) (gen.ListCreditsResponseObject, error) {
+	r, std := of(ctx)
+	if !r.mayRead(q.AccountId) {
+		return nil, ErrNotFound
+	}
+	list, err := h.cfg.Billing.ListCredits(std, q.AccountId)
+	if err != nil {
+		return nil, err
+	}
+	return gen.ListCredits200JSONResponse{Items: append([]gen.Credit{}, list...)}, nil
+}
+
+func (h *handlers) GiveCredit(ctx context.Context, q gen.GiveCreditRequestObject) (gen.GiveCreditResponseObject, error) {
+	r, std := of(ctx)
+	c, err := h.cfg.Billing.GiveCredit(std, r.change(q.Body.Note), q.AccountId, *q.Body)
+	if err != nil {
+		return nil, err
+	}
+	return gen.GiveCredit201JSONResponse(c), nil
+}
+
+func (h *handlers) VoidCredit(ctx context.Context, q gen.VoidCreditRequestObject) (gen.VoidCreditResponseObject, error) {
+	r, std := of(ctx)
+	c, err := h.cfg.Billing.VoidCredit(std, r.change(""), q.CreditId)
+	if err != nil {
+		return nil, err
+	}
+	return gen.VoidCredit200JSONResponse(c), nil
+}
+
+func (h *handlers) ListNotifications(ctx context.Context, q gen.ListNotificationsRequestObject) (gen.ListNotificationsResponseObject, error) {
+	r, std := of(ctx)
+	if !r.mayRead(q.AccountId) {
+		return nil, ErrNotFound
+	}
+	list, err := h.cfg.Billing.ListNotifications(std, q.AccountId)
+	if err != nil {
+		return nil, err
+	}
+	return gen.ListNotifications200JSONResponse{Items: append([]gen.Notification{}, list...)}, nil
+}
