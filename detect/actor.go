@@ -43,6 +43,9 @@ type actor struct {
 	ips       [4][16]byte // latest distinct addresses
 	routeSeen [12]uint16
 	leap      leap
+
+	hour int32           // the running hour of this client
+	took [meters]float32 // what it took in it
 }
 
 // example is a record that is kept to show what the actor did.

@@ -148,6 +148,7 @@ func (e *Engine) silence(k *keyState, o *obs) {
 func (e *Engine) note(k *keyState, at int, o *obs, routeKnown bool) {
 	a := &k.actors[at]
 	a.halve()
+	a.take(o)
 	a.n++
 	a.last = max(a.last, o.t)
 	a.cc = o.cc

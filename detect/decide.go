@@ -19,16 +19,16 @@ const (
 	leastRequestsFlag    = 20
 	proberBonus          = 0.75 // more evidence for an alert about what looks like an availability check
 
-	watchMillis = 5 * 86400e3 // a key younger than this is only watched
-	judgeEvery  = 16          // requests of an established client between two looks
+	watchMillis   = 5 * 86400e3 // a key younger than this is watched, and flagged only for
+	youngFlag     = 5.5         // so much evidence of errors: more than somebody makes who learns the API
+	youngRequests = 40
+	judgeEvery    = 16 // requests of an established client between two looks
 )
 
 // judge decides about those clients of k that were active in this second.
 func (e *Engine) judge(k *keyState, rows []obs) {
 	t := rows[len(rows)-1].t
-	if t-k.born < watchMillis {
-		return
-	}
+	young := t-k.born < watchMillis
 	p := e.policies.For(k.id, e.cfg.Attributes)
 	if p.Protected == ProtectedFully {
 		return
@@ -39,9 +39,21 @@ func (e *Engine) judge(k *keyState, rows []obs) {
 			continue
 		}
 		f := e.find(k, a)
+		if young {
+			// Who is the customer's is not known yet. What nobody does is.
+			if s := f.by[FamilyErrors]; s >= youngFlag+k.tolerant(t) && a.n >= youngRequests {
+				f = finding{}
+				f.by[FamilyErrors] = s
+				e.act(k, p, verdict{kind: episodeActor, net: a.net, agent: a.agent, actor: a, number: int(i), f: &f, wanted: ActionFlag, score: s, t: t})
+			}
+			continue
+		}
 		if wanted, score := e.weigh(k, a, &f, p, t); wanted > ActionObserve {
 			e.act(k, p, verdict{kind: episodeActor, net: a.net, agent: a.agent, actor: a, number: int(i), f: &f, wanted: wanted, score: score, t: t})
 		}
+	}
+	if young {
+		return
 	}
 	if k.hours.closed != 0 {
 		e.judgeDay(k, p, t)
@@ -49,7 +61,7 @@ func (e *Engine) judge(k *keyState, rows []obs) {
 	if k.read().pool != nil && k.file.pool.last == t {
 		e.judgePool(k, p, t)
 	}
-	if k.hours.level == 0 && k.hours.cur[meterRequests] >= volumeMinimum {
+	if k.hours.level == 0 && k.hours.cur[meterRequests] >= volumeBulk {
 		k.hours.level = suspect(e.suspects.hours)
 	}
 	if !e.all.incident() {
@@ -85,6 +97,9 @@ func (e *Engine) weigh(k *keyState, a *actor, f *finding, p *Policy, t int64) (A
 		return ActionSuspend, total
 	case f.by[FamilyEnumeration] >= overwhelming+more && what >= max(overwhelmingAll, p.Required.Suspend)+more:
 		return ActionSuspend, total
+	}
+	if own := max(f.by[FamilyErrors], f.by[FamilyMoney]); own >= ownFlag+more && a.n >= leastRequestsFlag {
+		return ActionFlag, max(own, total) // whoever it is
 	}
 	if e.prober(k, a) {
 		more += proberBonus
@@ -127,6 +142,12 @@ type verdict struct {
 
 // act opens an alert, lets it grow, or leaves it as it is.
 func (e *Engine) act(k *keyState, p *Policy, v verdict) {
+	if v.kind == episodeActor && v.wanted <= ActionFlag && v.actor.netNew {
+		if crowd := k.episodeOf(episodePool, 0, 0, v.t); crowd != nil && !crowd.ended {
+			crowd.last = v.t // one of many of whom it is known
+			return
+		}
+	}
 	ep := k.episodeOf(v.kind, v.net, v.agent, v.t)
 	if ep != nil && ep.until != 0 && v.t >= ep.until {
 		// The action has lapsed. What led to it must not lead to it again: it takes new evidence.

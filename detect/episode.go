@@ -105,10 +105,30 @@ func (k *keyState) suspended(t int64) bool {
 	return false
 }
 
+// lessThan orders episodes by what is lost when they are forgotten.
+func (ep *episode) lessThan(other *episode) bool {
+	if ep.ended != other.ended {
+		return ep.ended
+	}
+	if ep.wanted != other.wanted {
+		return ep.wanted < other.wanted
+	}
+	if (ep.kind == episodePool) != (other.kind == episodePool) {
+		return other.kind == episodePool
+	}
+	return ep.last < other.last
+}
+
 func (k *keyState) open(ep episode) *episode {
 	f := k.write()
 	if len(f.episodes) >= maxEpisodes {
-		f.episodes = append(f.episodes[:0], f.episodes[1:]...)
+		least := 0
+		for i := range f.episodes {
+			if f.episodes[i].lessThan(&f.episodes[least]) {
+				least = i
+			}
+		}
+		f.episodes = append(f.episodes[:least], f.episodes[least+1:]...)
 	}
 	f.episodes = append(f.episodes, ep)
 	return &f.episodes[len(f.episodes)-1]

@@ -48,7 +48,7 @@ const (
 	maxErrors        = 6
 	maxMoney         = 6
 	maxRouteEvidence = 2.5
-	maxPace          = 2.5
+	maxPace          = 4.0
 )
 
 // find weighs everything known about an actor.
@@ -58,7 +58,7 @@ func (e *Engine) find(k *keyState, a *actor) (f finding) {
 	f.by[FamilyErrors] = min(maxErrors, e.errorEvidence(k, a))
 	f.by[FamilyMoney] = min(maxMoney, e.moneyEvidence(k, a))
 	f.by[FamilyRoutes] = max(-0.5, min(maxRouteEvidence, routeEvidence(a)))
-	f.by[FamilyVolume] = k.outpace(a)
+	f.by[FamilyVolume], _, _ = k.outpace(a)
 	f.by[FamilyDormancy] = k.dormancy()
 	f.by[FamilyGeography] = a.distance()
 	f.overlap = k.overlap(a)

@@ -203,9 +203,10 @@ func (e *Engine) describe(k *keyState, a *actor, fam Family, s float64) (ev Evid
 	case FamilyGeography:
 		ev = k.describeLeap(a)
 	case FamilyVolume:
-		rec := float64(k.hours.record[meterRequests])
-		ev = Evidence{Detector: "pace", Observed: float64(a.n) / a.hours(), Expected: rec, High: 3 * rec}
-		ev.Sentence = fmt.Sprintf("It alone makes %.0f requests an hour; the busiest hour of the whole key had %.0f.", ev.Observed, rec)
+		_, m, times := k.outpace(a)
+		rec := float64(k.hours.record[m])
+		ev = Evidence{Detector: "pace_" + meterNames[m], Observed: float64(a.took[m]), Expected: rec, High: 3 * rec, WindowSeconds: 3600}
+		ev.Sentence = fmt.Sprintf("It alone took %.0f %s in this hour, %.1f times the busiest hour of the whole key.", ev.Observed, meterNames[m], max(times, ev.Observed/max(1, rec)))
 	}
 	return ev
 }

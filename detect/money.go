@@ -22,7 +22,10 @@ func shift(n, sum, variance float32) float64 {
 
 // paceSlope turns "x times the busiest hour so far" into evidence: records of heavy-tailed hours are broken by x with a chance of
 // x^-1.67 (a Pareto tail of shape 0.6).
-const paceSlope = 1.67
+const (
+	paceSlope = 1.67
+	paceCalls = 20
+)
 
 func (e *Engine) moneyEvidence(k *keyState, a *actor) float64 {
 	each := max(shift(a.moneyN, a.moneySum, a.moneyVar), shift(a.sizeN, a.sizeSum, a.sizeVar))
@@ -35,11 +38,14 @@ func (e *Engine) spending(k *keyState, a *actor) float64 {
 	if a.units == 0 || !a.fresh || k.hours == nil {
 		return 0
 	}
-	x := float64(a.units) / a.hours() / e.unitsReference(k)
-	if x <= 1 {
+	x := float64(a.units) / a.hours()
+	if a.hour == k.hours.hour {
+		x = max(x, float64(a.took[meterUnits]))
+	}
+	if x /= e.unitsReference(k); x <= 1 {
 		return 0
 	}
-	return min(3, paceSlope*math.Log10(x))
+	return min(maxPace, paceSlope*math.Log10(x))
 }
 
 func (e *Engine) unitsReference(k *keyState) float64 {
@@ -55,14 +61,33 @@ func (e *Engine) unitsReference(k *keyState) float64 {
 // hours is for how long the actor has been there, at least one.
 func (a *actor) hours() float64 { return max(1, float64(a.last-a.first)/hourMillis) }
 
-// outpace compares a new client's pace with the busiest hour the key ever had.
-func (k *keyState) outpace(a *actor) float64 {
-	if k.hours == nil || !a.fresh || k.hours.record[meterRequests] == 0 {
-		return 0
+// take counts what the client takes in the running hour.
+func (a *actor) take(o *obs) {
+	if hour := int32(o.t / hourMillis); hour > a.hour {
+		a.hour, a.took = hour, [meters]float32{}
 	}
-	x := float64(a.n) / a.hours() / max(20, float64(k.hours.record[meterRequests]))
-	if x <= 1 {
-		return 0
+	a.took[meterRequests]++
+	a.took[meterBytes] += o.bytes
+	a.took[meterUnits] += o.units
+}
+
+// outpace compares what a new client takes in an hour, in calls or bytes, with the busiest hour of the whole key: what it takes is its
+// own doing, not the key's. Units are the money detector's.
+func (k *keyState) outpace(a *actor) (evidence float64, meter int, times float64) {
+	if k.hours == nil || !a.fresh || k.hours.record[meterRequests] == 0 || a.hour != k.hours.hour {
+		return 0, 0, 0
 	}
-	return min(maxPace, paceSlope*math.Log10(x))
+	// The hour of a key that makes three calls is judged as one that makes twenty.
+	least := max(1, paceCalls/float64(k.hours.record[meterRequests]))
+	for m := meterRequests; m <= meterBytes; m++ {
+		if rec := float64(k.hours.record[m]) * least; rec > 0 {
+			if x := float64(a.took[m]) / rec; x > times {
+				times, meter = x, m
+			}
+		}
+	}
+	if times <= 1 {
+		return 0, 0, 0
+	}
+	return min(maxPace, paceSlope*math.Log10(times)), meter, times
 }

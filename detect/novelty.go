@@ -7,6 +7,7 @@ const (
 	countryBonus = 0.3
 	agentBonus   = 0.5
 	hostileBonus = 1.0 // the network was behind an alert about another key, or behind guessed keys
+	renumbered   = 0.5 // arrivals of addresses in memory: the key's line has shown that it gets new ones
 	provenBonus  = 1.5 // a person confirmed that this network abused this key
 )
 
@@ -26,13 +27,23 @@ func (e *Engine) meet(k *keyState, a *actor, net, agent, cc *entry) {
 			s += hostileBonus
 		}
 	case a.fresh:
-		s = -math.Log10(k.newRate(kindAddr))
+		days := 1.0
+		if k.arrived[kindAddr] >= renumbered && agent.established() {
+			days += float64(k.gapSec) / 86400 // lines that are renumbered are so while the key rests, too
+		}
+		s = -math.Log10(min(1, days*k.newRate(kindAddr)))
 	}
 	if !cc.established() {
 		s += min(countryBonus, -0.3*math.Log10(k.newRate(kindCountry)))
 	}
 	if !agent.established() {
-		s += min(agentBonus, -0.3*math.Log10(k.newRate(kindAgent)))
+		// New together with the network it says little more. But where new networks or addresses are daily bread, as behind an app, a
+		// program that was never there is the news; unless it comes from many of them, as a release does.
+		program := -math.Log10(k.newRate(kindAgent))
+		if k.everywhere(a.agent) {
+			program = 0
+		}
+		s = max(s, program) + min(agentBonus, 0.3*min(s, program))
 	}
 	if net.hostile() {
 		s += provenBonus
@@ -43,6 +54,19 @@ func (e *Engine) meet(k *keyState, a *actor, net, agent, cc *entry) {
 	}
 	a.rate = float32(k.newRate(kind))
 	a.who = float32(max(0, s))
+}
+
+// everywhere says that an agent is used from several networks already.
+func (k *keyState) everywhere(agent uint32) bool {
+	const networks = 3
+	var seen [networks]uint32
+	n := uint8(0)
+	for i := range k.actors {
+		if k.actors[i].agent == agent {
+			n = note(seen[:], n, k.actors[i].net)
+		}
+	}
+	return n == networks
 }
 
 // unpopular compares how thieves choose networks (anywhere) with how customers do (where customers are). It is the logarithm of

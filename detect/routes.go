@@ -18,11 +18,35 @@ func routeEvidence(a *actor) float64 {
 	return logBayes(float64(a.routesNew), n, customersNewRoutes, strangersNewRoutes) + rareRoute*min(4, float64(a.rare))
 }
 
-// dormancy is how unusual the silence was that has just ended: a Pareto tail of shape 1/2 beyond the longest one before.
+// dormancy is how unusual the silence was that has just ended: a Pareto tail beyond the longest one before. Its shape is 1/2 for a key
+// whose breaks are known. One that was active on a day or two has hardly shown how long it pauses, and has a heavier tail.
 func (k *keyState) dormancy() float64 {
 	if k.gapSec == 0 {
 		return 0
 	}
-	const day = 86400.0
-	return max(0, 2*math.Log10((float64(k.gapSec)+day)/(float64(k.maxGapSec)+day)))
+	const day, breaks = 86400.0, 0.5
+	gap := float64(k.gapSec)
+	if k.hours != nil && k.hours.weekendsOff() {
+		gap -= float64(weekendSeconds(k.awoke/1000-int64(k.gapSec), k.awoke/1000))
+	}
+	seen := max(0, float64(k.days)-1)
+	return max(0, 2*seen/(seen+breaks)*math.Log10((gap+day)/(float64(k.maxGapSec)+day)))
+}
+
+// weekendsOff says that the key is not known to work at weekends.
+func (h *hours) weekendsOff() bool {
+	const share = 0.2
+	mean := h.habit().mean
+	return mean[1] <= share*mean[0]
+}
+
+// weekendSeconds is how much of the time from a to b, in Unix seconds, lies in weekends (UTC).
+func weekendSeconds(a, b int64) (n int64) {
+	const day = 86400
+	for at := a - a%day; at < b && at < a+60*day; at += day {
+		if slotOf(int32(at/3600)) >= 24 {
+			n += min(b, at+day) - max(a, at)
+		}
+	}
+	return n
 }

@@ -12,6 +12,9 @@ type pool struct {
 	agents      [8]uint32
 	nNets       uint8
 	nAgents     uint8
+	nCountries  uint8
+	countries   [8]uint32
+	visits      uint32 // of addresses: calls from one that is not among the latest
 	addrs       [64]uint32
 	nAddrs      uint32
 	ring        idRing
@@ -50,6 +53,9 @@ func (e *Engine) gather(k *keyState, a *actor, o *obs) {
 	p.who = max(p.who, a.who)
 	p.nNets = note(p.nets[:], p.nNets, o.net)
 	p.nAgents = note(p.agents[:], p.nAgents, o.agent)
+	if o.cc != 0 {
+		p.nCountries = note(p.countries[:], p.nCountries, uint32(o.cc))
+	}
 	e.fanOut(k, p, o.addr)
 	if o.id >= 0 {
 		if class, ok := p.ring.gap(o.id); ok {
@@ -89,6 +95,7 @@ func (e *Engine) fanOut(k *keyState, p *pool, addr uint32) {
 	if !back {
 		p.addrs[int(p.nAddrs)%len(p.addrs)] = addr
 		p.nAddrs++
+		p.visits++
 	}
 	q := max(serviceSize/(serviceSize+float64(p.n)), 2*float64(k.churn))
 	if p.n <= poolSettling || q >= botnetFresh {
@@ -101,8 +108,44 @@ func (e *Engine) fanOut(k *keyState, p *pool, addr uint32) {
 	p.fan = max(0, p.fan+float32(s))
 }
 
+// Share of calls that open a visit from an address: of a rotating proxy, and of a crowd, whose members make some calls each before they
+// go. A key whose own clients come from ever new addresses is expected to do so elsewhere as well.
+var (
+	rotating = beta{20, 1}
+	crowded  = beta{2, 4}
+)
+
+const (
+	onceLeast       = 2.5 // evidence of rotation that is "what" enough for a suspension, where the key
+	onceConcentrate = 3   // was used from this many networks at most, and is now
+	onceNets        = 8   // from as many
+	onceCountries   = 4   // in as many
+	oncePace        = 0.5 // and busier than ever by itself: a thousand new devices of the customer call in turn, and seldom
+	onceMore        = 2.0
+)
+
+// rotation bets on "no address makes a second call".
+func (k *keyState) rotation(p *pool) float64 {
+	null := crowded
+	if m := min(0.95, 2*float64(k.churn)); m > null.mean() {
+		null = beta{m * (null.a + null.b), (1 - m) * (null.a + null.b)}
+	}
+	return max(0, logBayes(float64(min(p.visits, p.n)), float64(p.n), null, rotating))
+}
+
+// concentrated says that the key is at home in few networks.
+func (k *keyState) concentrated() bool {
+	n := 0
+	for _, net := range k.nets() {
+		if net.established() {
+			n++
+		}
+	}
+	return n <= onceConcentrate
+}
+
 // judgePool decides about the crowd. Many networks are "who"; ids one after the other across them, or many client programs, are
-// "what".
+// "what"; so is an address for every call, where the key was at home in few networks.
 func (e *Engine) judgePool(k *keyState, pol *Policy, t int64) {
 	p := k.read().pool
 	if p.nNets < poolLeast {
@@ -114,10 +157,18 @@ func (e *Engine) judgePool(k *keyState, pol *Policy, t int64) {
 	f.by[FamilyEnumeration] = min(maxEnumeration, p.walk.score())
 	agents := min(maxAgentsBonus, agentsEvidence*max(0, float64(p.nAgents)-2))
 	f.by[FamilySpread] += agents
+	once := 0.0
+	if p.nNets >= onceNets && p.nCountries >= onceCountries && k.concentrated() {
+		once = k.rotation(p)
+	}
 	total, more := f.total(), k.tolerant(t)
+	pace := 0.0
+	if rec := float64(k.hours.record[meterRequests]); rec > 0 {
+		pace = paceSlope * math.Log10(float64(p.n)/max(1, float64(t-p.start)/hourMillis)/max(paceCalls, rec))
+	}
 	v := verdict{kind: episodePool, pool: p, f: &f, score: total, t: t}
 	switch {
-	case f.who() >= 1 && (f.by[FamilyEnumeration] >= 2 || agents >= 1 && f.by[FamilySpread]-agents >= 2) && total >= pol.Required.Suspend+0.5+more:
+	case f.who() >= 1 && (f.by[FamilyEnumeration] >= 2 || agents >= 1 && f.by[FamilySpread]-agents >= 2 || once >= onceLeast && pace >= oncePace && total >= pol.Required.Suspend+onceMore) && total >= pol.Required.Suspend+0.5+more:
 		v.wanted = ActionSuspend
 	case f.who() >= leastWhoFlag && total >= max(poolFlag, float64(p.level))+more:
 		v.wanted = ActionFlag

@@ -4,8 +4,9 @@ import "math"
 
 const (
 	volumeWatched   = 12 // hours' worth of watching before a record means anything
-	volumeMinimum   = 30 // requests in the hour
-	volumeFactor    = 5  // launches and busy days stay under this multiple of the record
+	volumeMinimum   = 30 // requests in the hour; for bytes and units fewer will do
+	volumeBulk      = 10
+	volumeFactor    = 5 // launches and busy days stay under this multiple of the record
 	volumeTailP     = 1e-3
 	volumeRequired  = 5.0
 	concentratedBy  = 0.6 // share of one route from which an hour is called one-sided
@@ -37,7 +38,7 @@ func (s *spike) total() float64 { return s.volume + s.oneSided + s.offHours + s.
 // only grow: an early alarm stays true.
 func (e *Engine) spike(k *keyState) (s spike) {
 	h := k.hours
-	if h.seen < volumeWatched || h.cur[meterRequests] < volumeMinimum {
+	if h.seen < volumeWatched || h.cur[meterRequests] < volumeBulk {
 		return s
 	}
 	if rec := float64(h.record[meterRequests]); rec > 0 {
@@ -48,6 +49,9 @@ func (e *Engine) spike(k *keyState) (s spike) {
 		factor = restFactor
 	}
 	for m := range meters {
+		if m == meterRequests && h.cur[m] < volumeMinimum {
+			continue
+		}
 		x := float64(h.cur[m])
 		rec := float64(h.record[m])
 		if rec <= 0 || x <= factor*rec || e.hourTail(h, m, x) > volumeTailP {

@@ -1,0 +1,132 @@
+package detect
+
+import (
+	"fmt"
+	"net/netip"
+	"testing"
+
+	"github.com/tollkeeper/tollkeeper/internal/usage"
+)
+
+// guests adds n calls of key from ever new addresses, each so many times, in as many networks and countries, so many seconds apart.
+func (s *story) guests(key, n, times, nets int, apart float64) *story {
+	k := &s.c.keys[key]
+	countries := []string{"BR", "IN", "ID", "VN", "TR", "MX", "EG", "PL", "TH", "PH", "ZA", "AR"}
+	for i := range n {
+		r := s.c.record(k)
+		visitor := i / times
+		r.TimeMillis = s.c.millis + int64(float64(i)*apart*1000)
+		r.ASN, r.Country = uint32(30000+visitor%nets), countries[visitor%nets%len(countries)]
+		r.ClientIP = netip.AddrFrom4([4]byte{100, byte(visitor % nets), byte(visitor >> 8), byte(visitor)})
+		s.rows = append(s.rows, r)
+	}
+	return s
+}
+
+func TestAnAddressForEveryCallIsAProxyAndOneAlert(t *testing.T) {
+	ds := newStory(51, 30).guests(4, 400, 1, 20, 1).decisions(t, Config{})
+	suspended := 0
+	for _, d := range acted(ds) {
+		if d.KeyID != "key_4" {
+			t.Errorf("%s of %s: %s", d.Action, d.KeyID, d.Reason)
+		}
+		if d.Action == ActionSuspend {
+			suspended++
+		}
+	}
+	if suspended != 1 {
+		t.Errorf("suspended %d times, want once", suspended)
+	}
+	if n := len(acted(ds)); n > 4 {
+		t.Errorf("%d decisions about one theft", n)
+	}
+}
+
+func TestACrowdThatStaysForSomeCallsIsNotSuspended(t *testing.T) {
+	for name, s := range map[string]*story{
+		"people, four calls each":      newStory(52, 30).guests(4, 400, 4, 20, 1),
+		"devices, one call each, rare": newStory(52, 30).guests(4, 300, 1, 20, 300),
+	} {
+		for _, d := range acted(s.decisions(t, Config{})) {
+			if d.Action > ActionFlag {
+				t.Errorf("%s: %s: %s", name, d.Action, d.Reason)
+			}
+		}
+	}
+}
+
+// What a new client takes in an hour is compared with all that the key ever took in one: in bytes as well as in calls.
+func TestANewClientThatTakesFarMoreThanTheKeyEverDid(t *testing.T) {
+	s := newStory(53, 30)
+	for i := range 60 {
+		r := s.c.record(&s.c.keys[4])
+		r.TimeMillis, r.ASN, r.Country, r.Agent = s.c.millis+int64(i)*20e3, 9009, "RO", "sync-tool"
+		r.ClientIP, r.ResponseBytes = netip.AddrFrom4([4]byte{203, 0, 113, 9}), 4_000_000
+		s.rows = append(s.rows, r)
+	}
+	for _, d := range acted(s.decisions(t, Config{})) {
+		for _, ev := range d.Evidence {
+			if d.KeyID == "key_4" && ev.Detector == "pace_bytes" && ev.Observed > 20*ev.Expected && ev.Sentence != "" {
+				return
+			}
+		}
+	}
+	t.Error("nothing was said about its bytes")
+}
+
+func TestOneVisitHasNotShownHowLongAKeyPauses(t *testing.T) {
+	const week = 7 * 86400
+	at := int64(1_772_409_600_000) // a Monday
+	for _, c := range []struct {
+		days   float32
+		gap    uint32
+		awoke  int64
+		weekly bool
+		want   func(float64) bool
+		why    string
+	}{
+		{1, week, at, false, func(s float64) bool { return s == 0 }, "one visit"},
+		{8, week, at, true, func(s float64) bool { return s > 1 }, "a week after eight days of use"},
+		{8, 62 * 3600, at + 8*hourMillis, false, func(s float64) bool { return s < 0.1 }, "Friday evening to Monday morning, of a key of working days"},
+		{8, 62 * 3600, at + 8*hourMillis, true, func(s float64) bool { return s > 0.5 }, "the same of one that works at weekends"},
+	} {
+		e := freshEngine()
+		k := &keyState{days: c.days, gapSec: c.gap, awoke: c.awoke, maxGapSec: 14 * 3600, hours: &hours{}}
+		k.hours.habits(e.mem).mean = [2]float32{100, 0}
+		if c.weekly {
+			k.hours.habits(e.mem).mean[1] = 100
+		}
+		if got := k.dormancy(); !c.want(got) {
+			t.Errorf("%s: evidence %.2f", c.why, got)
+		}
+	}
+}
+
+func TestAYoungKeyThatIsRefusedEverywhereIsFlagged(t *testing.T) {
+	s := newStory(54, 30)
+	for i := range 200 {
+		s.rows = append(s.rows, usage.Record{
+			TimeMillis: s.c.millis + int64(i)*5000, KeyID: "key_new", Source: "edge", Method: "GET", Route: fmt.Sprintf("/admin/%d", i%40), Status: 403,
+			Path: fmt.Appendf(nil, "/admin/%d", i%40), ASN: 9009, Country: "RO", Agent: "probe", ClientIP: netip.AddrFrom4([4]byte{203, 0, 113, 9}),
+		})
+	}
+	ds := acted(s.decisions(t, Config{}))
+	if len(ds) != 1 || ds[0].KeyID != "key_new" || ds[0].Action != ActionFlag || ds[0].Evidence[0].Family != FamilyErrors {
+		t.Errorf("got %+v", ds)
+	}
+}
+
+func TestARunningCrowdIsNotForgottenForAFlag(t *testing.T) {
+	k := &keyState{}
+	k.open(episode{kind: episodePool, wanted: ActionFlag, last: 1})
+	k.open(episode{kind: episodeActor, wanted: ActionSuspend, last: 2, net: 1})
+	for i := range uint32(20) {
+		k.open(episode{kind: episodeActor, wanted: ActionFlag, last: int64(10 + i), net: 100 + i})
+	}
+	if k.episodeOf(episodePool, 0, 0, 40) == nil || k.episodeOf(episodeActor, 1, 0, 40) == nil {
+		t.Error("the crowd or the suspension was forgotten")
+	}
+	if k.episodeOf(episodeActor, 119, 0, 40) == nil || k.episodeOf(episodeActor, 100, 0, 40) != nil {
+		t.Error("not the oldest flag made room")
+	}
+}
