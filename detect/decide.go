@@ -12,7 +12,7 @@ const (
 	leastWhoFlag    = 1.5
 	overwhelming    = 6.0 // ids one after the other, by whomever it is, with
 	overwhelmingAll = 8.5 // this much about what it does
-	leastBeside     = 0.5 // for distance to count
+	leastBeside     = 1.0 // for distance to count
 	ownFlag         = 4.0 // an established client that probes or overspends
 
 	leastRequestsSuspend = 6

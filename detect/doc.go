@@ -16,6 +16,8 @@
 //   - Where: geography (further from the customer's own client than anybody travels in the time, and taking turns with it).
 //     Address data errs, and a second office is as far away, so it counts only beside something that the client does.
 //   - When: dormancy (a forgotten key awakes), rhythm (off hours).
+//   - Beside what is expected of the key at that hour, its cohort's move included: slow change (CUSUM over days), drops, silence.
+//     Nobody is stopped for these; they are told, and are alerts where a policy says so.
 //   - Against: the actor asks for the objects that the customer uses. A migration, a second region, a journey do that; a
 //     thief cannot know them.
 //
@@ -26,8 +28,9 @@
 // # Learning
 //
 // In its first two days a key is what it shows; after that something new is the customer's only after a probation, and
-// never while an alert about it is open. Baselines shrink to those of the platform until a key has a history of its own.
-// An hour raises a record at most fourfold. A person's dismissal teaches the one key, with decay.
+// never while an alert about it is open. Baselines shrink to those of the platform, and of the key's cohort (same plan, same
+// kind), until a key has a history of its own. A key younger than five days is flagged only for errors that nobody makes who
+// learns an API. An hour raises a record at most fourfold. A person's dismissal teaches the one key, with decay.
 //
 // # Contract
 //
