@@ -1,8 +1,11 @@
 package main
 
 import (
+	"bufio"
+	"context"
 	"fmt"
 	"net/http"
+	"strings"
 	"testing"
 	"time"
 
@@ -44,12 +47,30 @@ func TestTheDemoTellsItsStoryAndRESTAgrees(t *testing.T) {
 	}
 	require.GreaterOrEqual(t, len(families), 2, "two kinds of evidence: %v", alert.Evidence)
 
+	// The live feed tells the same story.
+	ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second)
+	defer cancel()
+	req, err := http.NewRequestWithContext(ctx, http.MethodGet, s.url+"/v1/events", http.NoBody)
+	require.NoError(t, err)
+	req.AddCookie(s.cookie)
+	req.Header.Set("Last-Event-ID", "0")
+	res, err := http.DefaultClient.Do(req)
+	require.NoError(t, err)
+	defer res.Body.Close()
+	told := ""
+	for lines := bufio.NewScanner(res.Body); lines.Scan() && !strings.Contains(told, "key.refused"); {
+		told += lines.Text() + "\n"
+	}
+	for _, kind := range []string{"key.stolen", "alert.opened", "key.suspended", "key.refused"} {
+		require.Contains(t, told, kind)
+	}
+
 	// What the thief got is counted like everything else: all of the history, the live calls, and his.
 	var stats struct {
 		RequestsTotal int64 `json:"requests_total"`
 	}
 	var total, thief int64
-	_, err := fmt.Sscan(seeded[1], &total)
+	_, err = fmt.Sscan(seeded[1], &total)
 	require.NoError(t, err)
 	_, err = fmt.Sscan(refused[1], &thief)
 	require.NoError(t, err)

@@ -68,6 +68,11 @@ func (a *App) AdminLink(ctx context.Context) (string, error) {
 	return a.URL() + "/login#" + code, nil
 }
 
+// Tell puts on the live feed what happened to a key outside of the program, such as what the demo's thief does.
+func (a *App) Tell(kind, keyID, text string) {
+	a.liveEvents.Publish(gen.Event{Type: kind, KeyId: keyID, At: a.now().UTC(), Text: text})
+}
+
 func (a *App) thresholdReached(_ context.Context, n quotas.Notification) {
 	if a.liveEvents == nil {
 		return

@@ -239,11 +239,14 @@ func (p *Platform) Live(ctx context.Context) {
 		Victim: p.victim, After: p.cfg.TheftAfter, Log: p.cfg.Log,
 		OnStolen: func(first Call) {
 			stolen <- time.Now()
-			p.tell("stolen", fmt.Sprintf("the key of %s (%s) is now in a thief's hands, too: %s, %s", p.victim.Name, id, first.ClientIP, first.UserAgent))
+			text := fmt.Sprintf("the key of %s (%s) is now in a thief's hands, too: %s, %s", p.victim.Name, id, first.ClientIP, first.UserAgent)
+			p.tell("stolen", text)
+			p.cfg.App.Tell("key.stolen", id, text)
 		},
 		OnRefused: func(c Call, status, passed int) {
-			p.refused <- line3("refused", fmt.Sprintf("%d %s for the thief's next call to %s; %d calls of the thief got through",
-				status, http.StatusText(status), c.Path, passed))
+			text := fmt.Sprintf("%d %s for the thief's next call to %s; %d calls of the thief got through", status, http.StatusText(status), c.Path, passed)
+			p.refused <- line3("refused", text)
+			p.cfg.App.Tell("key.refused", id, text)
 		},
 	})
 	<-done
