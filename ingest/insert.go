@@ -11,10 +11,9 @@ import (
 const idleCommit = 50 * time.Millisecond
 
 // insertBlocks plans, inserts and commits one block after the other until ctx ends, then finishes the one in hand. It
-// returns errFenced when the partition has another owner. uncommitted says that what takeover settled is to be committed;
-// not so while a block of an earlier owner's plan is to be replayed, for that commit would take the plan away before the
-// block is stored.
-func (w *worker) insertBlocks(ctx context.Context, uncommitted bool) error {
+// returns errFenced when the partition has another owner.
+func (w *worker) insertBlocks(ctx context.Context) error {
+	uncommitted := true // what takeover settled
 	idle := time.NewTimer(idleCommit)
 	defer idle.Stop()
 	for {
@@ -152,7 +151,9 @@ func (w *worker) spread(ctx context.Context, b *block) error {
 // moveBehind moves the position behind the block.
 func (w *worker) moveBehind(b *block) {
 	w.done = b.to
-	w.plan.pending = nil
+	for len(w.plan.pending) > 0 && w.plan.pending[0].to <= b.to {
+		w.plan.pending = w.plan.pending[1:]
+	}
 	if b.streamMillis > w.plan.streamMillis {
 		w.plan.streamMillis = b.streamMillis
 	}
@@ -162,11 +163,12 @@ func (w *worker) moveBehind(b *block) {
 	w.status.advance(w.done, w.in.cfg.Now())
 }
 
-// commit tells the group the position, and with r the block that is inserted next.
+// commit tells the group the position, and with r the block that is inserted next. What was taken over and is not stored
+// yet stays planned; then r is the first of it.
 func (w *worker) commit(ctx context.Context, r *plannedRange) error {
 	p := w.plan
 	if r != nil {
-		p.pending = []plannedRange{*r}
+		p.pending = append([]plannedRange{*r}, p.pending[min(1, len(p.pending)):]...)
 	}
 	var wait backoffTimer
 	for {

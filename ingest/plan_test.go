@@ -73,6 +73,52 @@ func TestAPlanThatIsNotUnderstoodStopsThePartitionAndIsLeftAsItIs(t *testing.T) 
 	}
 }
 
+// Its owner died, its insert may still be under way: until it is replayed nobody may forget that the block was planned.
+func TestATakenOverPlanIsKeptUntilItsBlockIsStored(t *testing.T) {
+	c := startCluster(t, 1, "logs")
+	c.produce("logs", 0, numbered(0, 5)...)
+	k := newKafkaClient(&Config{Brokers: []string{c.addr}, Group: "g"})
+	defer k.close()
+	day := dayOf(time.Now())
+	planned := plan{epoch: 1, lastRow: -1, pending: []plannedRange{{to: 7, day: day}, {to: 10, day: day}}}
+	if err := k.commit(t.Context(), generation{id: -1}, "logs", 0, 0, planned.String()); err != nil {
+		t.Fatal(err)
+	}
+	s := newMemStore()
+	in, stop := run(t, c.config(s))
+	waitFor(t, "the partition is taken over", 10*time.Second, func() bool {
+		h := in.Health()
+		return h.Ready && len(h.Partitions) == 1 && h.Partitions[0].Waiting == ""
+	})
+	pending := func() int {
+		off, meta := c.committed("g", "logs", 0)
+		p, err := parsePlan(meta, off)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return len(p.pending)
+	}
+	for range 20 { // longer than an idle inserter waits before it commits
+		if n := pending(); n != 2 {
+			t.Fatalf("%d blocks are planned, want the two that were taken over", n)
+		}
+		time.Sleep(20 * time.Millisecond)
+	}
+	c.produce("logs", 0, numbered(5, 8)...)
+	waitFor(t, "the first is stored and the second planned", 10*time.Second, func() bool { n, _ := s.counted(); return n == 7 && pending() == 1 })
+	stop()
+	if n := pending(); n != 1 {
+		t.Errorf("%d blocks are planned after the end, want the second", n)
+	}
+	c.produce("logs", 0, numbered(8, 12)...)
+	_, stop = run(t, c.config(s))
+	waitFor(t, "all is stored", 10*time.Second, func() bool { n, _ := s.counted(); return n == 12 && pending() == 0 })
+	stop()
+	if got := s.blocks; got[0].To != 7 || got[1].From != 7 || got[1].To != 10 {
+		t.Errorf("blocks %+v, want the planned ones first", got)
+	}
+}
+
 func TestOffsetsThatWereMovedForwardBecomeAGap(t *testing.T) {
 	c := startCluster(t, 1, "logs")
 	c.produce("logs", 0, numbered(0, 50)...)

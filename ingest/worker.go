@@ -127,9 +127,8 @@ func (w *worker) work(ctx context.Context) error {
 	defer cancel(nil)
 	var inserter sync.WaitGroup
 	var insertErr error
-	settled := len(w.replay) == 0
 	inserter.Go(func() {
-		insertErr = w.insertBlocks(ctx, settled)
+		insertErr = w.insertBlocks(ctx)
 		cancel(insertErr)
 	})
 	fetchErr := w.fetch(ctx)
@@ -294,7 +293,8 @@ func (w *worker) settle(ctx context.Context) error {
 		w.plan.lastRow = r.to - 1
 		w.done, w.plan.pending = r.to, w.plan.pending[1:]
 	}
-	w.replay, w.plan.pending = w.plan.pending, nil
+	// The plan keeps them until they are stored: a dead owner's insert may still be under way.
+	w.replay = slices.Clone(w.plan.pending)
 	return nil
 }
 
