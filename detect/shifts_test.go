@@ -12,7 +12,12 @@ import (
 // habits makes days of traffic of a few keys with so many calls an hour each, by a factor for key and hour.
 func habits(t *testing.T, seed uint64, keys int, days int64, perHour float64, factor func(key int, hour int64) float64) []Decision {
 	t.Helper()
-	s := newStory(seed, keys)
+	s, end := traffic(seed, keys, days, perHour, factor)
+	return s.run(t, 0, end)
+}
+
+func traffic(seed uint64, keys int, days int64, perHour float64, factor func(key int, hour int64) float64) (s *story, end int64) {
+	s = newStory(seed, keys)
 	s.rows = nil
 	start := s.c.millis - 10*testDay
 	for hour := range days * 24 {
@@ -23,10 +28,17 @@ func habits(t *testing.T, seed uint64, keys int, days int64, perHour float64, fa
 			}
 		}
 	}
-	b := s.batch(0, len(s.rows))
+	return s, start + days*testDay
+}
+
+// run hands the first rows to the engine as history, and what follows as it comes.
+func (s *story) run(t *testing.T, cut int, end int64) []Decision {
+	t.Helper()
+	history, rest := s.batch(0, cut), s.batch(cut, len(s.rows))
 	e := mustEngine(t)
-	e.Observe(b, 0, b.Len())
-	e.Advance(start + days*testDay)
+	e.WarmUp(history, 0, history.Len())
+	e.Observe(rest, 0, rest.Len())
+	e.Advance(end)
 	return e.Drain()
 }
 
@@ -156,5 +168,46 @@ func TestDayBetsAreValidUnderTheirNull(t *testing.T) {
 	for name, list := range worst {
 		i := 0
 		rates(t, len(list), name, func(*rand.Rand) float64 { i++; return list[i-1] })
+	}
+}
+
+// A process that takes a partition over tells of the same shifts; one that was told before the change of hands may be told again, as
+// part of the same alert.
+func TestShiftsAreToldTheSameAfterARestart(t *testing.T) {
+	s, end := traffic(45, 12, 26, 4, func(key int, hour int64) float64 {
+		switch {
+		case key == 3 && hour > 14*24:
+			return 1 + float64(hour-14*24)/24*0.3
+		case key == 5 && hour > 20*24+7, key == 6 && hour > 22*24:
+			return 0
+		}
+		return 1
+	})
+	s.batch(0, 0)
+	told := map[string]int64{}
+	for _, d := range shifts(s.run(t, 0, end)) {
+		told[d.EpisodeID] = d.TimeMillis
+	}
+	if len(told) < 3 {
+		t.Fatalf("%d shifts were told, want three keys", len(told))
+	}
+	rng := rand.New(rand.NewPCG(3, 3))
+	for range 8 {
+		cut := len(s.rows)/2 + rng.IntN(len(s.rows)/2)
+		for cut < len(s.rows)-1 && s.rows[cut].TimeMillis/1000 == s.rows[cut-1].TimeMillis/1000 {
+			cut++
+		}
+		again := map[string]bool{}
+		for _, d := range shifts(s.run(t, cut, end)) {
+			again[d.EpisodeID] = true
+			if _, ok := told[d.EpisodeID]; !ok {
+				t.Errorf("only after a restart at %d: %s of %s", cut, d.Reason, d.KeyID)
+			}
+		}
+		for id, at := range told {
+			if at > s.rows[cut].TimeMillis+1000 && !again[id] {
+				t.Errorf("not told after a restart at %d: %s", cut, id)
+			}
+		}
 	}
 }
