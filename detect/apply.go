@@ -144,6 +144,12 @@ func (e *Engine) silence(k *keyState, o *obs) {
 	}
 }
 
+// Records of a client are kept as examples once an alert about it is thinkable: it is new enough, or walks.
+const (
+	exampleWho  = 1
+	exampleWalk = 2
+)
+
 // note adds a record to what the actor did.
 func (e *Engine) note(k *keyState, at int, o *obs, routeKnown bool) {
 	a := &k.actors[at]
@@ -194,7 +200,7 @@ func (e *Engine) note(k *keyState, at int, o *obs, routeKnown bool) {
 		a.sizeSum += float32(residual(o.bytes, &r.size, &k.size))
 		a.sizeVar += float32(r.size.variance())
 	}
-	if a.fresh && a.who > 0.5 && len(k.read().of(at)) < maxExamples {
+	if a.fresh && (a.who > exampleWho || a.walk.sum[0] > exampleWalk) && len(k.read().of(at)) < maxExamples {
 		k.write().keep(at, o.example(e.arena))
 	}
 }

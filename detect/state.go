@@ -49,6 +49,9 @@ func (f *file) keep(actor int, ex example) {
 	if actor >= len(f.examples) {
 		f.examples = append(f.examples, make([][]example, actor+1-len(f.examples))...)
 	}
+	if f.examples[actor] == nil {
+		f.examples[actor] = make([]example, 0, maxExamples)
+	}
 	f.examples[actor] = append(f.examples[actor], ex)
 }
 
