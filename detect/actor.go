@@ -12,6 +12,7 @@ type actor struct {
 	n      uint32
 	who    float32 // evidence of novelty when it first came
 	rate   float32 // chance of such a novelty on a day, when it came
+	line   float32 // of who, what an address that changed during a silence explains
 	cc     uint16
 	nAddr  uint16
 	fresh  bool
@@ -164,7 +165,7 @@ func (a *actor) sawRoute(route uint32, isNew, rare bool) {
 func (a *actor) forgive() {
 	*a = actor{
 		net: a.net, agent: a.agent, cc: a.cc, fresh: a.fresh, first: a.last, last: a.last, who: a.who, netNew: a.netNew,
-		rate: a.rate, ips: a.ips, nAddr: a.nAddr, level: a.level,
+		rate: a.rate, line: a.line, ips: a.ips, nAddr: a.nAddr, level: a.level,
 	}
 }
 

@@ -104,7 +104,7 @@ func (e *Engine) weigh(k *keyState, a *actor, f *finding, p *Policy, t int64) (A
 	if e.prober(k, a) {
 		more += proberBonus
 	}
-	if a.n >= leastRequestsFlag && who >= leastWhoFlag && total+max(0, f.overlap) >= max(p.Required.Flag, float64(a.level))+more {
+	if a.n >= leastRequestsFlag && who >= leastWhoFlag && total-float64(a.line)+max(0, f.overlap) >= max(p.Required.Flag, float64(a.level))+more {
 		return ActionFlag, total
 	}
 	return ActionObserve, 0

@@ -32,6 +32,9 @@ func (e *Engine) meet(k *keyState, a *actor, net, agent, cc *entry) {
 			days += float64(k.gapSec) / 86400 // lines that are renumbered are so while the key rests, too
 		}
 		s = -math.Log10(min(1, days*k.newRate(kindAddr)))
+		// Of others it may be so as well: an alert must say more than that. Where the rest is enough for a suspension, it is
+		// no excuse.
+		a.line = float32(s + math.Log10(min(1, (1+float64(k.gapSec)/86400)*k.newRate(kindAddr))))
 	}
 	if !cc.established() {
 		s += min(countryBonus, -0.3*math.Log10(k.newRate(kindCountry)))
