@@ -160,7 +160,7 @@ func (e *Engine) note(k *keyState, at int, o *obs, routeKnown bool) {
 	a.cc = o.cc
 	a.sawAddr(o.ip)
 	a.winN++
-	if c := errorClass(o.status); c >= 0 {
+	if c := errorClass(o.status); c >= 0 && !e.all.broken(c) {
 		a.errK[c]++
 	}
 	if o.status == 429 {
@@ -254,6 +254,12 @@ func (e *Engine) learn(k *keyState, o *obs) {
 		}
 	}
 	c := errorClass(o.status)
+	if c >= 0 && k.hours != nil {
+		e.all.trouble(k.hours, c)
+	}
+	if c >= 0 && e.all.broken(c) { // the platform's doing is nobody's habit
+		return
+	}
 	k.errN++
 	if c >= 0 {
 		k.errK[c]++

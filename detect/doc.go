@@ -18,6 +18,8 @@
 //   - When: dormancy (a forgotten key awakes), rhythm (off hours).
 //   - Beside what is expected of the key at that hour, its cohort's move included: slow change (CUSUM over days), drops, silence.
 //     Nobody is stopped for these; they are told, and are alerts where a policy says so.
+//   - Not: what happens to many keys at once. Busier keys everywhere are a launch, refusals everywhere an outage, a network new to
+//     everybody a proxy in front of them, silence everywhere a broken log.
 //   - Against: the actor asks for the objects that the customer uses. A migration, a second region, a journey do that; a
 //     thief cannot know them.
 //

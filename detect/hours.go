@@ -24,9 +24,10 @@ type hours struct {
 	day      [48]float32     // requests by hour of day, working days and weekends
 	known    [2]uint8        // days behind each half
 	cohort   uint16
-	closed   int32  // the day that was closed last and not yet judged; 0: none
-	elevated bool   // counted as far above usual
-	route    uint32 // majority vote of Boyer and Moore (1981) over the hour's routes
+	bad      [errorClasses]uint8 // answers of those classes to established clients in this hour
+	closed   int32               // the day that was closed last and not yet judged; 0: none
+	elevated bool                // counted as far above usual
+	route    uint32              // majority vote of Boyer and Moore (1981) over the hour's routes
 	votes    int32
 	routeN   float32
 	late     float32    // answers 429 in this hour
@@ -137,6 +138,7 @@ func (e *Engine) rollHours(k *keyState, hour int32) {
 		h.seen += 0.9
 	}
 	h.hour, h.cur, h.votes, h.routeN, h.late, h.elevated, h.level = hour, [meters]float32{}, 0, 0, 0, false, 0
+	h.bad = [errorClasses]uint8{}
 }
 
 func (h *hours) add(o *obs) {
