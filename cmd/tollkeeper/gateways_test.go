@@ -187,6 +187,15 @@ func behindGateway(t *testing.T, format string, start func(*testing.T, *gatewayR
 	require.Equal(t, http.StatusOK, s.call("POST", "/v1/keys/"+id+"/reinstate", map[string]any{"reason": "test over"}, nil))
 	soon(time.Second, http.StatusOK, "X-Api-Key", secret)
 
+	// The gateway tells who calls, so that a client can be refused and the others served.
+	for cidr, thief := range map[string]int{"127.0.0.1": http.StatusForbidden, "198.51.100.0/24": http.StatusOK} {
+		denied := map[string]any{"kind": "cidr", "value": cidr, "agent": "scrapekit", "reason": "a test"}
+		require.Equal(t, http.StatusOK, s.call("POST", "/v1/keys/"+id+"/quarantine", denied, nil))
+		soon(time.Second, thief, "X-Api-Key", secret, "User-Agent", "scrapekit/0.9")
+		require.Equal(t, http.StatusOK, call("X-Api-Key", secret, "User-Agent", "acme/1.0"))
+		require.Equal(t, http.StatusOK, s.call("POST", "/v1/keys/"+id+"/quarantine-release", denied, nil))
+	}
+
 	s.wantTotal(sent)
 	time.Sleep(time.Second) // nothing comes twice
 	s.wantTotal(sent)
