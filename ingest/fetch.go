@@ -313,7 +313,7 @@ func (w *worker) outOfRange(ctx context.Context) error {
 	}
 	lost := fmt.Sprintf("offsets %d to %d of %s/%d were dropped by the log's retention before they were read", w.next, first-1, w.topic, w.partition)
 	if w.in.cfg.OnGap != GapContinue {
-		return fmt.Errorf("%w: %s; set ingest.on_gap to %q to note the gap and go on", errStopped, lost, GapContinue)
+		return fmt.Errorf("%w: %s; set on-gap to %q to note the gap and go on", errStopped, lost, GapContinue)
 	}
 	w.log.Error("gap", "reason", lost)
 	gap := usage.Gap{Topic: w.stored(), Partition: w.partition, From: w.next, To: first, Reason: "retention", TimeMillis: w.in.cfg.Now().UnixMilli()}

@@ -31,16 +31,25 @@ func (in *Ingester) Run(ctx context.Context) error {
 	var running, watch sync.WaitGroup
 	watch.Go(func() { in.watchStalls(ctx) })
 	defer watch.Wait()
+	var told time.Time // when the log last said that the group is waited for; zero while it is there
 	for ctx.Err() == nil {
 		gen, err := group.Next(ctx)
 		if err != nil {
 			if ctx.Err() == nil && !errors.Is(err, kafka.ErrGroupClosed) {
 				in.health.kafkaAway(err)
-				in.log.Warn("waiting for the consumer group", "group", in.cfg.Group, "error", err)
+				// It is tried twice a second: a night without Kafka must not fill the log.
+				if now := in.cfg.Now(); told.IsZero() || now.Sub(told) >= time.Minute {
+					told = now
+					in.log.Warn("waiting for the consumer group", "group", in.cfg.Group, "error", err)
+				}
 			}
 			continue
 		}
 		in.health.joined()
+		if !told.IsZero() {
+			told = time.Time{}
+			in.log.Info("the consumer group is there again", "group", in.cfg.Group)
+		}
 		in.runGeneration(ctx, gen, &running)
 	}
 	in.leave(group, &running)

@@ -134,25 +134,25 @@ func New(cfg Config) (*Ingester, error) {
 	setDefaults(&cfg)
 	var problems []error
 	if len(cfg.Brokers) == 0 {
-		problems = append(problems, errors.New("kafka.brokers is empty; name at least one host:port"))
+		problems = append(problems, errors.New("kafka is empty; name at least one host:port"))
 	}
 	if len(cfg.Topics) == 0 {
-		problems = append(problems, errors.New("kafka.topics is empty; name the topics that gateways write to"))
+		problems = append(problems, errors.New("topics is empty; name the topics that gateways write to"))
 	}
 	if cfg.Store == nil || cfg.NewDecoder == nil {
 		problems = append(problems, errors.New("ingest needs a store and a decoder"))
 	}
 	if cfg.InsertTimeout >= cfg.SessionTimeout {
-		problems = append(problems, fmt.Errorf("ingest.insert_timeout %s must be under ingest.session_timeout %s, or a dead process's insert could outlive its ownership", cfg.InsertTimeout, cfg.SessionTimeout))
+		problems = append(problems, fmt.Errorf("InsertTimeout %s must be under SessionTimeout %s, or a dead process's insert could outlive its ownership", cfg.InsertTimeout, cfg.SessionTimeout))
 	}
 	if cfg.OnGap != GapStop && cfg.OnGap != GapContinue {
-		problems = append(problems, fmt.Errorf("ingest.on_gap %q is unknown; use %q or %q", cfg.OnGap, GapStop, GapContinue))
+		problems = append(problems, fmt.Errorf("on-gap %q is unknown; use %q or %q", cfg.OnGap, GapStop, GapContinue))
 	}
 	if _, ok := cfg.Store.(OriginStore); len(cfg.Rekeyed) > 0 && !ok {
 		problems = append(problems, errors.New("reading re-keyed topics needs a store that knows where records came from"))
 	}
 	if cfg.MemoryBytes < 32<<20 {
-		problems = append(problems, fmt.Errorf("ingest.memory %d is too small; use at least 32 MiB", cfg.MemoryBytes))
+		problems = append(problems, fmt.Errorf("ingest-memory of %d bytes is too small; use at least 32 MiB", cfg.MemoryBytes))
 	}
 	if len(problems) > 0 {
 		return nil, errors.Join(problems...)

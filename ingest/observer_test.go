@@ -103,7 +103,7 @@ func TestARestartedInstanceDoesNotWaitForItsOwnSession(t *testing.T) {
 
 func TestNewNamesEveryProblemAtOnce(t *testing.T) {
 	_, err := New(Config{OnGap: "skip", InsertTimeout: time.Minute, MemoryBytes: 1})
-	for _, want := range []string{"kafka.brokers", "kafka.topics", "on_gap", "insert_timeout", "ingest.memory"} {
+	for _, want := range []string{"kafka is empty", "topics is empty", "on-gap", "InsertTimeout", "ingest-memory"} {
 		if err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("error %v does not name %s", err, want)
 		}

@@ -68,7 +68,7 @@ const maxRekeySpan = 20_000
 // NewRekeyer checks the settings. It does not connect.
 func NewRekeyer(cfg RekeyConfig) (*Rekeyer, error) {
 	if cfg.Target == "" {
-		return nil, errors.New("re-keying needs a target topic; set kafka.rekey_target")
+		return nil, errors.New("re-keying needs a target topic: RekeyConfig.Target is empty")
 	}
 	if cfg.Store == nil {
 		return nil, errors.New("re-keying needs a store for dead letters")

@@ -223,7 +223,7 @@ func (w *worker) takeoverCommitted(ctx context.Context, committed int64, metadat
 func (w *worker) recreated(ctx context.Context, first, end int64) error {
 	msg := fmt.Sprintf("the log of %s/%d ends at %d, but offsets below %d were read from it: the topic was made anew, or this is another cluster", w.topic, w.partition, end, w.done)
 	if w.in.cfg.OnGap != GapContinue {
-		return fmt.Errorf("%w: %s; check kafka.brokers, then set ingest.on_gap to %q to read the new log from its start", errStopped, msg, GapContinue)
+		return fmt.Errorf("%w: %s; check kafka, then set on-gap to %q to read the new log from its start", errStopped, msg, GapContinue)
 	}
 	w.log.Warn("reading a recreated topic from its start", "reason", msg)
 	gap := usage.Gap{Topic: w.stored(), Partition: w.partition, From: w.done, To: w.done, Reason: "topic_recreated", TimeMillis: w.in.cfg.Now().UnixMilli()}

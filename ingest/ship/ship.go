@@ -86,7 +86,7 @@ func New(cfg Config) (*Shipper, error) {
 		problems = append(problems, errors.New("ship needs the name of a log file"))
 	}
 	if len(cfg.Brokers) == 0 {
-		problems = append(problems, errors.New("kafka.brokers is empty; name at least one host:port"))
+		problems = append(problems, errors.New("no broker is named; set kafka to at least one host:port"))
 	}
 	if cfg.Topic == "" {
 		problems = append(problems, errors.New("ship needs a topic; set --topic"))

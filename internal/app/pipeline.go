@@ -5,8 +5,10 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"maps"
 	"os"
 	"path/filepath"
+	"slices"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -67,17 +69,39 @@ func (a *App) openLog(ctx context.Context) error {
 	if a.brokers = a.cfg.Brokers(); len(a.brokers) > 0 {
 		if err := broker.EnsureTopics(ctx, a.brokers, topics); err != nil {
 			// An absent broker is waited for, not a reason to stop: ingest says so on /readyz.
-			a.Log.Warn("the topics cannot be checked yet", "err", err)
+			a.Log.Warn("the topics cannot be checked yet; trying until they can", "err", err)
+			a.run("topics", func(ctx context.Context) error { a.ensureTopics(ctx, topics); return nil })
 		}
 		return nil
 	}
-	b, err := broker.Start(ctx, broker.Config{Dir: a.path("kafka"), Addr: a.cfg.KafkaListen, Topics: topics, Logger: a.Log})
+	b, err := broker.Start(ctx, broker.Config{Dir: a.path("kafka"), Addr: a.cfg.KafkaListen, Topics: topics, RetentionAge: a.cfg.KafkaRetention, Logger: a.Log})
 	if err != nil {
 		return err
 	}
 	a.cleanups.add("embedded broker", func(context.Context) error { return b.Close() })
 	a.brokers = []string{b.Addr()}
 	return nil
+}
+
+// ensureTopics tries until the topics exist or ctx ends: a broker that comes later would make them with its own default of
+// partitions, or not at all.
+func (a *App) ensureTopics(ctx context.Context, topics map[string]int) {
+	const every, tell = 2 * time.Second, 30
+	for n := 1; ; n++ {
+		select {
+		case <-ctx.Done():
+			return
+		case <-time.After(every):
+		}
+		err := broker.EnsureTopics(ctx, a.brokers, topics)
+		if err == nil {
+			a.Log.Info("the topics are there", "topics", slices.Sorted(maps.Keys(topics)))
+			return
+		}
+		if n%tell == 0 && ctx.Err() == nil {
+			a.Log.Warn("the topics cannot be checked yet", "err", err)
+		}
+	}
 }
 
 func (a *App) openIngest(context.Context) error {

@@ -106,6 +106,28 @@ func TestBadAddressesAreRefused(t *testing.T) {
 	}
 }
 
+func TestLinesOlderThanTheRetentionAreDropped(t *testing.T) {
+	b, err := Start(t.Context(), Config{Dir: t.TempDir(), Addr: "127.0.0.1:0", Topics: map[string]int{"logs": 1}, RetentionAge: 7 * 24 * time.Hour})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer b.Close()
+	conn, err := kafka.DialLeader(t.Context(), "tcp", b.Addr(), "logs", 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer conn.Close()
+	for _, age := range []time.Duration{8 * 24 * time.Hour, 6 * 24 * time.Hour, 0} {
+		if _, err := conn.WriteMessages(kafka.Message{Value: []byte("line"), Time: time.Now().Add(-age)}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	b.cluster.ApplyRetention()
+	if first, last, err := conn.ReadOffsets(); err != nil || first != 1 || last != 3 {
+		t.Errorf("offsets %d to %d, %v; want 1 to 3", first, last, err)
+	}
+}
+
 func TestEnsureTopicsLeavesExistingOnesAlone(t *testing.T) {
 	b := start(t, t.TempDir())
 	if err := EnsureTopics(t.Context(), []string{b.Addr()}, map[string]int{"logs": 7, "more": 3}); err != nil {

@@ -24,6 +24,7 @@ type Config struct {
 	Kafka           string        `setting:"kafka" help:"brokers, host:port[,host:port]; empty: an embedded broker"`
 	KafkaListen     string        `setting:"kafka-listen" help:"address of the embedded broker"`
 	KafkaPartitions int           `setting:"kafka-partitions" help:"partitions of a topic that has to be created"`
+	KafkaRetention  time.Duration `setting:"kafka-retention" help:"how long the embedded broker keeps log lines, by the producer's time stamp; 0 keeps them for ever; an external Kafka has its own setting"`
 	Topics          []string      `setting:"topics" help:"topics to read access logs from"`
 	RekeyTopics     []string      `setting:"rekey-topics" help:"topics that the gateway does not key by API key; they are read through a topic of our own"`
 	Group           string        `setting:"group" help:"consumer group"`
@@ -67,6 +68,7 @@ func Default() Config {
 		OpenAuthorize:     true,
 		KafkaListen:       "127.0.0.1:9092",
 		KafkaPartitions:   4,
+		KafkaRetention:    7 * 24 * time.Hour,
 		Topics:            []string{"access-log"},
 		Group:             "tollkeeper",
 		Format:            "auto",

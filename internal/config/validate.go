@@ -67,6 +67,9 @@ func (c *Config) Validate() []Problem {
 	positive("kafka-partitions", c.KafkaPartitions)
 	positive("events-days", c.EventsDays)
 	positive("throttle-per-minute", c.ThrottlePerMinute)
+	if c.KafkaRetention != 0 && c.KafkaRetention < time.Hour {
+		bad("kafka-retention", "%v is too short to read everything before it is dropped; use 0 (for ever) or at least 1h", c.KafkaRetention)
+	}
 	if c.IngestMemory < 64 {
 		bad("ingest-memory", "%d MiB is too small; the least is 64", c.IngestMemory)
 	}
