@@ -14,9 +14,6 @@ import (
 	"github.com/tollkeeper/tollkeeper/internal/usage"
 )
 
-// historyDays is how far back a key's habits are read from ClickHouse when its partition comes to this process.
-const historyDays = 21
-
 // detection runs one engine per partition. Rows reach it as soon as they are decoded; what it decides goes to the enforcer
 // without waiting for it.
 type detection struct {
@@ -111,7 +108,7 @@ func (d *detection) ObserveRange(topic string, partition int32, b *usage.Batch, 
 	d.pass(w)
 }
 
-// meet reads the history of the keys that the engine has not seen yet, or forgot: all of one batch in one query. What is
+// meet reads the history of the keys that the engine has not seen yet, or forgot: all of one batch together. What is
 // being observed is not stored yet, so nothing is learnt twice.
 func (d *detection) meet(w *watch, topic string, partition int32, b *usage.Batch, from, to int) {
 	if !w.history {
@@ -121,20 +118,8 @@ func (d *detection) meet(w *watch, topic string, partition int32, b *usage.Batch
 	if len(fresh) == 0 {
 		return
 	}
-	var history usage.Batch
-	learn := func() {
-		w.engine.WarmUp(&history, 0, history.Len())
-		history.Reset()
-	}
-	for part := range slices.Chunk(fresh, 1000) {
-		err := d.events.WarmStart(w.ctx, part, d.now().AddDate(0, 0, -historyDays), func(r *usage.Record) error {
-			history.Append(r)
-			if history.Len() >= 8192 {
-				learn()
-			}
-			return nil
-		})
-		learn()
+	for part := range slices.Chunk(fresh, warmKeys) {
+		err := d.warmUp(w, part)
 		for _, id := range part {
 			for _, fb := range w.taught[id] {
 				_ = w.engine.Feedback(fb) // an episode that history no longer shows has nothing to be taught

@@ -86,6 +86,30 @@ ORDER BY time, topic, partition, offset, sub`,
 		func(e *Event) error { return each(&e.Record) })
 }
 
+// LastRecords says when the last record of each of at most maxBoundValues keys was made that was made before a day after
+// now: what a wrong clock dates later says nothing. A key of which there are only such is at the beginning of time, one
+// without records is not among the answers.
+func (db *DB) LastRecords(ctx context.Context, keyIDs []string, now time.Time) (map[string]time.Time, error) {
+	ctx, cancel := withTimeout(ctx, QueryTimeout)
+	defer cancel()
+	rows, err := db.conn.Query(ctx, `SELECT key_id, toUnixTimestamp64Milli(maxIf(time, time < fromUnixTimestamp64Milli({until:Int64}, 'UTC'))) FROM events
+WHERE key_id IN {keys:Array(String)} GROUP BY key_id`, ch.Named("until", millis(now.AddDate(0, 0, 1))), ch.Named("keys", append([]string{}, keyIDs...)))
+	if err != nil {
+		return nil, wrap("find the last records of keys", err)
+	}
+	defer func() { _ = rows.Close() }()
+	last := map[string]time.Time{}
+	for rows.Next() {
+		var id string
+		var at int64
+		if err := rows.Scan(&id, &at); err != nil {
+			return nil, wrap("find the last records of keys", err)
+		}
+		last[id] = time.UnixMilli(at).UTC()
+	}
+	return last, wrap("find the last records of keys", rows.Err())
+}
+
 func onlyKeys(wanted map[string]bool, each func(r *usage.Record) error) func(r *usage.Record) error {
 	return func(r *usage.Record) error {
 		if !wanted[r.KeyID] {

@@ -78,6 +78,20 @@ func TestHistoryComesInOrderOfTimeAndStopsWhenTold(t *testing.T) {
 	}
 }
 
+func TestTheLastRecordOfAKeyIsNotOneOfAWrongClock(t *testing.T) {
+	db := openTest(t)
+	insertAt(t, db, 0, call("a", noon.Add(-60*24*time.Hour), 200, 1), call("a", noon.Add(-61*24*time.Hour), 200, 1), call("a", noon.AddDate(50, 0, 0), 200, 1),
+		call("b", noon.Add(time.Minute), 200, 1), call("c", noon.AddDate(50, 0, 0), 200, 1))
+	last, err := db.LastRecords(t.Context(), []string{"a", "b", "c", "d"}, noon)
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := map[string]time.Time{"a": noon.Add(-60 * 24 * time.Hour), "b": noon.Add(time.Minute), "c": time.UnixMilli(0).UTC()}
+	if d := cmp.Diff(want, last); d != "" {
+		t.Errorf("(-want +got):\n%s", d)
+	}
+}
+
 func TestRecentRequestIDsAreThoseThatCount(t *testing.T) {
 	db := openTest(t)
 	record := func(id string, at time.Time, flags usage.Flags) usage.Record {
