@@ -31,7 +31,8 @@ func newBacktestCmd() *cobra.Command {
   report.html      the same with plots (with --html)
 
 SOURCE is a log file of any known format (gzip-packed or not), or a folder with events.jsonl or events.jsonl.gz. Beside it may lie
-keys.json (a list of objects with key_id, plan, account, environment, tags: what policies ask for) and labels.json (a list of
+keys.json (a list of objects with key_id, plan, account, environment, tags: what policies ask for; other keys of the log are
+then unknown ones, as to a key store) and labels.json (a list of
 objects with key_id, family, expect, start, end): then the run is scored against the labels.
 
 With --from-clickhouse it replays the events that are in ClickHouse already: those of the data folder while no server runs on it,
@@ -83,7 +84,7 @@ type backtest struct {
 	countries, networks     []string
 	events                  string // the log itself
 	keys                    map[string]detect.KeyAttributes
-	listed                  int // keys in keys.json
+	strangers               bool // none of the keys in keys.json occurs in the log
 	labels                  []replay.Label
 	policies, present       *detect.Policies // present: to compare with; nil for none
 	past                    *past            // instead of a log
@@ -219,7 +220,6 @@ func (b *backtest) readKeys(path string) error {
 	if err := json.Unmarshal(raw, &list); err != nil {
 		return fmt.Errorf("%s: %w", path, err)
 	}
-	b.listed = len(list)
 	b.keys = make(map[string]detect.KeyAttributes, len(list))
 	for _, k := range list {
 		b.keys[k.KeyID] = detect.KeyAttributes{Account: k.Account, Plan: k.Plan, Environment: k.Environment, Tags: k.Tags}

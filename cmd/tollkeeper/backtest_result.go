@@ -139,6 +139,9 @@ func (b *backtest) print(w io.Writer) {
 	r := b.result()
 	fmt.Fprintf(w, "%d records of %d keys over %.1f days in %s (%.0f records/s)\n", r.Records, r.Keys,
 		float64(b.traffic.Last-b.traffic.First)/86400e3, b.took.Round(10*time.Millisecond), r.RecordsPerSec)
+	if b.strangers {
+		fmt.Fprintln(w, "None of the keys in keys.json occurs in the log, so that every call was one with an unknown key. Are its key ids those of the log?")
+	}
 	if r.BadLines > 0 {
 		fmt.Fprintf(w, "%d lines could not be read; 'tollkeeper import' says why\n", r.BadLines)
 	}

@@ -202,10 +202,28 @@ func (b *backtest) decode(d accesslog.Decoder, e *enrich.Enricher, lines []byte,
 		}
 	}
 	e.Fill(&l.batch, 0)
-	for i := range l.batch.Flags {
-		l.batch.Flags[i] &^= usage.FlagUnknownKey // there is no key store here: every key of the log is one
-	}
+	b.markUnknown(&l.batch)
 	return l
+}
+
+// markUnknown says which keys there are: those of keys.json, as a key store would; without that file every key of the log.
+func (b *backtest) markUnknown(batch *usage.Batch) {
+	unknown := make([]bool, len(batch.KeyID.Values))
+	if b.keys != nil {
+		for i, id := range batch.KeyID.Values {
+			_, listed := b.keys[id]
+			unknown[i] = !listed
+		}
+	}
+	for i, f := range batch.Flags {
+		switch {
+		case f&usage.FlagNoKey != 0:
+		case unknown[batch.KeyID.Index[i]]:
+			batch.Flags[i] |= usage.FlagUnknownKey
+		default:
+			batch.Flags[i] &^= usage.FlagUnknownKey
+		}
+	}
 }
 
 // detect feeds the engines; several have a goroutine each, with their own share of the keys.
@@ -239,7 +257,17 @@ func (b *backtest) detect(ctx context.Context, judges []*judge, lots <-chan *lot
 		default:
 		}
 	}
-	b.traffic.Keys = max(b.listed, len(seen))
+	b.traffic.Keys = len(seen)
+	if b.keys != nil {
+		b.strangers = true
+		for id := range b.keys {
+			if seen[id] {
+				b.strangers = false
+				break
+			}
+		}
+		b.traffic.Keys = len(b.keys)
+	}
 	return nil
 }
 
