@@ -98,4 +98,16 @@ func TestBacktestOfAnUnlabelledLog(t *testing.T) {
 	require.NoError(t, err, "%s", out)
 	require.Contains(t, string(out), "500 records of 3 keys")
 	require.Contains(t, string(out), "It would have suspended 0 keys' use")
+
+	// With a list of keys those that are not on it are unknown, as to a key store.
+	list := filepath.Join(dir, "keys.json")
+	require.NoError(t, os.WriteFile(list, []byte(`[{"key_id":"k1"}]`), 0o600))
+	out, err = exec.Command(binary, "backtest", log, "--out", dir).CombinedOutput()
+	require.NoError(t, err, "%s", out)
+	require.Contains(t, string(out), "500 records of 1 keys")
+	require.NotContains(t, string(out), "None of the keys")
+	require.NoError(t, os.WriteFile(list, []byte(`[{"key_id":"other"}]`), 0o600))
+	out, err = exec.Command(binary, "backtest", log, "--out", dir).CombinedOutput()
+	require.NoError(t, err, "%s", out)
+	require.Contains(t, string(out), "None of the keys in keys.json occurs in the log")
 }
