@@ -28,6 +28,9 @@ type actor struct {
 	onNew float32
 	level float32 // evidence that the budget for alerts asks for
 
+	hour int32           // the running hour of this client
+	took [meters]float32 // what it took in it
+
 	idN     float32
 	idKnown float32
 	idAgain float32
@@ -44,9 +47,6 @@ type actor struct {
 	ips       [4][16]byte // latest distinct addresses
 	routeSeen [12]uint16
 	leap      leap
-
-	hour int32           // the running hour of this client
-	took [meters]float32 // what it took in it
 }
 
 // example is a record that is kept to show what the actor did.

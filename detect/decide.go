@@ -22,6 +22,7 @@ const (
 	watchMillis   = 5 * 86400e3 // a key younger than this is watched, and flagged only for
 	youngFlag     = 5.5         // so much evidence of errors: more than somebody makes who learns the API
 	youngRequests = 40
+	youngShare    = 0.3
 	judgeEvery    = 16 // requests of an established client between two looks
 )
 
@@ -38,16 +39,11 @@ func (e *Engine) judge(k *keyState, rows []obs) {
 		if !a.fresh && a.n%judgeEvery != 0 {
 			continue
 		}
-		f := e.find(k, a)
 		if young {
-			// Who is the customer's is not known yet. What nobody does is.
-			if s := f.by[FamilyErrors]; s >= youngFlag+k.tolerant(t) && a.n >= youngRequests {
-				f = finding{}
-				f.by[FamilyErrors] = s
-				e.act(k, p, verdict{kind: episodeActor, net: a.net, agent: a.agent, actor: a, number: int(i), f: &f, wanted: ActionFlag, score: s, t: t})
-			}
+			e.judgeYoung(k, p, a, int(i), t)
 			continue
 		}
+		f := e.find(k, a)
 		if wanted, score := e.weigh(k, a, &f, p, t); wanted > ActionObserve {
 			e.act(k, p, verdict{kind: episodeActor, net: a.net, agent: a.agent, actor: a, number: int(i), f: &f, wanted: wanted, score: score, t: t})
 		}
@@ -71,6 +67,19 @@ func (e *Engine) judge(k *keyState, rows []obs) {
 			f.by[FamilyErrors] = s.throttled
 			e.act(k, p, verdict{kind: episodeHour, net: uint32(s.meter), f: &f, wanted: ActionFlag, score: s.total(), t: t, spike: &s})
 		}
+	}
+}
+
+// judgeYoung decides about a client of a key of which it is not known yet who is the customer's: about what nobody does, then.
+func (e *Engine) judgeYoung(k *keyState, p *Policy, a *actor, number int, t int64) {
+	if a.n < youngRequests || a.errK[errDenied]+a.errK[errAbsent] < youngShare*a.winN {
+		return
+	}
+	f := finding{}
+	if f.by[FamilyErrors] = min(maxErrors, e.errorEvidence(k, a)); f.by[FamilyErrors] >= youngFlag+k.tolerant(t) {
+		e.act(k, p, verdict{
+			kind: episodeActor, net: a.net, agent: a.agent, actor: a, number: number, f: &f, wanted: ActionFlag, score: f.by[FamilyErrors], t: t,
+		})
 	}
 }
 
