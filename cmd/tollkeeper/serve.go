@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
+	"os"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -73,16 +74,31 @@ func stopped(a *app.App, err error) error {
 	return err
 }
 
-// greet tells where everything is, with a one-time link for the first administrator.
+// greet tells where everything is, with a one-time link for the first administrator, unless that would stay in a log.
 func greet(ctx context.Context, w io.Writer, a *app.App) error {
-	link, err := a.AdminLink(ctx)
-	if err != nil {
-		return err
+	dashboard := a.URL() + "   (a link to it: tollkeeper login)"
+	if !kept(w) {
+		link, err := a.AdminLink(ctx)
+		if err != nil {
+			return err
+		}
+		dashboard = link + "   (once, within 30 minutes)"
 	}
 	fmt.Fprintf(w, "\n  Tollkeeper %s\n", version)
-	fmt.Fprintf(w, "  ├─ dashboard  %s   (once, within 30 minutes)\n", link)
+	fmt.Fprintf(w, "  ├─ dashboard  %s\n", dashboard)
 	fmt.Fprintf(w, "  ├─ API        %s/v1   documentation at %s/docs\n", a.URL(), a.URL())
 	fmt.Fprintf(w, "  ├─ Kafka      %s\n", a.Brokers()[0])
 	fmt.Fprintf(w, "  └─ stop       Ctrl-C\n\n")
 	return nil
+}
+
+// kept says that what is written to w stays: in a file, or in the journal, which hands its services a socket. A pipe has a
+// reader, as a container's has, and that is where its owner looks for the link.
+func kept(w io.Writer) bool {
+	f, ok := w.(*os.File)
+	if !ok {
+		return false
+	}
+	info, err := f.Stat()
+	return err == nil && (info.Mode().IsRegular() || info.Mode()&os.ModeSocket != 0)
 }

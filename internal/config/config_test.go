@@ -67,6 +67,16 @@ func TestPrintedSettingsLoadBackAndHoldNoPassword(t *testing.T) {
 	require.Empty(t, cmp.Diff(c, got, cmp.Transformer("nil", func(s []string) []string { return append([]string{}, s...) })))
 }
 
+func TestTheLogIsKeptLongEnoughToBeReadOrForEver(t *testing.T) {
+	for value, good := range map[string]bool{"0": true, "1h": true, "720h": true, "59m": false, "-1h": false} {
+		_, err := load(t, nil, "--kafka-retention", value)
+		require.Equal(t, good, err == nil, "%s: %v", value, err)
+		if !good {
+			require.ErrorContains(t, err, "kafka-retention")
+		}
+	}
+}
+
 func TestASecretMayComeFromAFile(t *testing.T) {
 	file := filepath.Join(t.TempDir(), "dsn")
 	require.NoError(t, os.WriteFile(file, []byte("postgres://tk:x@db/tk\n"), 0o600))
