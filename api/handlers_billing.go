@@ -81,14 +81,20 @@ func (h *handlers) PreviewStatement(ctx context.Context, q gen.PreviewStatementR
 	return gen.PreviewStatement200JSONResponse(st), nil
 }
 
-func (h *handlers) GetStatement(ctx context.Context, q gen.GetStatementRequestObject) (gen.GetStatementResponseObject, error) {
+// readableStatement is a statement that the caller may read; one of another account is as good as none.
+func (h *handlers) readableStatement(ctx context.Context, id string) (gen.Statement, error) {
 	r, std := of(ctx)
-	st, err := h.cfg.Billing.GetStatement(std, q.StatementId)
+	st, err := h.cfg.Billing.GetStatement(std, id)
+	if err == nil && !r.mayRead(st.AccountId) {
+		return gen.Statement{}, ErrNotFound
+	}
+	return st, err
+}
+
+func (h *handlers) GetStatement(ctx context.Context, q gen.GetStatementRequestObject) (gen.GetStatementResponseObject, error) {
+	st, err := h.readableStatement(ctx, q.StatementId)
 	if err != nil {
 		return nil, err
-	}
-	if !r.mayRead(st.AccountId) {
-		return nil, ErrNotFound
 	}
 	return gen.GetStatement200JSONResponse(st), nil
 }
@@ -112,14 +118,10 @@ func (h *handlers) CorrectStatement(ctx context.Context, q gen.CorrectStatementR
 }
 
 func (h *handlers) ExportStatement(ctx context.Context, q gen.ExportStatementRequestObject) (gen.ExportStatementResponseObject, error) {
-	r, std := of(ctx)
-	st, err := h.cfg.Billing.GetStatement(std, q.StatementId)
-	if err != nil {
+	if _, err := h.readableStatement(ctx, q.StatementId); err != nil {
 		return nil, err
 	}
-	if !r.mayRead(st.AccountId) {
-		return nil, ErrNotFound
-	}
+	_, std := of(ctx)
 	var table bytes.Buffer
 	if err := h.cfg.Billing.StatementCSV(std, q.StatementId, &table); err != nil {
 		return nil, err

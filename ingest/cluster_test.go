@@ -82,17 +82,22 @@ func run(t *testing.T, cfg Config) (*Ingester, func()) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	return in, start(t, in.Run)
+}
+
+// start runs something until the returned function is called, or the test ends.
+func start(t *testing.T, run func(context.Context) error) (stop func()) {
 	ctx, cancel := context.WithCancel(context.Background())
 	done := make(chan struct{})
 	go func() {
 		defer close(done)
-		if err := in.Run(ctx); err != nil {
+		if err := run(ctx); err != nil {
 			t.Errorf("Run() = %v", err)
 		}
 	}()
-	stop := sync.OnceFunc(func() { cancel(); <-done })
+	stop = sync.OnceFunc(func() { cancel(); <-done })
 	t.Cleanup(stop)
-	return in, stop
+	return stop
 }
 
 func numbered(from, to int) []string {

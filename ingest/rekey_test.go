@@ -4,7 +4,6 @@ import (
 	"context"
 	"fmt"
 	"strings"
-	"sync"
 	"testing"
 	"time"
 
@@ -146,17 +145,7 @@ func startRekeyer(t *testing.T, cfg RekeyConfig) (*Rekeyer, func()) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	ctx, cancel := context.WithCancel(context.Background())
-	done := make(chan struct{})
-	go func() {
-		defer close(done)
-		if err := r.Run(ctx); err != nil {
-			t.Errorf("Run() = %v", err)
-		}
-	}()
-	stop := sync.OnceFunc(func() { cancel(); <-done })
-	t.Cleanup(stop)
-	return r, stop
+	return r, start(t, r.Run)
 }
 
 func (c *cluster) rekeyConfig(s *memStore) RekeyConfig {
