@@ -27,14 +27,14 @@ func (e *Engine) meet(k *keyState, a *actor, net, agent, cc *entry) {
 			s += hostileBonus
 		}
 	case a.fresh:
-		days := 1.0
+		days, rate := 1.0, k.newRate(kindAddr)
 		if k.arrived[kindAddr] >= renumbered && agent.established() {
 			days += float64(k.gapSec) / 86400 // lines that are renumbered are so while the key rests, too
 		}
-		s = -math.Log10(min(1, days*k.newRate(kindAddr)))
+		s = -math.Log10(min(1, days*rate))
 		// Of others it may be so as well: an alert must say more than that. Where the rest is enough for a suspension, it is
 		// no excuse.
-		a.line = float32(s + math.Log10(min(1, (1+float64(k.gapSec)/86400)*k.newRate(kindAddr))))
+		a.line = float32(s + math.Log10(min(1, (1+float64(k.gapSec)/86400)*rate)))
 	}
 	if !cc.established() {
 		s += min(countryBonus, -0.3*math.Log10(k.newRate(kindCountry)))

@@ -7,7 +7,6 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"io/fs"
 	"slices"
 	"strconv"
 	"time"
@@ -20,13 +19,7 @@ import (
 var migrations embed.FS
 
 // Migrations are the tables of this package, for [sqlstore.Open].
-func Migrations() sqlstore.Source {
-	sub, err := fs.Sub(migrations, "migrations")
-	if err != nil {
-		panic(err) // the folder is part of the program
-	}
-	return sqlstore.Source{Name: "quotas", FS: sub}
-}
+func Migrations() sqlstore.Source { return sqlstore.Embedded("quotas", migrations) }
 
 // ledgerName is the row that writers of plans and subscriptions queue behind, so that what they check stays true until
 // they commit, on Postgres too.

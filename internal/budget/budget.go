@@ -14,7 +14,6 @@ import (
 	"database/sql"
 	"embed"
 	"fmt"
-	"io/fs"
 	"time"
 
 	"github.com/tollkeeper/tollkeeper/detect"
@@ -25,13 +24,7 @@ import (
 var migrations embed.FS
 
 // Migrations are the tables of this package, for [sqlstore.Open].
-func Migrations() sqlstore.Source {
-	sub, err := fs.Sub(migrations, "migrations")
-	if err != nil {
-		panic(err) // the folder is part of the program
-	}
-	return sqlstore.Source{Name: "budget", FS: sub}
-}
+func Migrations() sqlstore.Source { return sqlstore.Embedded("budget", migrations) }
 
 const (
 	ledger = "budget"

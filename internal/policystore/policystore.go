@@ -12,7 +12,6 @@ import (
 	"embed"
 	"errors"
 	"fmt"
-	"io/fs"
 	"time"
 
 	"github.com/tollkeeper/tollkeeper/internal/sqlstore"
@@ -23,13 +22,7 @@ import (
 var migrations embed.FS
 
 // Migrations are the tables of this package, for [sqlstore.Open].
-func Migrations() sqlstore.Source {
-	sub, err := fs.Sub(migrations, "migrations")
-	if err != nil {
-		panic(err) // the folder is part of the program
-	}
-	return sqlstore.Source{Name: "policies", FS: sub}
-}
+func Migrations() sqlstore.Source { return sqlstore.Embedded("policies", migrations) }
 
 // ErrNotFound says that no such revision was ever in force.
 var ErrNotFound = errors.New("no such revision of the policies")

@@ -6,7 +6,6 @@ import (
 	"embed"
 	"errors"
 	"fmt"
-	"io/fs"
 	"net/url"
 	"os"
 	"path/filepath"
@@ -55,11 +54,7 @@ func Open(ctx context.Context, dsn string, sources ...Source) (*DB, error) {
 	if err != nil {
 		return nil, err
 	}
-	own, err := fs.Sub(migrations, "migrations")
-	if err != nil {
-		return nil, errors.Join(err, d.Close())
-	}
-	for _, s := range append([]Source{{Name: "core", FS: own}}, sources...) {
+	for _, s := range append([]Source{Embedded("core", migrations)}, sources...) {
 		if err := d.migrate(ctx, s); err != nil {
 			return nil, errors.Join(err, d.Close())
 		}

@@ -45,6 +45,16 @@ type Source struct {
 	FS   fs.FS  // *.sql at its root
 }
 
+// Embedded is the source of a package that embeds its *.sql in the folder migrations. It panics where the folder is missing:
+// it is part of the program.
+func Embedded(name string, files fs.FS) Source {
+	sub, err := fs.Sub(files, "migrations")
+	if err != nil {
+		panic(err)
+	}
+	return Source{Name: name, FS: sub}
+}
+
 // DB is an open, migrated database. It is safe for concurrent use.
 type DB struct {
 	dialect Dialect
