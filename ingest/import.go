@@ -10,6 +10,7 @@ import (
 	"os"
 	"path/filepath"
 	"strconv"
+	"sync/atomic"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -95,10 +96,11 @@ func Import(ctx context.Context, cfg ImportConfig, files ...string) (ImportSumma
 }
 
 type importer struct {
-	cfg         ImportConfig
-	sum         *ImportSummary
-	metrics     *metrics
-	done, total int64
+	cfg     ImportConfig
+	sum     *ImportSummary
+	metrics *metrics
+	done    atomic.Int64
+	total   int64
 }
 
 func (im *importer) file(ctx context.Context, name string) error {
@@ -133,7 +135,7 @@ func (im *importer) file(ctx context.Context, name string) error {
 		defer o.Revoked(topic, 0)
 	}
 	pipe := pipeline{dec: dec, source: source, enrich: im.cfg.Enrich, shorten: im.cfg.ShortenIPs, metrics: im.metrics, window: newWindow(im.cfg.DedupWindow, importDedupBytes), now: im.cfg.Now}
-	r, err := im.open(name)
+	r, err := OpenLog(name, &im.done)
 	if err != nil {
 		return err
 	}
@@ -159,7 +161,7 @@ func (im *importer) file(ctx context.Context, name string) error {
 		pipe.add(b, line, n, im.cfg.Now().UnixMilli())
 		im.sum.Lines++
 		if b.lines%4096 == 0 {
-			im.cfg.Progress(im.done, im.total)
+			im.cfg.Progress(im.done.Load(), im.total)
 		}
 	}
 }
@@ -250,7 +252,7 @@ func (im *importer) count(b *block) {
 
 // identity hashes the unpacked content.
 func (im *importer) identity(ctx context.Context, name string) (string, error) {
-	r, err := im.open(name)
+	r, err := OpenLog(name, &im.done)
 	if err != nil {
 		return "", err
 	}
@@ -269,6 +271,6 @@ func (im *importer) identity(ctx context.Context, name string) (string, error) {
 		if ctx.Err() != nil {
 			return "", ctx.Err()
 		}
-		im.cfg.Progress(im.done, im.total)
+		im.cfg.Progress(im.done.Load(), im.total)
 	}
 }

@@ -3,12 +3,13 @@ package ingest
 import (
 	"bufio"
 	"bytes"
-	"compress/gzip"
 	"errors"
 	"fmt"
 	"io"
 	"os"
+	"sync/atomic"
 
+	"github.com/klauspost/compress/gzip"
 	"github.com/klauspost/compress/zstd"
 
 	"github.com/tollkeeper/tollkeeper/internal/usage"
@@ -36,13 +37,17 @@ var packings = []struct {
 	{"SQLite format 3\x00", "SQLite", nil},
 }
 
-// open opens a file and unpacks it.
-func (im *importer) open(name string) (io.ReadCloser, error) {
+// ErrCut says that a packed file ends early.
+var ErrCut = errors.New("the packed file ends early")
+
+// OpenLog opens a log file and unpacks it, if it is packed by gzip or zstd; another packing is an error that names it. read counts
+// the bytes of the file as they are read.
+func OpenLog(name string, read *atomic.Int64) (io.ReadCloser, error) {
 	f, err := os.Open(name)
 	if err != nil {
 		return nil, err
 	}
-	br := bufio.NewReaderSize(&countingReader{f, &im.done}, 256<<10)
+	br := bufio.NewReaderSize(&countingReader{f, read}, 256<<10)
 	head, err := br.Peek(16)
 	if err != nil && !errors.Is(err, io.EOF) {
 		f.Close()
@@ -75,6 +80,9 @@ type unpacked struct {
 
 func (u *unpacked) Read(p []byte) (int, error) {
 	n, err := u.ReadCloser.Read(p)
+	if errors.Is(err, io.ErrUnexpectedEOF) {
+		err = ErrCut // to no reader the same as the end of a file
+	}
 	if err != nil && !errors.Is(err, io.EOF) && u.packing != "" {
 		err = fmt.Errorf("unpack %s: %w", u.packing, err)
 	}
@@ -85,12 +93,12 @@ func (u *unpacked) Close() error { return errors.Join(u.ReadCloser.Close(), u.fi
 
 type countingReader struct {
 	r io.Reader
-	n *int64
+	n *atomic.Int64
 }
 
 func (c *countingReader) Read(p []byte) (int, error) {
 	n, err := c.r.Read(p)
-	*c.n += int64(n)
+	c.n.Add(int64(n))
 	return n, err
 }
 

@@ -7,7 +7,6 @@ import (
 	"io"
 	"os"
 	"path/filepath"
-	"strings"
 	"time"
 
 	"github.com/tollkeeper/tollkeeper/detect"
@@ -176,8 +175,5 @@ func (b *backtest) printTradeoffs(w io.Writer, episodes []replay.Episode) {
 		fmt.Fprintf(w, "\nNo demand for evidence that was tried keeps false suspensions to %v in 30 days; caps.false_suspensions_per_month does.\n", b.falseMonth)
 	}
 }
-
-// isGzip goes by the name, as everywhere in the program.
-func isGzip(path string) bool { return strings.HasSuffix(path, ".gz") }
 
 func canceled(ctx context.Context) bool { return ctx.Err() != nil }

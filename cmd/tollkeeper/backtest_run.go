@@ -7,17 +7,16 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"os"
 	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
 
-	"github.com/klauspost/compress/gzip"
 	"golang.org/x/sync/errgroup"
 
 	"github.com/tollkeeper/tollkeeper/detect"
 	"github.com/tollkeeper/tollkeeper/detect/replay"
+	"github.com/tollkeeper/tollkeeper/ingest"
 	"github.com/tollkeeper/tollkeeper/ingest/accesslog"
 	"github.com/tollkeeper/tollkeeper/ingest/enrich"
 	"github.com/tollkeeper/tollkeeper/internal/usage"
@@ -87,16 +86,16 @@ func (b *backtest) readFile(ctx context.Context, group *errgroup.Group, lots cha
 	if err != nil {
 		return err
 	}
-	f, err := os.Open(b.events)
+	var read atomic.Int64
+	log, err := ingest.OpenLog(b.events, &read)
 	if err != nil {
-		return err
+		return fmt.Errorf("%s: %w", b.events, err)
 	}
-	counted := &countingReader{r: f}
 	chunks := make(chan chunk, pipeDepth)
 	group.Go(func() error {
-		defer f.Close()
+		defer func() { _ = log.Close() }()
 		defer close(chunks)
-		return b.unpack(ctx, counted, chunks)
+		return b.cut(ctx, log, chunks)
 	})
 	group.Go(func() error {
 		defer close(lots)
@@ -107,7 +106,7 @@ func (b *backtest) readFile(ctx context.Context, group *errgroup.Group, lots cha
 			case <-ctx.Done():
 				return ctx.Err()
 			}
-			progress(counted.n.Load(), b.size)
+			progress(read.Load(), b.size)
 		}
 		return nil
 	})
@@ -133,27 +132,8 @@ func (b *backtest) decoder() (accesslog.Decoder, *enrich.Enricher, error) {
 	return d, e, err
 }
 
-type countingReader struct {
-	r io.Reader
-	n atomic.Int64
-}
-
-func (c *countingReader) Read(p []byte) (int, error) {
-	n, err := c.r.Read(p)
-	c.n.Add(int64(n))
-	return n, err
-}
-
-// unpack cuts the log into pieces that end at a line's end.
-func (b *backtest) unpack(ctx context.Context, r io.Reader, out chan<- chunk) error {
-	if isGzip(b.events) {
-		z, err := gzip.NewReader(r)
-		if err != nil {
-			return fmt.Errorf("%s: %w", b.events, err)
-		}
-		defer func() { _ = z.Close() }()
-		r = z
-	}
+// cut cuts the log into pieces that end at a line's end.
+func (b *backtest) cut(ctx context.Context, r io.Reader, out chan<- chunk) error {
 	var rest []byte
 	for {
 		buf := make([]byte, len(rest)+chunkBytes)

@@ -2,6 +2,7 @@ package main
 
 import (
 	"bytes"
+	"compress/gzip"
 	"encoding/json"
 	"fmt"
 	"os"
@@ -98,6 +99,22 @@ func TestBacktestOfAnUnlabelledLog(t *testing.T) {
 	require.NoError(t, err, "%s", out)
 	require.Contains(t, string(out), "500 records of 3 keys")
 	require.Contains(t, string(out), "It would have suspended 0 keys' use")
+
+	// A packed log is read by what is in it, and one that was cut is not taken for whole.
+	var packed bytes.Buffer
+	z := gzip.NewWriter(&packed)
+	_, err = z.Write(b.Bytes())
+	require.NoError(t, err)
+	require.NoError(t, z.Close())
+	require.NoError(t, os.WriteFile(log, packed.Bytes(), 0o600))
+	out, err = exec.Command(binary, "backtest", log, "--out", dir).CombinedOutput()
+	require.NoError(t, err, "%s", out)
+	require.Contains(t, string(out), "500 records of 3 keys")
+	require.NoError(t, os.WriteFile(log, packed.Bytes()[:packed.Len()-20], 0o600))
+	out, err = exec.Command(binary, "backtest", log, "--out", dir).CombinedOutput()
+	require.Error(t, err)
+	require.Contains(t, string(out), "ends early")
+	require.NoError(t, os.WriteFile(log, b.Bytes(), 0o600))
 
 	// With a list of keys those that are not on it are unknown, as to a key store.
 	list := filepath.Join(dir, "keys.json")

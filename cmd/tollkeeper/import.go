@@ -87,8 +87,8 @@ func importError(ctx context.Context, err error) error {
 		return interrupted("interrupted; " + again)
 	case errors.Is(err, ingest.ErrOtherFormat):
 		return err
-	case errors.Is(err, io.ErrUnexpectedEOF):
-		return fmt.Errorf("%w: the packed file ends early; get the whole file, then %s", err, again)
+	case errors.Is(err, ingest.ErrCut):
+		return fmt.Errorf("%w; get the whole file, then %s", err, again)
 	}
 	return fmt.Errorf("%w; %s", err, again)
 }
