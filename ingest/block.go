@@ -37,25 +37,35 @@ func (b *block) reset(from int64) {
 	b.lines, b.bytes, b.kept, b.ready, b.streamMillis, b.lastRow = 0, 0, 0, 0, 0, -1
 }
 
-// distinguish gives the dictionaries of the second of two blocks that take turns generations of their own, so that an
-// observer that caches by number and generation never takes one block's numbers for the other's.
-func (b *block) distinguish() {
-	const half = 1 << 31
-	for _, d := range []*usage.Dict{
-		&b.batch.KeyID, &b.batch.Source, &b.batch.Method, &b.batch.Host, &b.batch.Route,
-		&b.batch.UserAgent, &b.batch.Agent, &b.batch.Country, &b.batch.UnitName, &b.batch.Origin,
-	} {
-		d.Generation = half
+// distinguish gives the dictionaries of each of the blocks that take turns generations of their own, so that an observer
+// that caches by number and generation never takes one block's numbers for another's.
+func (b *block) distinguish(i int) {
+	for _, d := range b.batch.Dicts() {
+		d.Generation = uint32(i) * (1 << 32 / blocksInTurn)
 	}
 }
 
-// reserve makes room in the columns in few steps, each eight times the last, up to what a block can have: growing as they
-// fill would copy every column five times over.
-func (b *block) reserve(most int) {
+// reserve makes room in the columns in few steps, each eight times the last, up to what a block of that many rows and bytes
+// can have by the rows so far: growing as they fill would copy every column five times over.
+func (b *block) reserve(rows int, limit int64) {
 	const first, factor = 1 << 10, 8
-	if room := b.batch.Room(); b.batch.Len() == room && room < most {
-		b.batch.Grow(min(max(factor*room, first), most))
+	n := b.batch.Len()
+	if n < b.batch.Room() || n >= rows {
+		return
 	}
+	most := min(filled(limit)/b.rowSize(), int64(n)+(limit-b.memory())/b.rowSize())
+	b.batch.Grow(min(max(factor*n, first), rows, max(int(most), n+b.leastStep())))
+}
+
+// leastStep is by how many rows a block grows at the least.
+func (b *block) leastStep() int { return b.batch.Len()/8 + 1 }
+
+// rowSize is what a row of the block takes, going by those so far.
+func (b *block) rowSize() int64 {
+	if n := b.batch.Len(); n > 0 {
+		return max(rowBytes, b.size()/int64(n))
+	}
+	return rowBytes
 }
 
 func (b *block) empty() bool { return b.batch.Len() == 0 && len(b.letters) == 0 }
@@ -63,10 +73,53 @@ func (b *block) empty() bool { return b.batch.Len() == 0 && len(b.letters) == 0 
 // rowBytes is what a row takes in fixed-width columns and dictionary indexes.
 const rowBytes = 140
 
-// size estimates the memory of the block's columns, so that it can be held inside a budget.
+// letterBytes is what a dead letter takes besides the line.
+const letterBytes = 160
+
+// size estimates what the block's rows and dead letters take, without the dictionaries.
 func (b *block) size() int64 {
 	return int64(b.batch.Len())*rowBytes + int64(len(b.batch.Path.Data)+len(b.batch.RequestID.Data)) +
-		int64(len(b.batch.UnitValue))*12 + int64(len(b.letters))*160 + int64(b.kept)
+		int64(len(b.batch.UnitValue))*12 + int64(len(b.letters))*letterBytes + int64(b.kept)
+}
+
+// memory is what the block holds, used or not, and what the next lines may make it hold: a column that outgrows its room
+// takes a quarter more.
+func (b *block) memory() int64 {
+	next := growth(b.batch.Path.Data) + growth(b.batch.RequestID.Data) + 8*growth(b.batch.UnitValue) + 4*growth(b.batch.UnitName.Index)
+	return b.batch.Memory() + next + int64(cap(b.letters))*letterBytes + int64(b.kept)
+}
+
+func growth[T any](column []T) int64 {
+	const soon = 32 << 10
+	if cap(column)-len(column) > soon {
+		return 0
+	}
+	return int64(cap(column) / 4)
+}
+
+// filled is how much of its memory a block's rows may use, so that a column may outgrow its room, which gives it a quarter
+// more than it needs.
+func filled(limit int64) int64 { return limit * 3 / 4 }
+
+// full says whether the block must not take more rows. One whose columns have grown to the limit, because its lines are
+// others than those before it, is full, and gives its memory back.
+func (b *block) full(limit int64) bool {
+	if b.size() >= filled(limit) {
+		return true
+	}
+	held := b.memory()
+	if b.batch.Len() == b.batch.Room() {
+		held += int64(b.leastStep()) * b.rowSize()
+	}
+	return held > limit
+}
+
+// release gives back the memory of an empty block that holds more than the limit.
+func (b *block) release(limit int64) {
+	if b.memory() > limit {
+		b.batch.Release()
+		b.letters = nil
+	}
 }
 
 // maxDeadLetterBytes bounds what is kept of a refused line.

@@ -101,7 +101,7 @@ func (w *worker) startStream(conn net.Conn) *stream {
 	s.free <- new(kafkalog.Answer)
 	f := kafkalog.NewFetcher(conn, kafkalog.Config{
 		ClientID: w.in.kafka.transport.ClientID, Topic: w.topic, Partition: w.partition,
-		MinBytes: fetchMinBytes, MaxBytes: w.fetchBytes(), MaxWait: w.in.cfg.FetchWait,
+		MinBytes: fetchMinBytes, MaxBytes: w.memory.answerBytes(), MaxWait: w.in.cfg.FetchWait,
 	})
 	offset := w.next
 	s.ended.Go(func() {
@@ -128,10 +128,6 @@ func (w *worker) startStream(conn net.Conn) *stream {
 	return s
 }
 
-// fetchBytes is the size of an answer: a small part of what the partition may have in memory, for there are two, and what
-// they unpack to is a multiple.
-func (w *worker) fetchBytes() int { return int(min(max(w.maxBytes/16, 64<<10), fetchMaxBytes)) }
-
 // stop cuts the connection and waits until the stream has ended. The answers must not be in use any more.
 func (s *stream) stop() {
 	close(s.stopped)
@@ -151,6 +147,7 @@ func (w *worker) fetchOnce(ctx context.Context, s *stream) error {
 		return a.err
 	}
 	w.nowMillis = w.in.cfg.Now().UnixMilli()
+	w.answers = [2]int64{a.Memory(), w.answers[0]}
 	err := w.drain(ctx, a)
 	w.finish()
 	if err != nil {
@@ -169,6 +166,7 @@ func (w *worker) drain(ctx context.Context, a fetched) error {
 		w.in.metrics.bytes.Add(float64(bytes))
 		w.in.metrics.control.Add(float64(w.records.Skipped))
 	}()
+	w.records.Keep = int(w.memory.block * fetchParts)
 	w.records.Over(a.Answer, a.offset)
 	for w.records.Next() {
 		offset := w.records.Offset
@@ -190,7 +188,7 @@ func (w *worker) drain(ctx context.Context, a fetched) error {
 		if w.cur.lines == 0 {
 			w.cur.opened = time.Now()
 		}
-		w.cur.reserve(min(w.in.cfg.MaxBlockRows, int(w.maxBytes/rowBytes)))
+		w.cur.reserve(w.in.cfg.MaxBlockRows, w.blockLimit())
 		w.pipe.add(w.cur, w.records.Value, offset, w.nowMillis)
 		if w.isFull() {
 			if err := w.handOver(ctx); err != nil {
@@ -221,12 +219,18 @@ func (w *worker) finish() {
 	}
 }
 
-// isFull is asked after each line; the size is looked at now and then only. A planned block ends where the plan says.
+// blockLimit is what a block's columns may take beside what fetching holds now.
+func (w *worker) blockLimit() int64 {
+	return w.memory.blockLimit(w.answers[0] + w.answers[1] + w.records.Memory())
+}
+
+// isFull is asked after each line; the size is looked at now and then only, and before the columns grow. A planned block ends where the plan says.
 func (w *worker) isFull() bool {
 	if len(w.replay) > 0 {
 		return w.next >= w.replay[0].to
 	}
-	return w.cur.batch.Len() >= w.in.cfg.MaxBlockRows || w.cur.lines%16 == 0 && w.cur.size() >= w.maxBytes
+	n := w.cur.batch.Len()
+	return n >= w.in.cfg.MaxBlockRows || (w.cur.lines%16 == 0 || n == w.cur.batch.Room()) && w.cur.full(w.blockLimit())
 }
 
 // flushIfDue hands the block over when it is old enough and the inserter is free: when the store is the slower part,
@@ -290,6 +294,7 @@ func (w *worker) open(ctx context.Context) error {
 	select {
 	case w.cur = <-w.free:
 		w.cur.reset(from)
+		w.cur.release(w.blockLimit())
 		return nil
 	case <-ctx.Done():
 		return context.Cause(ctx)

@@ -77,6 +77,10 @@ func (in *Ingester) runGeneration(ctx context.Context, gen *kafka.Generation, ru
 	}
 	in.metrics.assigned.Set(float64(n))
 	in.log.Info("partitions assigned", "generation", g.id, "partitions", n)
+	if m := in.divide(n); n > 0 && !m.enough {
+		in.log.Warn("so many partitions need more memory than ingest-memory gives; raise it, or run more processes",
+			"partitions", n, "ingest_memory_mib", in.cfg.MemoryBytes>>20, "needed_mib", in.needed(n)>>20)
+	}
 	started := time.Now()
 	for topic, ps := range gen.Assignments {
 		for _, p := range ps {

@@ -94,7 +94,7 @@ type Config struct {
 	ShortenIPs bool                                // after Enrich, before anybody else sees them: /24 and /48, in dead letters too
 	Observers  []Observer
 
-	MemoryBytes         int64         // all blocks, buffers and request ids together, 512 MiB
+	MemoryBytes         int64         // all blocks, buffers, what is encoded of them and request ids together, 512 MiB; see memory.go
 	FlushInterval       time.Duration // a block is inserted at the latest this long after its first row when the store keeps up, 250 ms
 	MaxBlockRows        int           // 65,536
 	MaxInsertsPerSecond float64       // over all partitions of this process; the flush interval grows to hold it, 10

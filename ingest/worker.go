@@ -37,7 +37,8 @@ type worker struct {
 	// The fetching side.
 	next      int64 // next offset to read
 	replay    []plannedRange
-	maxBytes  int64 // of a block
+	memory    memory
+	answers   [2]int64 // what the last two answers took
 	flush     time.Duration
 	cur       *block
 	records   kafkalog.Records
@@ -51,16 +52,13 @@ type worker struct {
 func newWorker(in *Ingester, g generation, topic string, partition int32, assigned int) *worker {
 	w := &worker{
 		in: in, gen: g, topic: topic, partition: partition, label: strconv.Itoa(int(partition)),
-		free: make(chan *block, 2), full: make(chan *block),
+		memory: in.divide(assigned), free: make(chan *block, blocksInTurn), full: make(chan *block),
 	}
 	w.log = in.log.With("topic", topic, "partition", partition, "generation", g.id)
-	// Two blocks of columns and one encoded on its way, for each partition, after what request ids may take.
-	share := float64(in.cfg.MemoryBytes) * (1 - in.cfg.DedupShare) / float64(assigned)
-	w.maxBytes = max(int64(share/3), 1<<20)
 	w.flush = max(in.cfg.FlushInterval, time.Duration(float64(assigned)/in.cfg.MaxInsertsPerSecond*float64(time.Second)))
 	w.pipe = pipeline{
 		source: in.cfg.Source(topic), enrich: in.cfg.Enrich, shorten: in.cfg.ShortenIPs, metrics: in.metrics, now: in.cfg.Now,
-		window: newWindow(in.cfg.DedupWindow, int64(float64(in.cfg.MemoryBytes)*in.cfg.DedupShare)/int64(assigned)),
+		window: newWindow(in.cfg.DedupWindow, w.memory.requestIDs),
 	}
 	if slices.Contains(in.cfg.Rekeyed, topic) {
 		w.pipe.origins = originMarks{}
@@ -72,10 +70,11 @@ func newWorker(in *Ingester, g generation, topic string, partition int32, assign
 			w.observers = append(w.observers, o)
 		}
 	}
-	w.free <- new(block)
-	second := new(block)
-	second.distinguish()
-	w.free <- second
+	for i := range blocksInTurn {
+		b := new(block)
+		b.distinguish(i)
+		w.free <- b
+	}
 	return w
 }
 

@@ -49,6 +49,8 @@ type Records struct {
 	Value  []byte // valid until Next is called; nil where the record has none
 	// Skipped counts transaction markers and records of aborted transactions that were passed by.
 	Skipped int
+	// Keep is how much memory is kept for the next batch in any case, in bytes; more than that only for batches that need it.
+	Keep int
 
 	left     []byte // batches to come
 	aborted  []abortedTransaction
@@ -74,6 +76,9 @@ func (r *Records) Over(a *Answer, offset int64) {
 
 // Err returns what ended the walk early: an [ErrCorrupt].
 func (r *Records) Err() error { return r.err }
+
+// Memory is how many bytes unpacking holds.
+func (r *Records) Memory() int64 { return int64(cap(r.plain)) }
 
 // After is the offset behind what was walked over, records or not.
 func (r *Records) After() int64 { return r.next }
@@ -183,7 +188,7 @@ func (r *Records) open(b []byte, codec uint16) ([]byte, error) {
 	if codec == 0 {
 		return packed, nil
 	}
-	if cap(r.plain) > 32*max(len(packed), 1<<20) { // one huge batch must not stay for ever
+	if cap(r.plain) > max(r.Keep, 32*len(packed)) { // one huge batch must not stay for ever
 		r.plain = nil
 	}
 	plain, err := r.unpack.into(r.plain[:0], packed, codec)
@@ -244,6 +249,9 @@ func varint(b []byte) (int64, int) {
 	}
 	return binary.Varint(b)
 }
+
+// Memory is how many bytes the answer's buffer has.
+func (a *Answer) Memory() int64 { return int64(cap(a.buf)) }
 
 // Next returns the offset behind all whole batches of the answer, to ask for while this one is being walked over.
 func (a *Answer) Next(offset int64) int64 {

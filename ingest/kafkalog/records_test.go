@@ -303,7 +303,7 @@ func TestAWarmWalkAllocatesNothing(t *testing.T) {
 		if codec == codecGzip || codec == codecSnappy {
 			continue // by way of readers
 		}
-		var r Records
+		r := Records{Keep: 1 << 20}
 		a := Answer{records: logOf(t, batch{base: 0, values: values, codec: codec}, batch{base: 500, values: values, codec: codec})}
 		if n := testing.AllocsPerRun(20, func() {
 			for r.Over(&a, 0); r.Next(); {

@@ -149,14 +149,22 @@ func lz4Blocks(dst, src []byte, flags byte, most int) (out, rest []byte, err err
 		if len(dst) > MaxBatchBytes {
 			return dst, nil, errTooLarge
 		}
-		dst = slices.Grow(dst, most)
 		var window []byte
 		if flags&lz4Independent == 0 {
 			window = dst[max(start, len(dst)-lz4Window):]
 		}
-		n, err := lz4.UncompressBlockWithDict(block, dst[len(dst):len(dst)+most], window)
-		if err != nil {
-			return dst, nil, fmt.Errorf("%w: %w", errLZ4, err)
+		// Producers make blocks of up to 4 MiB of batches that unpack to a fraction of that, so memory is taken as it is needed.
+		room, n := min(most, max(cap(dst)-len(dst), 8*size)), 0
+		for {
+			dst = slices.Grow(dst, room)
+			var err error
+			if n, err = lz4.UncompressBlockWithDict(block, dst[len(dst):len(dst)+room], window); err == nil {
+				break
+			}
+			if room == most {
+				return dst, nil, fmt.Errorf("%w: %w", errLZ4, err)
+			}
+			room = min(most, 4*room)
 		}
 		dst = dst[:len(dst)+n]
 	}

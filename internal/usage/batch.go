@@ -1,9 +1,6 @@
 package usage
 
-import (
-	"net/netip"
-	"slices"
-)
+import "net/netip"
 
 // Batch holds records in columns; row i of every column belongs to record i. Columns may be read directly; they are
 // changed only through the methods, except that enrichment sets Country, ASN and Agent and deduplication sets Flags.
@@ -55,14 +52,14 @@ func (b *Batch) Grow(records int) {
 	if more <= 0 {
 		return
 	}
-	b.Offset, b.Sub, b.TimeMillis = slices.Grow(b.Offset, more), slices.Grow(b.Sub, more), slices.Grow(b.TimeMillis, more)
+	b.Offset, b.Sub, b.TimeMillis = grow(b.Offset, more), grow(b.Sub, more), grow(b.TimeMillis, more)
 	b.RequestID.grow(more)
 	b.Path.grow(more)
-	b.Status, b.LatencyMicros = slices.Grow(b.Status, more), slices.Grow(b.LatencyMicros, more)
-	b.RequestBytes, b.ResponseBytes = slices.Grow(b.RequestBytes, more), slices.Grow(b.ResponseBytes, more)
-	b.ClientIP, b.ASN, b.Flags, b.UnitEnd = slices.Grow(b.ClientIP, more), slices.Grow(b.ASN, more), slices.Grow(b.Flags, more), slices.Grow(b.UnitEnd, more)
+	b.Status, b.LatencyMicros = grow(b.Status, more), grow(b.LatencyMicros, more)
+	b.RequestBytes, b.ResponseBytes = grow(b.RequestBytes, more), grow(b.ResponseBytes, more)
+	b.ClientIP, b.ASN, b.Flags, b.UnitEnd = grow(b.ClientIP, more), grow(b.ASN, more), grow(b.Flags, more), grow(b.UnitEnd, more)
 	for _, d := range b.dicts() {
-		d.Index = slices.Grow(d.Index, more)
+		d.Index = grow(d.Index, more)
 	}
 }
 
@@ -72,11 +69,30 @@ func (b *Batch) Room() int { return cap(b.Offset) }
 // Reset empties the batch and keeps its memory.
 func (b *Batch) Reset() {
 	b.Truncate(0)
-	for _, d := range b.dicts() {
+	for _, d := range b.Dicts() {
 		d.reset()
 	}
-	b.UnitName.reset()
-	b.Origin.reset()
+}
+
+// Release empties the batch and gives its memory back. The dictionaries get new generations.
+func (b *Batch) Release() {
+	var empty Batch
+	was := b.Dicts()
+	for i, d := range empty.Dicts() {
+		d.Generation = was[i].Generation + 1
+	}
+	*b = empty
+}
+
+// Memory is how many bytes the columns and dictionaries hold, used or not. It looks at no record.
+func (b *Batch) Memory() int64 {
+	n := int64(cap(b.Offset)+cap(b.TimeMillis)+cap(b.LatencyMicros)+cap(b.RequestBytes)+cap(b.ResponseBytes)+cap(b.UnitEnd)+cap(b.UnitValue)+cap(b.OriginOffset))*8 +
+		int64(cap(b.ClientIP))*16 + int64(cap(b.ASN))*4 + int64(cap(b.Sub)+cap(b.Status)+cap(b.OriginSub))*2 + int64(cap(b.Flags)) +
+		b.RequestID.memory() + b.Path.memory()
+	for _, d := range b.Dicts() {
+		n += d.memory()
+	}
+	return n
 }
 
 // Truncate drops the records from n on, so that a line of which a later part is bad leaves nothing behind.
@@ -103,6 +119,11 @@ func (b *Batch) Truncate(n int) {
 
 func (b *Batch) dicts() [8]*Dict {
 	return [8]*Dict{&b.KeyID, &b.Source, &b.Method, &b.Host, &b.Route, &b.UserAgent, &b.Agent, &b.Country}
+}
+
+// Dicts are all columns of few values: those of which every record has one, and those of units and origins.
+func (b *Batch) Dicts() [10]*Dict {
+	return [10]*Dict{&b.KeyID, &b.Source, &b.Method, &b.Host, &b.Route, &b.UserAgent, &b.Agent, &b.Country, &b.UnitName, &b.Origin}
 }
 
 // Append copies r into the batch.

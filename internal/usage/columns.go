@@ -1,9 +1,6 @@
 package usage
 
-import (
-	"math/bits"
-	"slices"
-)
+import "math/bits"
 
 // Dict is a column of strings with few distinct values: each value is held once and rows refer to it by number. Numbers
 // stay valid across [Dict.Reset] until the dictionary has grown past its bound, so that a reader may cache what it knows
@@ -13,14 +10,22 @@ type Dict struct {
 	Index      []uint32 // number per row
 	Generation uint32   // changes when numbers are given out anew
 	numbers    map[string]uint32
+	text       int // bytes of the values
 	// recent has the numbers of some values by a hash of their ends: the map's lookup costs several times as much.
 	recent [recentSlots]uint32
 }
 
 const recentSlots = 1 << 8
 
-// maxDictValues bounds how many values a dictionary keeps from block to block.
-const maxDictValues = 1 << 16
+// What a dictionary keeps from block to block at the most: so many values, of so many bytes.
+const (
+	maxDictValues = 1 << 16
+	maxDictText   = 4 << 20
+)
+
+// numberBytes is what a value's number takes in the map, at its fullest and emptiest by turns: a string, a number, a byte of
+// the hash, in tables that are between 7/16 and 7/8 full.
+const numberBytes = 50
 
 // Append adds a row. It allocates only for a value that was not seen since the dictionary was emptied.
 func (d *Dict) Append(v []byte) {
@@ -102,13 +107,18 @@ func (d *Dict) add(v string) uint32 {
 	n := uint32(len(d.Values))
 	d.Values = append(d.Values, v)
 	d.numbers[v] = n
+	d.text += len(v)
 	return n
+}
+
+func (d *Dict) memory() int64 {
+	return int64(cap(d.Index))*4 + int64(cap(d.Values))*16 + int64(d.text) + int64(len(d.numbers))*numberBytes
 }
 
 func (d *Dict) reset() {
 	d.Index = d.Index[:0]
-	if len(d.Values) > maxDictValues {
-		d.Values, d.numbers = nil, nil
+	if len(d.Values) > maxDictValues || d.text > maxDictText {
+		d.Values, d.numbers, d.text = nil, nil, 0
 		d.Generation++
 	}
 }
@@ -134,11 +144,21 @@ func (s *Strings) At(i int) []byte {
 	return s.Data[from:s.Ends[i]:s.Ends[i]]
 }
 
+func (s *Strings) memory() int64 { return int64(cap(s.Data)) + int64(cap(s.Ends))*8 }
+
 func (s *Strings) grow(more int) {
 	if n := len(s.Ends); n > 0 {
-		s.Data = slices.Grow(s.Data, (len(s.Data)/n+1)*more)
+		s.Data = grow(s.Data, (len(s.Data)/n+1)*more)
 	}
-	s.Ends = slices.Grow(s.Ends, more)
+	s.Ends = grow(s.Ends, more)
+}
+
+// grow makes room for so many more and, unlike slices.Grow, for no more than that.
+func grow[T any](s []T, more int) []T {
+	if cap(s)-len(s) >= more {
+		return s
+	}
+	return append(make([]T, 0, len(s)+more), s...)
 }
 
 func (s *Strings) truncate(n int) {

@@ -1,0 +1,74 @@
+package ingest
+
+import (
+	"fmt"
+	"strings"
+	"testing"
+
+	"pgregory.net/rapid"
+
+	"github.com/tollkeeper/tollkeeper/internal/usage"
+)
+
+func TestTheBudgetIsDividedWithoutARest(t *testing.T) {
+	in := &Ingester{cfg: Config{MemoryBytes: 512 << 20, DedupShare: 0.4, MaxInserts: 2}}
+	for partitions := 1; partitions < 200; partitions++ {
+		m := in.divide(partitions)
+		n := int64(partitions)
+		all := n*(m.requestIDs+(blocksInTurn+fetchParts)*m.block) + min(n, 2)*encodedParts*m.block
+		if m.enough != (all <= 512<<20) || m.enough != (in.needed(partitions) <= 512<<20) {
+			t.Errorf("%d partitions: %d MiB, enough: %v, needed: %d MiB", partitions, all>>20, m.enough, in.needed(partitions)>>20)
+		}
+		if m.enough && all < 500<<20 {
+			t.Errorf("%d partitions get %d MiB", partitions, all>>20)
+		}
+	}
+	m := in.divide(1)
+	if got := m.blockLimit(m.block * fetchParts); got != m.block {
+		t.Errorf("a block may have %d bytes, want %d", got, m.block)
+	}
+	if got := m.blockLimit(m.block*fetchParts + 10<<20); got != m.block-5<<20 {
+		t.Errorf("beside a batch 10 MiB too large a block may have %d bytes, want %d", got, m.block-5<<20)
+	}
+	if got := m.blockLimit(1 << 40); got != minBlockBytes {
+		t.Errorf("a block may have %d bytes at the least, want %d", got, minBlockBytes)
+	}
+}
+
+// Whatever lines follow each other in one block's memory, it does not hold more than its limit, and its blocks are not small.
+func TestABlocksMemoryStaysUnderItsLimit(t *testing.T) {
+	const limit = 1 << 20
+	kinds := []func(i int) usage.Record{
+		func(int) usage.Record { return usage.Record{RequestID: []byte("r1"), KeyID: "key"} },
+		func(int) usage.Record {
+			return usage.Record{RequestID: []byte(strings.Repeat("x", 300)), Path: []byte(strings.Repeat("y", 900))}
+		},
+		func(i int) usage.Record { return usage.Record{KeyID: fmt.Sprintf("key_%016d", i)} },
+		func(int) usage.Record { return usage.Record{Units: make([]usage.Unit, 20)} },
+	}
+	rapid.Check(t, func(t *rapid.T) {
+		var b block
+		rows, blocks := 0, 1
+		for range rapid.IntRange(1, 5).Draw(t, "changes") {
+			kind := rapid.SampledFrom(kinds).Draw(t, "kind")
+			for range rapid.IntRange(1, 3000).Draw(t, "rows") {
+				b.reserve(1<<16, limit)
+				r := kind(rows)
+				b.batch.Append(&r)
+				b.lines++
+				rows++
+				if held := b.batch.Memory(); held > limit*17/16 {
+					t.Fatalf("a block of %d rows has %d bytes, the limit is %d", b.batch.Len(), held, limit)
+				}
+				if (b.lines%16 == 0 || b.batch.Len() == b.batch.Room()) && b.full(limit) {
+					blocks++
+					b.reset(int64(rows))
+					b.release(limit)
+				}
+			}
+		}
+		if per := rows / blocks; blocks > 1 && per < 100 {
+			t.Errorf("%d rows a block", per)
+		}
+	})
+}
