@@ -12,6 +12,7 @@ type cohort struct {
 	shape   [48]ratio // an hour of a member beside its average hour
 	known   [2]uint8  // days behind each half of the week
 	moved   [movedHours]float32
+	factors [movedHours]float64 // exp of moved, which is asked for with every hour of every key
 	scatter ratio // of hours around what is expected: variance over mean squared, less Poisson's
 	days    ratio // the same of whole days
 }
@@ -109,6 +110,9 @@ func newCohort(hour int32) cohort {
 	for i := range c.shape {
 		c.shape[i] = ratio{1, 1}
 	}
+	for i := range c.factors {
+		c.factors[i] = 1
+	}
 	return c
 }
 
@@ -144,7 +148,8 @@ func (c *cohort) roll(hour int32, all *cohort) {
 			n = 0
 		}
 		f /= n + movedPrior
-		c.moved[at%movedHours] = max(-maxMoved, min(maxMoved, f))
+		f = max(-maxMoved, min(maxMoved, f))
+		c.moved[at%movedHours], c.factors[at%movedHours] = f, math.Exp(float64(f))
 		if c.members == 0 { // nobody's hour teaches nothing
 			continue
 		}
@@ -164,7 +169,7 @@ func (c *cohort) factor(hour int32) float64 {
 	if hour >= c.hour || hour < c.hour-movedHours {
 		return 1
 	}
-	return math.Exp(float64(c.moved[hour%movedHours]))
+	return c.factors[hour%movedHours]
 }
 
 func (e *Engine) rollCohorts(hour int32) {

@@ -104,21 +104,8 @@ func (e *Engine) rollHours(k *keyState, hour int32) {
 		return
 	}
 	gone := hour - h.hour
-	for i := int32(0); i < min(gone, 7*24); i++ {
-		at := h.hour + i
-		v := float32(0)
-		if i == 0 {
-			v = min(h.cur[meterRequests], recordGrowth*max(h.record[meterRequests], 10))
-		}
-		e.closeHour(k, at, v)
-		s := slotOf(at)
-		half := s / 24
-		if at%24 == 23 && h.known[half] < 255 {
-			h.known[half]++
-		}
-		a := 1 / (min(float32(h.known[half]), 6) + 1)
-		h.day[s] += a * (v - h.day[s])
-	}
+	count := min(h.cur[meterRequests], recordGrowth*max(h.record[meterRequests], 10))
+	e.closeHours(k, h.hour, h.hour+min(gone, 7*24), count)
 	if gone > 7*24 {
 		h.habits(e.mem).asleep()
 		h.closed = 0

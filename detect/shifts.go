@@ -47,10 +47,15 @@ const (
 
 // expected is how many calls the key makes in an hour when nothing is wrong; plain leaves its cohort's move away.
 func (e *Engine) expected(h *hours, hour int32) (calls, plain float64) {
-	c, s := &e.cohorts[h.cohort], slotOf(hour)
-	n := float64(h.known[s/24])
-	plain = (n*float64(h.day[s]) + profileBorrows*h.average()*float64(c.shape[s].mean)) / (n + profileBorrows)
+	c := &e.cohorts[h.cohort]
+	plain = h.usual(c, slotOf(hour), h.average())
 	return plain * c.factor(hour), plain
+}
+
+// usual is what is expected in an hour of a day of a key with that average.
+func (h *hours) usual(c *cohort, slot int, average float64) float64 {
+	n := float64(h.known[slot/24])
+	return (n*float64(h.day[slot]) + profileBorrows*average*float64(c.shape[slot].mean)) / (n + profileBorrows)
 }
 
 // asleep forgets the running day of a key that was away for more than a week.
@@ -92,24 +97,44 @@ func overrun(x, m float64) float32 {
 	return float32(max(0, min(25, ((x-m)*(x-m)-x)/(m*m))))
 }
 
-// closeHour learns from an hour that is over.
-func (e *Engine) closeHour(k *keyState, at int32, count float32) {
+// closeHours learns from the hours before that, of which only the first had calls. A key that rests at night closes ten at once when it
+// comes back, so that what is the same for all of them is worked out once.
+func (e *Engine) closeHours(k *keyState, from, to int32, count float32) {
 	h := k.hours
-	b, c, s := h.habits(e.mem), &e.cohorts[h.cohort], slotOf(at)
-	m, plain := e.expected(h, at)
-	if h.known[s/24] >= 2 && m >= leastExpected {
-		x := overrun(float64(count), m)
-		b.scatter.add(x, 24*changeMemory)
-		c.scatter.add(x, cohortMemory)
-	}
-	if average := h.average(); average > 0 && b.days[s/24] > 0 {
-		c.shape[s].add(min(5, count/float32(average)), cohortMemory)
-	}
-	b.count += count
-	b.expected += float32(m)
-	b.plain += float32(plain)
-	if at%24 == 23 {
-		e.closeDay(k, at/24, s/24)
+	b := h.habits(e.mem)
+	for at := from; at < to; {
+		c, half, first := &e.cohorts[h.cohort], slotOf(at)/24, at == from
+		average, known := h.average(), h.known[half]
+		pace := 1 / (min(float32(known), 6) + 1)
+		end := min(to, at-at%24+24)
+		if first {
+			end = at + 1
+		}
+		for ; at < end; at++ {
+			s := 24*half + int(at%24)
+			plain := h.usual(c, s, average)
+			m := plain * c.factor(at)
+			if known >= 2 && m >= leastExpected {
+				x := overrun(float64(count), m)
+				b.scatter.add(x, 24*changeMemory)
+				c.scatter.add(x, cohortMemory)
+			}
+			if average > 0 && b.days[half] > 0 {
+				c.shape[s].add(min(5, count/float32(average)), cohortMemory)
+			}
+			b.count += count
+			b.expected += float32(m)
+			b.plain += float32(plain)
+			if at%24 == 23 {
+				e.closeDay(k, at/24, half)
+				if known < math.MaxUint8 {
+					h.known[half]++
+				}
+				pace = 1 / (min(float32(h.known[half]), 6) + 1)
+			}
+			h.day[s] += pace * (count - h.day[s])
+			count = 0
+		}
 	}
 }
 
