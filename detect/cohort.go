@@ -13,8 +13,8 @@ type cohort struct {
 	known   [2]uint8  // days behind each half of the week
 	moved   [movedHours]float32
 	factors [movedHours]float64 // exp of moved, which is asked for with every hour of every key
-	scatter ratio // of hours around what is expected: variance over mean squared, less Poisson's
-	days    ratio // the same of whole days
+	scatter ratio               // of hours around what is expected: variance over mean squared, less Poisson's
+	days    ratio               // the same of whole days
 }
 
 // cohortHour is the running hour of a cohort.
