@@ -49,7 +49,6 @@ type Engine struct {
 	second    int64
 	buf       []obs    // the second that is being collected
 	order     []uint64 // scratch of flush
-	fetched   uint64   // what fetch read, so that reading is not optimised away
 	rows      []obs    // scratch of flush: one key's part of the second
 	arena     []byte
 	warm      bool
@@ -135,8 +134,8 @@ func (e *Engine) numberOf(hash uint32, id string) uint32 {
 func (e *Engine) Observe(b *usage.Batch, from, to int) {
 	defer runtime.KeepAlive(e) // and with it the arena
 	for i := from; i < to; i++ {
-		if (i-from)%fetchBlock == 0 {
-			e.resolve(b, i, min(i+fetchBlock, to))
+		if (i-from)%resolveBlock == 0 {
+			e.resolve(b, i, min(i+resolveBlock, to))
 		}
 		if b.Flags[i]&(usage.FlagDuplicate|usage.FlagNoKey) != 0 {
 			continue
@@ -214,11 +213,12 @@ func (e *Engine) flush() {
 	}
 	slices.Sort(e.order)
 	t := int64(0)
+	far, f := e.keys.len() >= fetchFrom, fetching{}
 	for i := 0; i < len(e.order); {
-		// A block at a time: what its keys remember is brought into the cache first, all at once.
-		block := e.order[i:min(i+fetchBlock, len(e.order))]
-		e.fetch(block)
-		for end := i + len(block); i < end; {
+		if far {
+			e.fetch(&f, e.order, i)
+		}
+		for end := min(i+fetchBlock, len(e.order)); i < end; {
 			number := uint32(e.order[i] >> 32)
 			e.rows = e.rows[:0]
 			for ; i < len(e.order) && uint32(e.order[i]>>32) == number; i++ {

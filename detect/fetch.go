@@ -1,76 +1,102 @@
 package detect
 
-import "github.com/tollkeeper/tollkeeper/internal/usage"
+import (
+	"unsafe"
 
-// fetchBlock is how many records are brought into the cache together: their state must fit into the second-level cache beside
-// what else is used.
-const fetchBlock = 64
+	"github.com/tollkeeper/tollkeeper/internal/prefetch"
+	"github.com/tollkeeper/tollkeeper/internal/usage"
+)
+
+// fetchBlock is how many records are brought into the cache together. Four blocks are on their way at a time; their state must fit into
+// the second-level cache beside what else is used.
+const fetchBlock = 16
 
 // fetchFrom is the number of keys from which it is worth it: what fewer keys remember lies in the cache anyway.
 const fetchFrom = 4096
 
-// fetch reads a word of every cache line that the records of a block will need, and does nothing with it. With a million keys
-// hardly any of these lines is in the cache, and judging a record waits for some thirty of them, one after the other: each
-// decides where the next is looked for. Here they are asked for together, so that the processor waits for ten at a time. Go has
-// no prefetch instruction for programs; a load whose result is added up is the next best.
-func (e *Engine) fetch(order []uint64) {
-	if e.keys.len() < fetchFrom {
-		return
-	}
-	sum := uint64(0)
-	for _, at := range order {
-		k := e.keys.at(uint32(at >> 32))
-		sum += uint64(k.born) + uint64(len(k.sets.entries)) + uint64(k.day) + uint64(k.gapSec) + uint64(k.errN) + uint64(len(k.actors))
-	}
-	for _, at := range order {
-		k, o := e.keys.at(uint32(at>>32)), &e.buf[uint32(at)]
-		for i := 0; i < len(k.sets.entries); i += 4 {
-			sum += uint64(k.sets.entries[i].id)
-		}
-		for i := range k.actors {
-			sum += uint64(k.actors[i].net)
-		}
-		sum += uint64(len(k.read().episodes))
-		if h := k.hours; h != nil {
-			slot := slotOf(int32(o.t / hourMillis))
-			sum += uint64(h.hour) + uint64(h.known[0]) + uint64(h.votes) + uint64(h.day[slot])
-			if int32(o.t/hourMillis) > h.hour {
-				sum += uint64(h.day[0]) + uint64(h.day[16]) + uint64(h.day[32])
-				if h.tails != nil {
-					sum += uint64(h.tails.requests.Count()) + uint64(h.tails.bytes.Count())
-				}
-			}
-		}
-		if o.idHash != 0 && k.ids != nil {
-			sum += uint64(k.ids.added) + uint64(k.ids.gaps[0]) + uint64(k.ids.ring.n)
-			x := mix(uint64(o.idHash))
-			for range 3 {
-				sum += k.ids.filter[x>>6%idFilterWords]
-				if k.ids.older != nil {
-					sum += k.ids.older[x>>6%idFilterWords]
-				}
-				x >>= 12
-			}
-		}
-	}
-	for _, at := range order {
-		k, o := e.keys.at(uint32(at>>32)), &e.buf[uint32(at)]
-		for i := range k.actors {
-			if a := &k.actors[i]; a.net == o.net && a.agent == o.agent {
-				sum += uint64(a.idN) + uint64(a.sizeN) + a.idSeen[0] + a.idSeen[7] + uint64(a.ips[3][0]) + uint64(a.leap.at)
-			}
-		}
-	}
-	e.fetched = sum
+// fetching brings what the keys of a second remember into the cache while the records before theirs are judged. With a million keys hardly
+// any of these lines is there, and a record needs some thirty of them. What points to them has to be there first, so it goes in
+// stages, each a block of records ahead of the next: by the time a stage follows a pointer, that has arrived.
+type fetching struct {
+	done [fetchStages]int // positions of the order
 }
 
-// resolve looks up the keys of rows [from, to) that the column does not know, at most fetchBlock of them, together.
+const fetchStages = 3
+
+// fetch sees to it that what the records of the block from position at on need is on its way.
+func (e *Engine) fetch(f *fetching, order []uint64, at int) {
+	for stage := range fetchStages {
+		to := min(at+(fetchStages-stage)*fetchBlock, len(order))
+		for ; f.done[stage] < to; f.done[stage]++ {
+			is := order[f.done[stage]]
+			k, o := e.keys.at(uint32(is>>32)), &e.buf[uint32(is)]
+			switch stage {
+			case 0:
+				prefetch.Of(k)
+				prefetch.Of(o)
+			case 1:
+				k.fetch(o)
+			case 2:
+				k.fetchMore(o)
+			}
+		}
+	}
+}
+
+// fetch asks for what k itself points to.
+func (k *keyState) fetch(o *obs) {
+	prefetch.Slice(k.sets.entries)
+	for i := range k.actors { // the line that says whose it is
+		prefetch.Lines(unsafe.Pointer(&k.actors[i]), unsafe.Offsetof(k.actors[i].errK))
+	}
+	if h := k.hours; h != nil {
+		prefetch.Lines(unsafe.Pointer(h), unsafe.Offsetof(h.day))
+		prefetch.Of(&h.day[slotOf(int32(o.t/hourMillis))])
+		prefetch.Lines(unsafe.Pointer(&h.known), unsafe.Sizeof(*h)-unsafe.Offsetof(h.known))
+	}
+	if o.idHash != 0 && k.ids != nil {
+		k.ids.filter.fetch(o.idHash)
+		prefetch.Lines(unsafe.Pointer(&k.ids.older), unsafe.Sizeof(*k.ids)-unsafe.Offsetof(k.ids.older))
+	}
+}
+
+// fetchMore asks for what that points to, and for the actor that the record is of.
+func (k *keyState) fetchMore(o *obs) {
+	for i := range k.actors {
+		if a := &k.actors[i]; a.net == o.net && a.agent == o.agent {
+			prefetch.Of(a)
+		}
+	}
+	if h := k.hours; h != nil && int32(o.t/hourMillis) > h.hour { // hours are closed
+		prefetch.Of(h)
+		if h.tails != nil {
+			prefetch.Of(h.tails)
+		}
+	}
+	if o.idHash != 0 && k.ids != nil && k.ids.older != nil {
+		k.ids.older.fetch(o.idHash)
+	}
+}
+
+// fetch asks for the words that has looks at.
+func (f *idFilter) fetch(h uint32) {
+	x := mix(uint64(h))
+	for range 3 {
+		prefetch.Of(&f[x>>6%idFilterWords])
+		x >>= 12
+	}
+}
+
+// resolveBlock is how many keys are looked up together.
+const resolveBlock = 128
+
+// resolve looks up the keys of rows [from, to) that the column does not know, at most resolveBlock of them, together.
 func (e *Engine) resolve(b *usage.Batch, from, to int) {
 	if e.keys.len() < fetchFrom {
 		return
 	}
 	const passed = usage.FlagDuplicate | usage.FlagNoKey | usage.FlagUnknownKey
-	var hashes, rows [fetchBlock]uint32
+	var hashes, rows [resolveBlock]uint32
 	n := 0
 	for i := from; i < to; i++ {
 		if b.Flags[i]&passed == 0 && !e.keyCol.has(&b.KeyID, i) {
@@ -78,7 +104,7 @@ func (e *Engine) resolve(b *usage.Batch, from, to int) {
 			n++
 		}
 	}
-	e.fetched += e.keys.fetch(hashes[:n])
+	e.keys.fetch(hashes[:n])
 	for j, i := range rows[:n] {
 		e.keyCol.set(&b.KeyID, int(i), e.numberOf(hashes[j], b.KeyID.At(int(i))))
 	}

@@ -1,6 +1,11 @@
 package detect
 
-import "hash/maphash"
+import (
+	"hash/maphash"
+	"unsafe"
+
+	"github.com/tollkeeper/tollkeeper/internal/prefetch"
+)
 
 // keyTable holds the states of keys under small numbers, and finds the number of an id.
 //
@@ -103,30 +108,33 @@ func (t *keyTable) grow() {
 	}
 }
 
-// fetch brings into the cache what find will read for up to fetchBlock ids: see [Engine.fetch] for how, and why. What it returns is of no
-// meaning.
-func (t *keyTable) fetch(hashes []uint32) (sum uint64) {
+// fetch brings into the cache what find will read for some ids, in stages: see [fetching].
+func (t *keyTable) fetch(hashes []uint32) {
 	mask := uint32(len(t.slots) - 1)
 	for _, h := range hashes {
-		sum += t.slots[h&mask]
+		prefetch.Of(&t.slots[h&mask])
 	}
-	var found [fetchBlock]*keyState
-	n := 0
-	for _, h := range hashes[:min(len(hashes), fetchBlock)] {
-		i := h & mask
-		for t.slots[i] != 0 && uint32(t.slots[i]>>32) != h {
-			i = (i + 1) & mask
-		}
-		if s := t.slots[i]; s != 0 {
-			found[n] = t.at(uint32(s) - 1)
-			sum += uint64(len(found[n].id))
-			n++
+	for _, h := range hashes {
+		if k := t.first(h); k != nil {
+			prefetch.Of(&k.id)
 		}
 	}
-	for _, k := range found[:n] {
-		if k.id != "" {
-			sum += uint64(k.id[0])
+	for _, h := range hashes {
+		if k := t.first(h); k != nil && k.id != "" {
+			prefetch.Lines(unsafe.Pointer(unsafe.StringData(k.id)), uintptr(len(k.id)))
 		}
 	}
-	return sum
+}
+
+// first returns the state that find will look at first, nil for a hash that no id has.
+func (t *keyTable) first(h uint32) *keyState {
+	mask := uint32(len(t.slots) - 1)
+	i := h & mask
+	for t.slots[i] != 0 && uint32(t.slots[i]>>32) != h {
+		i = (i + 1) & mask
+	}
+	if t.slots[i] == 0 {
+		return nil
+	}
+	return t.at(uint32(t.slots[i]) - 1)
 }
