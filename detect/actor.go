@@ -31,11 +31,13 @@ type actor struct {
 	hour int32           // the running hour of this client
 	took [meters]float32 // what it took in it
 
-	idN     float32
-	idKnown float32
-	idAgain float32
-	walk    walk
-	ring    idRing
+	idN        float32
+	idKnown    float32
+	idAgain    float32
+	objects    float32 // different ones of the latest, and
+	ownObjects float32 // those of them that the customer uses
+	walk       walk
+	ring       idRing
 
 	moneyN, moneySum float32
 	moneyVar         float32
@@ -47,6 +49,7 @@ type actor struct {
 	ips       [4][16]byte // latest distinct addresses
 	routeSeen [12]uint16
 	leap      leap
+	cadence   cadence
 }
 
 // example is a record that is kept to show what the actor did.
@@ -174,7 +177,7 @@ func (a *actor) halve() {
 		return
 	}
 	for _, v := range []*float32{
-		&a.winN, &a.errK[0], &a.errK[1], &a.late, &a.idN, &a.idKnown, &a.idAgain, &a.moneyN, &a.moneySum,
+		&a.winN, &a.errK[0], &a.errK[1], &a.late, &a.idN, &a.idKnown, &a.idAgain, &a.objects, &a.ownObjects, &a.moneyN, &a.moneySum,
 		&a.moneyVar, &a.sizeN, &a.sizeSum, &a.sizeVar, &a.onNew,
 	} {
 		*v /= 2

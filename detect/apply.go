@@ -155,6 +155,11 @@ func (e *Engine) note(k *keyState, at int, o *obs, routeKnown bool) {
 	a := &k.actors[at]
 	a.halve()
 	a.take(o)
+	before := a.cadence.n
+	a.cadence.tick(o.t)
+	if !a.fresh {
+		e.paced(a, before)
+	}
 	a.n++
 	a.last = max(a.last, o.t)
 	a.cc = o.cc
@@ -170,6 +175,12 @@ func (e *Engine) note(k *keyState, at int, o *obs, routeKnown bool) {
 		a.idN++
 		known := k.ids != nil && k.ids.seen(o.idHash)
 		again := a.again(o.idHash)
+		if !again {
+			a.objects++
+			if known {
+				a.ownObjects++
+			}
+		}
 		if known {
 			a.idKnown++
 		} else if again {

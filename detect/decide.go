@@ -12,7 +12,10 @@ const (
 	leastWhoFlag    = 1.5
 	overwhelming    = 6.0 // ids one after the other, by whomever it is, with
 	overwhelmingAll = 8.5 // this much about what it does
-	leastBeside     = 1.0 // for distance to count
+	leastBeside     = 1.0 // for distance and rhythm to count
+	probing         = 4.0 // refused nearly everywhere, and
+	probedRoutes    = 2.0 // on routes that neither this key nor others use: the lock is tried, by whomever it is, with
+	probedMore      = 1.0 // so much more evidence
 	ownFlag         = 4.0 // an established client that probes or overspends
 
 	leastRequestsSuspend = 6
@@ -89,9 +92,9 @@ func (e *Engine) weigh(k *keyState, a *actor, f *finding, p *Policy, t int64) (A
 	what := f.by[FamilyEnumeration] + f.by[FamilyErrors] + f.by[FamilyMoney] + f.by[FamilyVolume] + habits
 	best := max(f.by[FamilyEnumeration], f.by[FamilyErrors], f.by[FamilyMoney], f.by[FamilyVolume], habits)
 	who := f.who()
-	total := who + what + min(0, f.overlap)
+	total := who + what + min(oddProgram, f.overlap) + f.moved
 	if best >= leastBeside { // a customer's second office is as far away
-		total += f.by[FamilyGeography]
+		total += f.by[FamilyGeography] + f.by[FamilyRhythm]
 	}
 	more := k.tolerant(t)
 	if !a.fresh {
@@ -104,6 +107,8 @@ func (e *Engine) weigh(k *keyState, a *actor, f *finding, p *Policy, t int64) (A
 	case a.n < leastRequestsSuspend:
 	case who >= leastWho && best >= leastWhat && total >= p.Required.Suspend+more:
 		return ActionSuspend, total
+	case f.by[FamilyErrors] >= probing && f.by[FamilyRoutes] >= probedRoutes && total >= p.Required.Suspend+probedMore+more:
+		return ActionSuspend, total
 	case f.by[FamilyEnumeration] >= overwhelming+more && what >= max(overwhelmingAll, p.Required.Suspend)+more:
 		return ActionSuspend, total
 	}
@@ -113,7 +118,8 @@ func (e *Engine) weigh(k *keyState, a *actor, f *finding, p *Policy, t int64) (A
 	if e.prober(k, a) {
 		more += proberBonus
 	}
-	if a.n >= leastRequestsFlag && who >= leastWhoFlag && total-float64(a.line)+max(0, f.overlap) >= max(p.Required.Flag, float64(a.level))+more {
+	total += max(0, f.overlap-oddProgram) - float64(a.line)
+	if a.n >= leastRequestsFlag && who >= leastWhoFlag && total >= max(p.Required.Flag, float64(a.level))+more {
 		return ActionFlag, total
 	}
 	return ActionObserve, 0

@@ -15,16 +15,19 @@
 //     what the platform spends on that route and this key adds to it), routes, volume (faster than the key ever was).
 //   - Where: geography (further from the customer's own client than anybody travels in the time, and taking turns with it).
 //     Address data errs, and a second office is as far away, so it counts only beside something that the client does.
-//   - When: dormancy (a forgotten key awakes), rhythm (off hours).
+//   - When: dormancy (a forgotten key awakes), rhythm (off hours, of the key and of a client; a client that calls like a clock where the
+//     key's own clients don't). Customers have pollers and night shifts, too, so a client's rhythm counts only beside something that it does.
 //   - Beside what is expected of the key at that hour, its cohort's move included: slow change (CUSUM over days), drops, silence.
 //     Nobody is stopped for these; they are told, and are alerts where a policy says so.
 //   - Not: what happens to many keys at once. Busier keys everywhere are a launch, refusals everywhere an outage, a network new to
 //     everybody a proxy in front of them, silence everywhere a broken log.
 //   - Against: the actor asks for the objects that the customer uses. A migration, a second region, a journey do that; a
-//     thief cannot know them.
+//     thief cannot know them. A program of the customer's that asks for none of them is the odder. And: the customer's own clients fell silent
+//     as it came, and it does with their program what they did, so they have moved.
 //
 // Within a family p-values are combined by Fisher's method, across families the harmonic mean is reported. A suspension
-// needs a "who" and a "what" beside it, or one that is overwhelming, and stays within the policies' caps. One family alone
+// needs a "who" and a "what" beside it, or one that is overwhelming (ids one after the other; or refused nearly everywhere on routes
+// that nobody uses), and stays within the policies' caps. One family alone
 // is at most an alert. How much evidence an alert needs is set by a budget for false ones (package fdr).
 //
 // # Learning

@@ -5,6 +5,7 @@ import "github.com/tollkeeper/tollkeeper/detect/combine"
 // finding is the evidence about one actor: log10 of the bet, by family.
 type finding struct {
 	by      [familyCount]float64
+	moved   float64 // against: the customer's own clients fell silent as it came
 	overlap float64 // against (negative) or for: whether it asks for the objects that the customer uses
 }
 
@@ -61,6 +62,8 @@ func (e *Engine) find(k *keyState, a *actor) (f finding) {
 	f.by[FamilyVolume], _, _ = k.outpace(a)
 	f.by[FamilyDormancy] = k.dormancy()
 	f.by[FamilyGeography] = a.distance()
+	f.by[FamilyRhythm] = together(e.regularity(k, a), k.offHours(a))
 	f.overlap = k.overlap(a)
+	f.moved = e.succession(k, a, a.last)
 	return f
 }

@@ -159,11 +159,25 @@ func (e *Engine) actorEvidence(k *keyState, a *actor, f *finding) (out []Evidenc
 		}
 		out = append(out, ev)
 	}
+	if f.overlap > 0.05 {
+		out = append(out, Evidence{
+			Family: FamilyNovelty, Detector: "strange_objects", PValue: probability(f.overlap), WindowSeconds: window,
+			Observed: float64(a.ownObjects / a.objects), Expected: float64(k.knownIDs), Low: strangerHits, High: 1,
+			Sentence: fmt.Sprintf("Of %.0f objects that it asked for the customer's own clients used %.0f lately; of theirs they use %.0f%% again.",
+				a.objects, a.ownObjects, 100*k.knownIDs),
+		})
+	}
+	if f.moved <= -0.3 {
+		out = append(out, Evidence{
+			Family: FamilyRhythm, Detector: "succession", PValue: 1, WindowSeconds: max(1, (a.last-k.lastKnown)/1000), Observed: 0, Expected: 1,
+			Sentence: fmt.Sprintf("The customer's own clients have been silent for %s, and it does with their program what they did: that speaks for a move.", span(a.last-k.lastKnown)),
+		})
+	}
 	if f.overlap <= -1 {
 		out = append(out, Evidence{
 			Family: FamilyNovelty, Detector: "shared_objects", PValue: 1, WindowSeconds: window,
-			Observed: float64(a.idKnown / a.idN), Expected: float64(k.knownIDs),
-			Sentence: fmt.Sprintf("It asks for objects that the customer's own clients use (%.0f%% of its ids): that speaks for the customer.", 100*a.idKnown/a.idN),
+			Observed: float64(a.ownObjects / a.objects), Expected: float64(k.knownIDs),
+			Sentence: fmt.Sprintf("It asks for objects that the customer's own clients use (%.0f%% of them): that speaks for the customer.", 100*a.ownObjects/a.objects),
 		})
 	}
 	return out
@@ -202,6 +216,8 @@ func (e *Engine) describe(k *keyState, a *actor, fam Family, s float64) (ev Evid
 		ev.Sentence = fmt.Sprintf("The key had been silent for %.1f days; its longest silence before was %s.", gap.Hours()/24, span(int64(k.maxGapSec)*1000))
 	case FamilyGeography:
 		ev = k.describeLeap(a)
+	case FamilyRhythm:
+		ev = e.describeRhythm(k, a)
 	case FamilyVolume:
 		_, m, times := k.outpace(a)
 		rec := float64(k.hours.record[m])

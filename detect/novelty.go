@@ -5,7 +5,7 @@ import "math"
 // What else is new about a client in a new network says little more: they come together. At most this much is added.
 const (
 	countryBonus = 0.3
-	agentBonus   = 0.5
+	agentBonus   = 0.4
 	hostileBonus = 1.0 // the network was behind an alert about another key, or behind guessed keys
 	renumbered   = 0.5 // arrivals of addresses in memory: the key's line has shown that it gets new ones
 	provenBonus  = 1.5 // a person confirmed that this network abused this key
@@ -83,14 +83,40 @@ func (e *Engine) unpopular(net uint32) float64 {
 	return math.Log10((0.5*p + 0.5/networks) / (0.9*p + 0.1/networks))
 }
 
-const strangerHits = 0.04 // false hits of the filter, and objects that everybody asks for
+const (
+	strangerHits = 0.04 // false hits of the filter, and objects that everybody asks for
+	maxFamiliar  = 2.5  // what known objects say for a client
+	oddLeast     = 4    // different objects, before their being strange says anything
+	// A new program of a customer mostly has objects of its own, and nothing follows from that. The customer's own program on other machines
+	// goes on with its work, so that a copy of it that asks for nothing known is the odder.
+	oddProgram = 0.4
+	oddCopy    = 1.0
+)
 
-// overlap bets on "a stranger, who cannot know the customer's objects" against "another client of the customer".
+// overlap bets on "a stranger, who cannot know the customer's objects" against "another client of the customer", by the different objects
+// that it asked for: asking for one of them again and again is no knowledge.
 func (k *keyState) overlap(a *actor) float64 {
-	if a.idN < 4 || k.knownIDs < 0.3 {
+	if a.objects == 0 || k.knownIDs < 0.3 {
 		return 0
 	}
-	rho := 0.7 * float64(k.knownIDs)
-	s := float64(a.idKnown)*math.Log10(strangerHits/rho) + float64(a.idN-a.idKnown)*math.Log10((1-strangerHits)/(1-rho))
-	return max(-2.5, min(0.5, s)) // half of all new clients of customers have objects of their own
+	s := familiarity(float64(a.ownObjects), float64(a.objects), float64(k.knownIDs))
+	most := oddProgram
+	if k.uses(a.agent) && k.concentrated() { // people who use an app bring their own objects
+		most = oddCopy
+	}
+	if a.objects < oddLeast {
+		most = 0
+	}
+	return max(-maxFamiliar, min(most, s))
+}
+
+func familiarity(own, n, usual float64) float64 {
+	rho := 0.7 * usual
+	return own*math.Log10(strangerHits/rho) + (n-own)*math.Log10((1-strangerHits)/(1-rho))
+}
+
+// uses says that a program is one of the customer's.
+func (k *keyState) uses(agent uint32) bool {
+	i := k.agents().find(agent)
+	return i >= 0 && k.agents()[i].established()
 }

@@ -12,6 +12,8 @@ type platform struct {
 	day      int32
 	rising   map[uint32]int32 // keys per network that is new to them, today
 	hostile  map[uint32]int64 // networks behind alerts, with the time
+
+	paced, clockwork float64 // established clients whose intervals were looked at, and those of them that are regular
 }
 
 const (

@@ -19,6 +19,8 @@ type pool struct {
 	nAddrs      uint32
 	ring        idRing
 	walk        walk
+	objects     float32 // that were asked for, and
+	ownObjects  float32 // those of them that the customer uses
 	fan         float32 // log10 of the bet that new addresses never stop
 	level       float32 // evidence that the budget for alerts asks for
 	examples    []example
@@ -57,6 +59,12 @@ func (e *Engine) gather(k *keyState, a *actor, o *obs) {
 		p.nCountries = note(p.countries[:], p.nCountries, uint32(o.cc))
 	}
 	e.fanOut(k, p, o.addr)
+	if o.idHash != 0 {
+		p.objects++
+		if k.ids != nil && k.ids.seen(o.idHash) {
+			p.ownObjects++
+		}
+	}
 	if o.id >= 0 {
 		if class, ok := p.ring.gap(o.id); ok {
 			if k.ids != nil && k.ids.seen(o.idHash) {
@@ -162,6 +170,10 @@ func (e *Engine) judgePool(k *keyState, pol *Policy, t int64) {
 		once = k.rotation(p)
 	}
 	total, more := f.total(), k.tolerant(t)
+	if p.objects > 0 && k.knownIDs >= 0.3 { // hosted workers of the customer go on with its work, a crowd does not know of it
+		f.overlap = max(-maxFamiliar, min(0, familiarity(float64(p.ownObjects), float64(p.objects), float64(k.knownIDs))))
+		total += f.overlap
+	}
 	pace := 0.0
 	if rec := float64(k.hours.record[meterRequests]); rec > 0 {
 		pace = paceSlope * math.Log10(float64(p.n)/max(1, float64(t-p.start)/hourMillis)/max(paceCalls, rec))

@@ -48,6 +48,7 @@ func (e *Engine) spike(k *keyState) (s spike) {
 	if s.offHours >= restingFrom {
 		factor = restFactor
 	}
+	known := k.acquainted()
 	for m := range meters {
 		if m == meterRequests && h.cur[m] < volumeMinimum {
 			continue
@@ -58,7 +59,7 @@ func (e *Engine) spike(k *keyState) (s spike) {
 			continue
 		}
 		// The chance that one of the next hours is x times the record of n: 1/(n+1), with the record's tail beyond.
-		if v := math.Log10(float64(h.seen)+1) + paceSlope*math.Log10(x/rec); v > s.volume {
+		if v := known * (math.Log10(float64(h.seen)+1) + paceSlope*math.Log10(x/rec)); v > s.volume {
 			s.volume, s.meter = v, m
 		}
 	}
@@ -67,12 +68,20 @@ func (e *Engine) spike(k *keyState) (s spike) {
 	}
 	if s.share = float64(h.routeN / h.cur[meterRequests]); s.share > concentratedBy {
 		s.usual = k.routeShare(h.route, float64(h.routeN), float64(h.cur[meterRequests]))
-		s.oneSided = max(0, 2*math.Log10(s.share/s.usual))
+		s.oneSided = max(0, known*2*math.Log10(s.share/s.usual))
 	}
 	if h.late > 0 {
 		s.throttled = max(0, min(maxThrottled, logBayes(float64(h.late), float64(h.cur[meterRequests]), usualLate, runawayLate)))
 	}
 	return s
+}
+
+// acquainted is how far a key's past is believed, up to 1: the hours of one day are one sample of what the key does. One that worked on
+// a day or two may do anything on the third.
+func (k *keyState) acquainted() float64 {
+	const half = 1.0
+	d := max(0, float64(k.days)-1)
+	return min(1, 1.1*d/(d+half))
 }
 
 // hourTail is the chance of an hour like that by the key's own active hours. Until they are enough to tell, calls are judged by what is
