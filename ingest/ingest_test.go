@@ -10,6 +10,9 @@ import (
 	"testing"
 	"time"
 
+	"github.com/segmentio/kafka-go"
+	"github.com/twmb/franz-go/pkg/kmsg"
+
 	"github.com/tollkeeper/tollkeeper/ingest/accesslog"
 	"github.com/tollkeeper/tollkeeper/internal/usage"
 )
@@ -38,6 +41,32 @@ func TestEveryLineIsStoredOnceAndCommitted(t *testing.T) {
 		if off != int64(want) || err != nil || len(pl.pending) != 0 || pl.lastRow != int64(want-1) {
 			t.Errorf("partition %d committed %d with %q, want %d with nothing pending", p, off, meta, want)
 		}
+	}
+}
+
+// The end may come while the last position is being committed: then, too, nothing is left for the next owner to find out.
+func TestTheEndDuringACommitCommitsOnceMore(t *testing.T) {
+	c := startCluster(t, 1, "logs")
+	c.produce("logs", 0, numbered(0, 100)...)
+	var refused, ending atomic.Bool
+	c.ControlKey(int16(kmsg.OffsetCommit), func(req kmsg.Request) (kmsg.Response, error, bool) {
+		c.KeepControl()
+		r := req.(*kmsg.OffsetCommitRequest)
+		p := r.Topics[0].Partitions[0]
+		if ending.Load() || p.Metadata == nil || p.Offset < 100 {
+			return nil, nil, false
+		}
+		refused.Store(true)
+		res := r.ResponseKind().(*kmsg.OffsetCommitResponse)
+		res.Topics = []kmsg.OffsetCommitResponseTopic{{Topic: "logs", Partitions: []kmsg.OffsetCommitResponseTopicPartition{{ErrorCode: int16(kafka.GroupLoadInProgress)}}}}
+		return res, nil, true
+	})
+	_, stop := run(t, c.config(newMemStore()))
+	waitFor(t, "the last position is being committed", 10*time.Second, refused.Load)
+	ending.Store(true)
+	stop()
+	if off, meta := c.committed("g", "logs", 0); off != 100 || strings.Contains(meta, "p=") {
+		t.Errorf("committed %d with %q, want 100 with nothing pending", off, meta)
 	}
 }
 

@@ -24,8 +24,11 @@ func (w *worker) insertBlocks(ctx context.Context) error {
 			w.inserterFree.Store(false)
 		case <-idle.C:
 			if uncommitted {
-				if err := w.commit(ctx, nil); err != nil {
-					return w.ended(ctx, err)
+				switch err := w.commit(ctx, nil); {
+				case errors.Is(err, errFenced):
+					return err
+				case err != nil: // ctx has ended meanwhile
+					return w.lastCommit(ctx)
 				}
 				uncommitted = false
 			}
