@@ -63,7 +63,8 @@ func (c *cluster) config(s Store) Config {
 		Brokers: []string{c.addr}, Topics: []string{"logs"}, Group: "g", Store: s,
 		NewDecoder:    func(string) (Decoder, error) { return lineDecoder{}, nil },
 		FlushInterval: 30 * time.Millisecond, MaxInsertsPerSecond: 1000, FetchWait: 20 * time.Millisecond,
-		SessionTimeout: 3 * time.Second, HeartbeatInterval: 200 * time.Millisecond, InsertTimeout: 2 * time.Second,
+		// Long, for a busy machine must not look like a dead member or broker.
+		SessionTimeout: 30 * time.Second, HeartbeatInterval: 200 * time.Millisecond, InsertTimeout: 20 * time.Second,
 		Logger: slog.New(slog.NewTextHandler(testWriter{c.t}, nil)),
 	}
 }

@@ -96,7 +96,7 @@ func TestHostileLinesHarmNobody(t *testing.T) {
 		}
 		return n
 	}
-	waitFor(t, "every line is a row or a dead letter", 60*time.Second, func() bool { return covered() == lines })
+	waitFor(t, "every line is a row or a dead letter", func() bool { return covered() == lines })
 	stop()
 	goodRows := map[string]map[int64]bool{}
 	for _, r := range s.rows {

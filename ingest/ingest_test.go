@@ -23,10 +23,10 @@ func TestEveryLineIsStoredOnceAndCommitted(t *testing.T) {
 	c.produce("logs", 1, numbered(1000, 1500)...)
 	s := newMemStore()
 	in, stop := run(t, c.config(s))
-	waitFor(t, "1500 rows are stored", 10*time.Second, func() bool { n, _ := s.counted(); return n == 1500 })
+	waitFor(t, "1500 rows are stored", func() bool { n, _ := s.counted(); return n == 1500 })
 	c.produce("logs", 0, numbered(1500, 1600)...)
-	waitFor(t, "the rest is stored", 10*time.Second, func() bool { n, _ := s.counted(); return n == 1600 })
-	waitFor(t, "health is good without lag", 5*time.Second, func() bool {
+	waitFor(t, "the rest is stored", func() bool { n, _ := s.counted(); return n == 1600 })
+	waitFor(t, "health is good without lag", func() bool {
 		h := in.Health()
 		return h.Ready && len(h.Partitions) == 2 && h.Partitions[0].Lag == 0 && h.Partitions[1].Lag == 0
 	})
@@ -62,7 +62,7 @@ func TestTheEndDuringACommitCommitsOnceMore(t *testing.T) {
 		return res, nil, true
 	})
 	_, stop := run(t, c.config(newMemStore()))
-	waitFor(t, "the last position is being committed", 10*time.Second, refused.Load)
+	waitFor(t, "the last position is being committed", refused.Load)
 	ending.Store(true)
 	stop()
 	if off, meta := c.committed("g", "logs", 0); off != 100 || strings.Contains(meta, "p=") {
@@ -77,7 +77,7 @@ func TestPoisonBecomesDeadLettersAndNeighboursSurvive(t *testing.T) {
 	c.produce("logs", 0, strings.Repeat("y", 3<<20), "r3 1700000000003 k", "\x00\x00\x00\x00\x00\x01", "r4 1700000000004 k")
 	s := newMemStore()
 	_, stop := run(t, c.config(s))
-	waitFor(t, "four rows are stored", 10*time.Second, func() bool { n, _ := s.counted(); return n == 4 })
+	waitFor(t, "four rows are stored", func() bool { n, _ := s.counted(); return n == 4 })
 	stop()
 	got := map[string]int{}
 	for _, l := range s.letters {
@@ -116,7 +116,7 @@ func TestAStoreThatFailsAndLiesLosesAndDoublesNothing(t *testing.T) {
 		c.produce("logs", i%2, numbered(i*50, i*50+50)...)
 		time.Sleep(20 * time.Millisecond)
 	}
-	waitFor(t, "1000 rows are stored", 20*time.Second, func() bool { n, _ := s.counted(); return n >= 1000 })
+	waitFor(t, "1000 rows are stored", func() bool { n, _ := s.counted(); return n >= 1000 })
 	stop()
 	if n, counted := s.counted(); n != 1000 || counted != 1000 {
 		t.Errorf("%d rows stored, %d counted, want 1000", n, counted)
@@ -171,7 +171,7 @@ func TestANewOwnerSettlesThePlanOfADeadOne(t *testing.T) {
 			_, end, _ := k.bounds(t.Context(), "logs", 0)
 			k.close()
 			_, stop = run(t, c.config(s))
-			waitFor(t, "all is stored", 10*time.Second, func() bool { n, _ := s.counted(); return n >= int(end) })
+			waitFor(t, "all is stored", func() bool { n, _ := s.counted(); return n >= int(end) })
 			stop()
 			got := offsetsOf(s, 0)
 			if len(got) != int(end) || len(slices.Compact(got)) != int(end) {
@@ -207,7 +207,7 @@ func TestMembersJoinAndLeaveWithoutLossOrDouble(t *testing.T) {
 	produce(60)
 	stopA()
 	produce(30)
-	waitFor(t, "all is stored", 20*time.Second, func() bool { n, _ := s.counted(); return n >= total })
+	waitFor(t, "all is stored", func() bool { n, _ := s.counted(); return n >= total })
 	stopB()
 	if n, counted := s.counted(); n != total || counted != total {
 		t.Errorf("%d rows, %d counted, want %d", n, counted, total)
@@ -219,7 +219,7 @@ func TestAGatewaysRetryCountsOnceAlsoAfterATakeover(t *testing.T) {
 	s := newMemStore()
 	_, stop := run(t, c.config(s))
 	c.produce("logs", 0, "a 1700000000000 k", "b 1700000000001 k", "a 1700000000002 k", "- 1700000000003 k", "- 1700000000003 k")
-	waitFor(t, "five rows are stored and committed", 10*time.Second, func() bool {
+	waitFor(t, "five rows are stored and committed", func() bool {
 		if n, _ := s.counted(); n < 5 {
 			return false
 		}
@@ -229,7 +229,7 @@ func TestAGatewaysRetryCountsOnceAlsoAfterATakeover(t *testing.T) {
 	stop()
 	_, stop = run(t, c.config(s))
 	c.produce("logs", 0, "b 1700000000100 k", "c 1700000000200 k")
-	waitFor(t, "seven rows", 10*time.Second, func() bool { n, _ := s.counted(); return n == 7 })
+	waitFor(t, "seven rows", func() bool { n, _ := s.counted(); return n == 7 })
 	stop()
 	if _, counted := s.counted(); counted != 5 {
 		t.Errorf("%d rows count, want a, b, c and the two without a request id", counted)
@@ -246,7 +246,7 @@ func TestAGatewaysRetryOfALateRecordCountsOnceAfterATakeover(t *testing.T) {
 	s := newMemStore()
 	_, stop := run(t, c.config(s))
 	c.produce("logs", 0, "a 1700000000000 k", "late 1699990000000 k") // by hours
-	waitFor(t, "two rows are stored and committed", 10*time.Second, func() bool {
+	waitFor(t, "two rows are stored and committed", func() bool {
 		if n, _ := s.counted(); n < 2 {
 			return false
 		}
@@ -256,7 +256,7 @@ func TestAGatewaysRetryOfALateRecordCountsOnceAfterATakeover(t *testing.T) {
 	stop()
 	_, stop = run(t, c.config(s))
 	c.produce("logs", 0, "late 1699990000000 k")
-	waitFor(t, "three rows", 10*time.Second, func() bool { n, _ := s.counted(); return n == 3 })
+	waitFor(t, "three rows", func() bool { n, _ := s.counted(); return n == 3 })
 	stop()
 	if _, counted := s.counted(); counted != 2 {
 		t.Errorf("%d rows count, want two", counted)
@@ -268,7 +268,7 @@ func TestRewoundOffsetsStopThePartitionUnlessReplayIsAllowed(t *testing.T) {
 	s := newMemStore()
 	c.produce("logs", 0, numbered(0, 100)...)
 	_, stop := run(t, c.config(s))
-	waitFor(t, "100 rows", 10*time.Second, func() bool { n, _ := s.counted(); return n == 100 })
+	waitFor(t, "100 rows", func() bool { n, _ := s.counted(); return n == 100 })
 	stop()
 	k := newKafkaClient(&Config{Brokers: []string{c.addr}, Group: "g"})
 	defer k.close()
@@ -276,7 +276,7 @@ func TestRewoundOffsetsStopThePartitionUnlessReplayIsAllowed(t *testing.T) {
 		t.Fatal(err)
 	}
 	in, stop := run(t, c.config(s))
-	waitFor(t, "the partition is stopped", 10*time.Second, func() bool {
+	waitFor(t, "the partition is stopped", func() bool {
 		h := in.Health()
 		return !h.Ready && strings.Contains(h.Reason, "moved back to 40") && strings.Contains(h.Reason, "--replay")
 	})
@@ -285,7 +285,7 @@ func TestRewoundOffsetsStopThePartitionUnlessReplayIsAllowed(t *testing.T) {
 	cfg.Replay = true
 	_, stop = run(t, cfg)
 	c.produce("logs", 0, numbered(100, 110)...)
-	waitFor(t, "the ten new rows", 10*time.Second, func() bool { n, _ := s.counted(); return n == 110 })
+	waitFor(t, "the ten new rows", func() bool { n, _ := s.counted(); return n == 110 })
 	stop()
 	if got := offsetsOf(s, 0); len(slices.Compact(got)) != 110 {
 		t.Errorf("offsets doubled")
@@ -297,13 +297,13 @@ func TestExpiredGroupOffsetsAreRebuiltFromTheStore(t *testing.T) {
 	s := newMemStore()
 	c.produce("logs", 0, numbered(0, 50)...)
 	_, stop := run(t, c.config(s))
-	waitFor(t, "50 rows", 10*time.Second, func() bool { n, _ := s.counted(); return n == 50 })
+	waitFor(t, "50 rows", func() bool { n, _ := s.counted(); return n == 50 })
 	stop()
 	cfg := c.config(s)
 	cfg.Group = "another" // as good as one whose offsets Kafka has forgotten
 	_, stop = run(t, cfg)
 	c.produce("logs", 0, numbered(50, 60)...)
-	waitFor(t, "60 rows", 10*time.Second, func() bool { n, _ := s.counted(); return n >= 60 })
+	waitFor(t, "60 rows", func() bool { n, _ := s.counted(); return n >= 60 })
 	stop()
 	if n, _ := s.counted(); n != 60 {
 		t.Errorf("%d rows, want 60", n)
@@ -315,21 +315,21 @@ func TestLostOffsetsStopThePartitionOrBecomeAGap(t *testing.T) {
 	s := newMemStore()
 	c.produce("logs", 0, numbered(0, 50)...)
 	_, stop := run(t, c.config(s))
-	waitFor(t, "50 rows", 10*time.Second, func() bool { n, _ := s.counted(); return n == 50 })
+	waitFor(t, "50 rows", func() bool { n, _ := s.counted(); return n == 50 })
 	stop()
 	c.produce("logs", 0, numbered(50, 100)...)
 	if err := c.DeleteRecords("logs", 0, 70); err != nil {
 		t.Fatal(err)
 	}
 	in, stop := run(t, c.config(s))
-	waitFor(t, "the partition is stopped", 10*time.Second, func() bool {
+	waitFor(t, "the partition is stopped", func() bool {
 		return strings.Contains(in.Health().Reason, "offsets 50 to 69") && !in.Health().Ready
 	})
 	stop()
 	cfg := c.config(s)
 	cfg.OnGap = GapContinue
 	_, stop = run(t, cfg)
-	waitFor(t, "the rest is stored", 10*time.Second, func() bool { n, _ := s.counted(); return n == 80 })
+	waitFor(t, "the rest is stored", func() bool { n, _ := s.counted(); return n == 80 })
 	stop()
 	if len(s.gaps) != 1 || s.gaps[0].From != 50 || s.gaps[0].To != 70 {
 		t.Errorf("gaps = %+v, want one from 50 to 70", s.gaps)
@@ -341,7 +341,7 @@ func TestARecreatedTopicIsReadFromItsStartUnderANewName(t *testing.T) {
 	s := newMemStore()
 	c.produce("logs", 0, numbered(0, 50)...)
 	_, stop := run(t, c.config(s))
-	waitFor(t, "50 rows", 10*time.Second, func() bool { n, _ := s.counted(); return n == 50 })
+	waitFor(t, "50 rows", func() bool { n, _ := s.counted(); return n == 50 })
 	stop()
 	off, meta := c.committed("g", "logs", 0)
 	if err := c.DeleteTopic("logs"); err != nil {
@@ -357,13 +357,13 @@ func TestARecreatedTopicIsReadFromItsStartUnderANewName(t *testing.T) {
 	}
 	c.produce("logs", 0, numbered(50, 60)...)
 	in, stop := run(t, c.config(s))
-	waitFor(t, "the partition is stopped", 10*time.Second, func() bool { return strings.Contains(in.Health().Reason, "made anew") })
+	waitFor(t, "the partition is stopped", func() bool { return strings.Contains(in.Health().Reason, "made anew") })
 	stop()
 	cfg := c.config(s)
 	cfg.OnGap = GapContinue
 	for range 2 { // the second start goes on from the new epoch's commit
 		_, stop = run(t, cfg)
-		waitFor(t, "60 rows", 10*time.Second, func() bool { n, _ := s.counted(); return n == 60 })
+		waitFor(t, "60 rows", func() bool { n, _ := s.counted(); return n == 60 })
 		stop()
 	}
 	if last := s.rows[59]; last.topic != "logs~2" || last.Offset != 9 {

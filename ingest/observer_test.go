@@ -61,7 +61,7 @@ func TestObserversSeeEachRowOnceWithItsFlags(t *testing.T) {
 	cfg.Observers = []Observer{plain, eager}
 	c.produce("logs", 0, append(numbered(0, 300), numbered(290, 300)...)...)
 	_, stop := run(t, cfg)
-	waitFor(t, "310 rows", 10*time.Second, func() bool { n, _ := s.counted(); return n == 310 })
+	waitFor(t, "310 rows", func() bool { n, _ := s.counted(); return n == 310 })
 	stop()
 	for name, r := range map[string]*recorder{"plain": plain, "eager": &eager.recorder} {
 		if r.rows != 310 || r.dups != 10 || fmt.Sprint(r.events) != "[assigned logs/0 revoked logs/0]" {
@@ -94,7 +94,7 @@ func TestARestartedInstanceDoesNotWaitForItsOwnSession(t *testing.T) {
 	c.produce("logs", 0, numbered(0, 5)...)
 	started := time.Now()
 	_, stop := run(t, cfg)
-	waitFor(t, "five rows", 10*time.Second, func() bool { n, _ := s.counted(); return n == 5 })
+	waitFor(t, "five rows", func() bool { n, _ := s.counted(); return n == 5 })
 	if d := time.Since(started); d > 8*time.Second {
 		t.Errorf("took over after %s", d)
 	}

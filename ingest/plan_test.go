@@ -58,7 +58,7 @@ func TestAPlanThatIsNotUnderstoodStopsThePartitionAndIsLeftAsItIs(t *testing.T) 
 			}
 			s := newMemStore()
 			in, stop := run(t, c.config(s))
-			waitFor(t, "the partition is stopped", 10*time.Second, func() bool {
+			waitFor(t, "the partition is stopped", func() bool {
 				h := in.Health()
 				return !h.Ready && strings.Contains(h.Reason, metadata) && strings.Contains(h.Reason, "consumer group g")
 			})
@@ -86,7 +86,7 @@ func TestATakenOverPlanIsKeptUntilItsBlockIsStored(t *testing.T) {
 	}
 	s := newMemStore()
 	in, stop := run(t, c.config(s))
-	waitFor(t, "the partition is taken over", 10*time.Second, func() bool {
+	waitFor(t, "the partition is taken over", func() bool {
 		h := in.Health()
 		return h.Ready && len(h.Partitions) == 1 && h.Partitions[0].Waiting == ""
 	})
@@ -105,14 +105,14 @@ func TestATakenOverPlanIsKeptUntilItsBlockIsStored(t *testing.T) {
 		time.Sleep(20 * time.Millisecond)
 	}
 	c.produce("logs", 0, numbered(5, 8)...)
-	waitFor(t, "the first is stored and the second planned", 10*time.Second, func() bool { n, _ := s.counted(); return n == 7 && pending() == 1 })
+	waitFor(t, "the first is stored and the second planned", func() bool { n, _ := s.counted(); return n == 7 && pending() == 1 })
 	stop()
 	if n := pending(); n != 1 {
 		t.Errorf("%d blocks are planned after the end, want the second", n)
 	}
 	c.produce("logs", 0, numbered(8, 12)...)
 	_, stop = run(t, c.config(s))
-	waitFor(t, "all is stored", 10*time.Second, func() bool { n, _ := s.counted(); return n == 12 && pending() == 0 })
+	waitFor(t, "all is stored", func() bool { n, _ := s.counted(); return n == 12 && pending() == 0 })
 	stop()
 	if got := s.blocks; got[0].To != 7 || got[1].From != 7 || got[1].To != 10 {
 		t.Errorf("blocks %+v, want the planned ones first", got)
@@ -132,7 +132,7 @@ func TestOffsetsThatWereMovedForwardBecomeAGap(t *testing.T) {
 		}
 		_, stop := run(t, c.config(s))
 		total += 10
-		waitFor(t, "ten rows more", 10*time.Second, func() bool { n, _ := s.counted(); return n == total })
+		waitFor(t, "ten rows more", func() bool { n, _ := s.counted(); return n == total })
 		stop()
 		c.produce("logs", 0, numbered(int(to)+10, int(to)+30)...)
 	}

@@ -73,7 +73,7 @@ func TestASlowStoreSlowsFetchingInsteadOfFillingMemory(t *testing.T) {
 	reg := prometheus.NewRegistry()
 	cfg.Registerer = reg
 	in, stop := run(t, cfg)
-	waitFor(t, "readiness is red", 10*time.Second, func() bool {
+	waitFor(t, "readiness is red", func() bool {
 		h := in.Health()
 		return !h.Ready && strings.Contains(h.Reason, "injected")
 	})
@@ -84,11 +84,11 @@ func TestASlowStoreSlowsFetchingInsteadOfFillingMemory(t *testing.T) {
 	if n, _ := s.counted(); n != 0 {
 		t.Errorf("%d rows stored", n)
 	}
-	waitFor(t, "metrics show lag and its age", 5*time.Second, func() bool {
+	waitFor(t, "metrics show lag and its age", func() bool {
 		return metric(t, reg, "tollkeeper_ingest_lag") == 40_000 && metric(t, reg, "tollkeeper_ingest_lag_age_seconds") > 0
 	})
 	c.produce("logs", 0, numbered(40_000, 40_100)...)
-	waitFor(t, "lag grows although nothing is fetched", 5*time.Second, func() bool { return metric(t, reg, "tollkeeper_ingest_lag") == 40_100 })
+	waitFor(t, "lag grows although nothing is fetched", func() bool { return metric(t, reg, "tollkeeper_ingest_lag") == 40_100 })
 	if n := metric(t, reg, "tollkeeper_ingest_stalls_total"); n != 1 {
 		t.Errorf("%v stalls counted, want one", n)
 	}
@@ -96,8 +96,8 @@ func TestASlowStoreSlowsFetchingInsteadOfFillingMemory(t *testing.T) {
 		t.Errorf("the log does not say where the process stands:\n%s", log)
 	}
 	close(release)
-	waitFor(t, "all is stored", 20*time.Second, func() bool { n, _ := s.counted(); return n == 40_100 })
-	waitFor(t, "readiness is green", 5*time.Second, func() bool { return in.Health().Ready })
+	waitFor(t, "all is stored", func() bool { n, _ := s.counted(); return n == 40_100 })
+	waitFor(t, "readiness is green", func() bool { return in.Health().Ready })
 	stop()
 	for _, b := range s.blocks {
 		if b.To-b.From > 500 {
@@ -140,7 +140,7 @@ func TestMemoryStaysInsideTheBudgetWhileTheStoreStandsStill(t *testing.T) {
 	defer close(release)
 	// Everything that may be in flight is, when nothing is fetched any more.
 	fetched := int64(-1)
-	waitFor(t, "fetching stands still", 30*time.Second, func() bool {
+	waitFor(t, "fetching stands still", func() bool {
 		time.Sleep(500 * time.Millisecond)
 		var sum int64
 		for _, p := range in.Health().Partitions {

@@ -4,7 +4,6 @@ import (
 	"fmt"
 	"strings"
 	"testing"
-	"time"
 
 	"github.com/tollkeeper/tollkeeper/internal/usage"
 )
@@ -21,7 +20,7 @@ func TestDeadLettersAreReplayedOnce(t *testing.T) {
 	s := newMemStore()
 	c.produce("logs", 0, "r1 1700000000000 k", "bad:r2 1700000000000 k", "bad nothing", "bad:r1 1700000000005 k", "r3 1700000000000 k", "bad:r4 1700000000000")
 	_, stop := run(t, c.config(s))
-	waitFor(t, "the good lines are stored", 10*time.Second, func() bool { n, _ := s.counted(); return n == 2 })
+	waitFor(t, "the good lines are stored", func() bool { n, _ := s.counted(); return n == 2 })
 	stop()
 	cfg := c.config(s)
 	cfg.NewDecoder = func(string) (Decoder, error) { return mendedDecoder{}, nil }

@@ -45,7 +45,7 @@ func TestShortenedAddressesAreWholeForEnrichmentAlone(t *testing.T) {
 	at := time.Now().UTC().Format(time.RFC3339)
 	c.produce("logs", 0, `{"time":"`+at+`","key_id":"k","path":"/","status":200,"client_ip":"203.0.113.77"}`, `{"time":"yesterday","path":"/","status":200,"client_ip":"203.0.113.77"}`)
 	_, stop := run(t, cfg)
-	waitFor(t, "the record is stored", 10*time.Second, func() bool { n, _ := s.counted(); return n == 1 })
+	waitFor(t, "the record is stored", func() bool { n, _ := s.counted(); return n == 1 })
 	stop()
 	if got := <-enriched; got != "203.0.113.77" {
 		t.Errorf("enrichment sees %s", got)

@@ -210,12 +210,13 @@ func (lineDecoder) Decode(line []byte, at Origin, b *usage.Batch) error {
 
 var errInjected = errors.New("injected")
 
-func waitFor(t *testing.T, what string, within time.Duration, ok func() bool) {
+// waitFor waits with more patience than anything takes on a busy machine.
+func waitFor(t *testing.T, what string, ok func() bool) {
 	t.Helper()
-	deadline := time.Now().Add(within)
+	deadline := time.Now().Add(patience)
 	for !ok() {
 		if time.Now().After(deadline) {
-			t.Fatalf("waited %s in vain until %s", within, what)
+			t.Fatalf("waited %s in vain until %s", patience, what)
 		}
 		time.Sleep(10 * time.Millisecond)
 	}

@@ -28,6 +28,6 @@ func TestAPlanStandsUntilItsBlockIsStored(t *testing.T) {
 	}
 	c.produce("logs", 0, numbered(5, 12)...)
 	_, stop = run(t, c.config(s))
-	waitFor(t, "all rows are stored", 10*time.Second, func() bool { n, _ := s.counted(); return n == 12 })
+	waitFor(t, "all rows are stored", func() bool { n, _ := s.counted(); return n == 12 })
 	stop()
 }
