@@ -72,10 +72,11 @@ func benchLines(b testing.TB, format string) [][]byte {
 }
 
 // cpuTime is what the process used of the processors: on a machine with other work it says more than the clock.
-func cpuTime(b *testing.B) time.Duration {
+func cpuTime(t testing.TB) time.Duration {
+	t.Helper()
 	var u syscall.Rusage
 	if err := syscall.Getrusage(syscall.RUSAGE_SELF, &u); err != nil {
-		b.Fatal(err)
+		t.Fatal(err)
 	}
 	return time.Duration(u.Utime.Nano() + u.Stime.Nano())
 }
