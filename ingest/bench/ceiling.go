@@ -36,7 +36,7 @@ func measureCeiling(ctx context.Context, p part, d *discard) (result, error) {
 	if err != nil {
 		return result{}, err
 	}
-	m := startGauge(db.EnginePID())
+	m := startGauge(db.EnginePID(), 0)
 	var inserters sync.WaitGroup
 	failed := make([]error, p.Inserters)
 	for k := range p.Inserters {

@@ -14,19 +14,19 @@ import (
 	"time"
 )
 
-// gauge reads the process's own cost, and that of the engine.
+// gauge reads the process's own cost, and those of the engine and the broker.
 type gauge struct {
-	pid         int // of the engine, 0 for none
-	mu          sync.Mutex
-	wall        time.Time
-	cpu, engine time.Duration
-	allocs      uint64
-	rows        int64 // that were done when it started
+	enginePID, brokerPID int // 0 for none
+	mu                   sync.Mutex
+	wall                 time.Time
+	cpu, engine, broker  time.Duration
+	allocs               uint64
+	rows                 int64 // that were done when it started
 }
 
-func startGauge(pid int) *gauge {
+func startGauge(enginePID, brokerPID int) *gauge {
 	runtime.GC()
-	m := &gauge{pid: pid}
+	m := &gauge{enginePID: enginePID, brokerPID: brokerPID}
 	m.restart(0)
 	return m
 }
@@ -37,17 +37,17 @@ func (m *gauge) restart(rows int64) {
 	defer m.mu.Unlock()
 	var ms runtime.MemStats
 	runtime.ReadMemStats(&ms)
-	m.wall, m.cpu, m.engine, m.allocs, m.rows = time.Now(), cpuTime(), processCPU(m.pid), ms.Mallocs, rows
+	m.wall, m.cpu, m.engine, m.broker, m.allocs, m.rows = time.Now(), cpuTime(), processCPU(m.enginePID), processCPU(m.brokerPID), ms.Mallocs, rows
 }
 
 func (m *gauge) stop(rows int64) result {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	wall, cpu, engine := time.Since(m.wall), cpuTime()-m.cpu, processCPU(m.pid)-m.engine
+	wall, cpu, engine, broker := time.Since(m.wall), cpuTime()-m.cpu, processCPU(m.enginePID)-m.engine, processCPU(m.brokerPID)-m.broker
 	var ms runtime.MemStats
 	runtime.ReadMemStats(&ms)
 	rows -= m.rows
-	return result{Rows: rows, Wall: wall, CPU: cpu, EngineCPU: engine, Allocs: float64(ms.Mallocs-m.allocs) / float64(rows), PeakMiB: peakMiB()}
+	return result{Rows: rows, Wall: wall, CPU: cpu, EngineCPU: engine, BrokerCPU: broker, Allocs: float64(ms.Mallocs-m.allocs) / float64(rows), PeakMiB: peakMiB()}
 }
 
 func cpuTime() time.Duration {
@@ -61,6 +61,9 @@ func cpuTime() time.Duration {
 // processCPU is what another process has used so far, to a hundredth of a second.
 func processCPU(pid int) time.Duration {
 	const tick = time.Second / 100
+	if pid == 0 {
+		return 0
+	}
 	stat, _ := os.ReadFile(fmt.Sprintf("/proc/%d/stat", pid))
 	// Behind the name, which may hold anything, in brackets: state is field 3, the times are 14 and 15.
 	fields := strings.Fields(string(stat[bytes.LastIndexByte(stat, ')')+1:]))

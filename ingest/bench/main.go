@@ -2,6 +2,7 @@
 //
 //	go run ./ingest/bench            the whole table; `make bench-ingest`
 //	go run ./ingest/bench -spine     end to end beside the insert ceiling only; `make bench-spine`
+//	go run ./ingest/bench -in-order  the same for one partition
 //
 // Records are those of shared/scenarios (seed 1, two days: real cardinalities of keys, routes, addresses and agents), written
 // as nginx JSON and tollkeeper JSON of about 600 bytes, into topics of four partitions with lz4 and zstd. What is measured runs
@@ -82,13 +83,21 @@ func dispatch(ctx context.Context, args []string) error {
 	}
 	f := flag.NewFlagSet("bench", flag.ContinueOnError)
 	spine := f.Bool("spine", false, "only end to end and the insert ceiling")
+	inOrder := f.Bool("in-order", false, "only end to end and the insert ceiling, of a topic of one partition")
 	rows := f.Int("rows", 800_000, "records of the scenario; each topic has them twice, with other request ids")
 	formats := f.String("formats", "nginx,tollkeeper", "")
 	profile := f.String("profile", "", "write CPU profiles of the measured parts into this folder")
 	if err := f.Parse(args); err != nil {
 		return err
 	}
-	return bench(ctx, *spine, *rows, strings.Split(*formats, ","), *profile)
+	what := benchAll
+	switch {
+	case *spine:
+		what = benchSpine
+	case *inOrder:
+		what = benchInOrder
+	}
+	return bench(ctx, what, *rows, strings.Split(*formats, ","), *profile)
 }
 
 // part says what a measured process does; result is what it found.
@@ -103,12 +112,14 @@ type part struct {
 	Inserters  int // of the ceiling
 	DataDir    string
 	Profile    string
+	BrokerPID  int
 }
 
 type result struct {
 	Rows           int64
 	Wall           time.Duration
 	CPU, EngineCPU time.Duration
+	BrokerCPU      time.Duration
 	BlockRows      int     // the mean
 	Allocs         float64 // per record
 	PeakMiB        float64
@@ -119,7 +130,17 @@ type result struct {
 func (r result) perCPUSecond() float64 { return float64(r.Rows) / r.CPU.Seconds() }
 func (r result) perSecond() float64    { return float64(r.Rows) / r.Wall.Seconds() }
 
-func bench(ctx context.Context, spine bool, rows int, formats []string, profile string) error {
+// microsPerRow of a time.
+func (r result) microsPerRow(of time.Duration) float64 {
+	return float64(of.Nanoseconds()) / 1000 / float64(r.Rows)
+}
+
+// busy is the part of the cores' time that ingest, engine and broker used together.
+func (r result) busy() float64 {
+	return (r.CPU + r.EngineCPU + r.BrokerCPU).Seconds() / (r.Wall.Seconds() * float64(runtime.NumCPU()))
+}
+
+func bench(ctx context.Context, what func(*run, []record, []string) error, rows int, formats []string, profile string) error {
 	dir, err := os.MkdirTemp("", "tollkeeper-bench")
 	if err != nil {
 		return err
@@ -134,17 +155,15 @@ func bench(ctx context.Context, spine bool, rows int, formats []string, profile 
 		return err
 	}
 	defer kafka.stop()
-	b := &run{ctx: ctx, dir: dir, broker: kafka.addr, profile: profile}
+	b := &run{ctx: ctx, dir: dir, broker: kafka.addr, brokerPID: kafka.cmd.Process.Pid, profile: profile}
 	fmt.Printf("%s, %d cores, %s, %s, %d records\n\n", cpuName(), runtime.NumCPU(), runtime.Version(), time.Now().UTC().Format(time.DateOnly), len(records))
-	if spine {
-		return benchSpine(b, records)
-	}
-	return benchAll(b, records, formats)
+	return what(b, records, formats)
 }
 
 type run struct {
 	ctx                  context.Context
 	dir, broker, profile string
+	brokerPID            int
 	n                    int
 }
 
@@ -153,7 +172,7 @@ func (b *run) do(p part) (result, error) { return b.doWhenReady(p, nil) }
 // doWhenReady runs one part in a process of its own, and calls whenReady when it waits for records.
 func (b *run) doWhenReady(p part, whenReady func()) (result, error) {
 	b.n++
-	p.Broker = b.broker
+	p.Broker, p.BrokerPID = b.broker, b.brokerPID
 	p.DataDir = filepath.Join(b.dir, fmt.Sprint("part", b.n))
 	if b.profile != "" {
 		p.Profile = filepath.Join(b.profile, fmt.Sprintf("%s-%s.prof", p.Kind, p.Topic))
@@ -191,7 +210,7 @@ func (b *run) doWhenReady(p part, whenReady func()) (result, error) {
 	return r, nil
 }
 
-func benchSpine(b *run, records []record) error {
+func benchSpine(b *run, records []record, _ []string) error {
 	if _, err := produce(b.ctx, b.broker, topicOf{"spine", "tollkeeper", "lz4", partitions}, records); err != nil {
 		return err
 	}
@@ -208,14 +227,46 @@ func benchSpine(b *run, records []record) error {
 	})
 }
 
-func benchAll(b *run, records []record, formats []string) error {
-	fmt.Printf("%-20s %-11s %-5s %9s %11s %11s %7s %10s %10s %11s\n", "part", "format", "codec", "bytes/rec", "rows/CPU-s", "rows/s", "MB/s", "allocs/rec", "rows/block", "engine µs/r")
-	line := func(p string, t topicOf, size float64, r result) {
-		fmt.Printf("%-20s %-11s %-5s %9.0f %11.0f %11.0f %7.0f %10.3f %10d %11.2f\n", p, t.format, t.codec, size, r.perCPUSecond(), r.perSecond(), r.perSecond()*size/1e6,
-			r.Allocs, r.BlockRows, float64(r.EngineCPU.Nanoseconds())/1000/float64(r.Rows))
+func benchInOrder(b *run, records []record, formats []string) error {
+	heading()
+	pair, err := b.inOrder(records, formats[0])
+	if err != nil {
+		return err
 	}
+	return last(map[string]float64{"end_to_end_over_ceiling": round(pair.ratio(), 3), "allocs_per_record": round(pair.end.Allocs, 4), "peak_mib": round(pair.end.PeakMiB, 0)})
+}
+
+// inOrder measures a topic of one partition.
+func (b *run) inOrder(records []record, format string) (pair, error) {
+	t := topicOf{format + "-one", format, "lz4", 1}
+	size, err := produce(b.ctx, b.broker, t, records)
+	if err != nil {
+		return pair{}, err
+	}
+	p, err := b.against(t.name, format, passes*len(records), t.partitions)
+	if err != nil {
+		return pair{}, err
+	}
+	line("ceiling, in order", t, size, p.ceiling)
+	line("end to end, in order", t, size, p.end)
+	return p, nil
+}
+
+func heading() {
+	fmt.Printf("%-22s %-11s %-5s %9s %11s %9s %6s %10s %10s %9s %9s %9s %6s\n", "part", "format", "codec", "bytes/rec", "rows/CPU-s", "rows/s", "MB/s", "allocs/rec", "rows/block",
+		"ingest µs", "engine µs", "broker µs", "busy")
+}
+
+func line(p string, t topicOf, size float64, r result) {
+	fmt.Printf("%-22s %-11s %-5s %9.0f %11.0f %9.0f %6.0f %10.3f %10d %9.2f %9.2f %9.2f %5.0f%%\n", p, t.format, t.codec, size, r.perCPUSecond(), r.perSecond(), r.perSecond()*size/1e6,
+		r.Allocs, r.BlockRows, r.microsPerRow(r.CPU), r.microsPerRow(r.EngineCPU), r.microsPerRow(r.BrokerCPU), 100*r.busy())
+}
+
+func benchAll(b *run, records []record, formats []string) error {
+	heading()
 	rows := passes * len(records)
 	lowest := 0.0
+	sizes := map[string]float64{}
 	for _, format := range formats {
 		best := 0.0
 		for _, codec := range []string{"lz4", "zstd"} {
@@ -228,6 +279,7 @@ func benchAll(b *run, records []record, formats []string) error {
 			if err != nil {
 				return err
 			}
+			sizes[t.name] = size
 			line("pipeline", t, size, r)
 			best = max(best, r.perCPUSecond())
 		}
@@ -235,23 +287,17 @@ func benchAll(b *run, records []record, formats []string) error {
 			lowest = best
 		}
 	}
-	one, four := topicOf{formats[0] + "-one", formats[0], "lz4", 1}, topicOf{formats[0] + "-lz4", formats[0], "lz4", partitions}
-	size, err := produce(b.ctx, b.broker, one, records)
+	inOrder, err := b.inOrder(records, formats[0])
 	if err != nil {
 		return err
 	}
-	inOrder, err := b.against(one.name, one.format, rows, one.partitions)
-	if err != nil {
-		return err
-	}
-	line("ceiling, in order", one, size, inOrder.ceiling)
-	line("end to end, in order", one, size, inOrder.end)
+	four := topicOf{formats[0] + "-lz4", formats[0], "lz4", partitions}
 	parallel, err := b.against(four.name, four.format, rows, four.partitions)
 	if err != nil {
 		return err
 	}
-	line("ceiling, all cores", four, size, parallel.ceiling)
-	line("end to end, all cores", four, size, parallel.end)
+	line("ceiling, all cores", four, sizes[four.name], parallel.ceiling)
+	line("end to end, all cores", four, sizes[four.name], parallel.end)
 	latency, err := b.latency(records)
 	if err != nil {
 		return err
@@ -261,7 +307,7 @@ func benchAll(b *run, records []record, formats []string) error {
 	fmt.Printf("peak memory of ingest, end to end: %.0f MiB\nat 50,000 records/s: row visible p99 %.0f ms, decision p99 %.0f ms\n\n", end.PeakMiB, latency.VisibleP99, latency.DecisionP99)
 	return last(map[string]float64{
 		"pipeline_rows_per_cpu_second": round(lowest, 0), "end_to_end_over_ceiling": round(inOrder.ratio(), 3),
-		"end_to_end_over_parallel_ceiling": round(parallel.ratio(), 3), "ingest_us_per_row": round(float64(end.CPU.Nanoseconds())/1000/float64(end.Rows), 2),
+		"end_to_end_over_parallel_ceiling": round(parallel.ratio(), 3), "ingest_us_per_row": round(end.microsPerRow(end.CPU), 2),
 		"allocs_per_record": round(end.Allocs, 4), "peak_mib": round(end.PeakMiB, 0),
 		"visible_p99_ms": round(latency.VisibleP99, 0), "decision_p99_ms": round(latency.DecisionP99, 0),
 	})

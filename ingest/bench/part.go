@@ -171,7 +171,7 @@ func measureIngest(ctx context.Context, p part, d *discard) (result, error) {
 		case <-time.After(time.Millisecond):
 		}
 	}
-	m := startGauge(engine)
+	m := startGauge(engine, p.BrokerPID)
 	// Decoding is ahead of inserting: counted is what was decoded, so that what was done before the start does not count.
 	d.onWarm = func(int64) { m.restart(decoded(reg)) }
 	if p.Kind == "latency" {
