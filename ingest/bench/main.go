@@ -177,7 +177,8 @@ func (b *run) doWhenReady(p part, whenReady func()) (result, error) {
 	if b.profile != "" {
 		p.Profile = filepath.Join(b.profile, fmt.Sprintf("%s-%s.prof", p.Kind, p.Topic))
 	}
-	defer os.RemoveAll(p.DataDir)
+	// The folder stays until the end: where so many files were deleted lately, ext4 takes its time to find room for new ones,
+	// and the next part would pay for it.
 	arg, err := json.Marshal(p)
 	if err != nil {
 		return result{}, err
