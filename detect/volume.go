@@ -48,13 +48,16 @@ func (e *Engine) spike(k *keyState) (s spike) {
 	if s.offHours >= restingFrom {
 		factor = restFactor
 	}
-	known := k.acquainted()
+	known, least := k.acquainted(), 1.0
+	if rec := float64(h.record[meterRequests]); rec > 0 { // the hour of a key that makes three calls is judged as one that makes ten
+		least = max(1, volumeBulk/rec)
+	}
 	for m := range meters {
 		if m == meterRequests && h.cur[m] < volumeMinimum {
 			continue
 		}
 		x := float64(h.cur[m])
-		rec := float64(h.record[m])
+		rec := least * float64(h.record[m])
 		if rec <= 0 || x <= factor*rec || e.hourTail(h, m, x) > volumeTailP {
 			continue
 		}
