@@ -136,6 +136,9 @@ func (e *Engine) silence(k *keyState, o *obs) {
 		k.gapSec, k.awoke = uint32(gap/1000), o.t
 	} else if k.awoke != 0 && o.t-k.awoke > 3*86400e3 {
 		if !k.suspicious(o) {
+			if k.gapSec > k.maxGapSec {
+				e.all.breaks.add(float32(math.Log(beyond(k.gapSec, k.maxGapSec))), breaksMemory)
+			}
 			k.maxGapSec = max(k.maxGapSec, k.gapSec)
 		}
 		k.awoke, k.gapSec = 0, 0

@@ -62,7 +62,7 @@ func (e *Engine) find(k *keyState, a *actor) (f finding) {
 	f.by[FamilyVolume], _, _ = k.outpace(a)
 	// Many calls use many units: what the pace says about units it does not say once more about calls.
 	f.by[FamilyVolume] = max(0, f.by[FamilyVolume]-e.spending(k, a))
-	f.by[FamilyDormancy] = k.dormancy()
+	f.by[FamilyDormancy] = e.dormancy(k)
 	f.by[FamilyGeography] = a.distance()
 	f.by[FamilyRhythm] = together(e.regularity(k, a), k.offHours(a))
 	f.overlap = k.overlap(a)

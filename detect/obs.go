@@ -78,6 +78,9 @@ func objectID(route string, path []byte) (id int64, hash uint32) {
 				end++
 			}
 			seg := path[p:end]
+			if len(seg) == 0 { // a template for whatever is left over, such as {other}, is none of this path
+				return id, hash
+			}
 			id = decimal(seg)
 			hash = uint32(hashBytes(seg, hashBytes(path[:p], 7)))
 			if hash == 0 {
@@ -93,6 +96,9 @@ func objectID(route string, path []byte) (id int64, hash uint32) {
 			return id, hash
 		}
 		r, p = r+1, p+1
+	}
+	if hash != 0 && p+1 < len(path) { // the placeholder stands for several segments: all of them are the object
+		return -1, uint32(hashBytes(path[p:], uint64(hash))) | 1
 	}
 	return id, hash
 }

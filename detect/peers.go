@@ -13,6 +13,8 @@ type platform struct {
 	rising   map[uint32]int32 // keys per network that is new to them, today
 	hostile  map[uint32]int64 // networks behind alerts, with the time
 
+	breaks ratio // natural logarithm of how far honest silences went beyond the longest one before
+
 	paced, clockwork float64 // established clients whose intervals were looked at, and those of them that are regular
 }
 

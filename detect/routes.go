@@ -20,7 +20,7 @@ func routeEvidence(a *actor) float64 {
 
 // dormancy is how unusual the silence was that has just ended: a Pareto tail beyond the longest one before. Its shape is 1/2 for a key
 // whose breaks are known. One that was active on a day or two has hardly shown how long it pauses, and has a heavier tail.
-func (k *keyState) dormancy() float64 {
+func (e *Engine) dormancy(k *keyState) float64 {
 	if k.gapSec == 0 {
 		return 0
 	}
@@ -30,7 +30,27 @@ func (k *keyState) dormancy() float64 {
 		gap -= float64(weekendSeconds(k.awoke/1000-int64(k.gapSec), k.awoke/1000))
 	}
 	seen := max(0, float64(k.days)-1)
-	return max(0, 2*seen/(seen+breaks)*math.Log10((gap+day)/(float64(k.maxGapSec)+day)))
+	return max(0, e.breakShape()*seen/(seen+breaks)*math.Log10((gap+day)/(float64(k.maxGapSec)+day)))
+}
+
+// Silences beyond the longest one before fall off as a power of how far beyond: with this exponent before the platform has shown its own.
+const (
+	usualBreaks  = 2.0
+	leastBreaks  = 1.0
+	breaksPrior  = 20 // silences' worth
+	breaksMemory = 500
+)
+
+// breakShape is that exponent: Hill's estimate (1975) from silences that ended well, drawn to what is usual, and never surer than that.
+func (e *Engine) breakShape() float64 {
+	n := float64(e.all.breaks.n)
+	return max(leastBreaks, min(usualBreaks, (n+breaksPrior)/(n*float64(e.all.breaks.mean)+breaksPrior/usualBreaks)))
+}
+
+// beyond is how far a silence goes beyond another, both in seconds.
+func beyond(gap, longest uint32) float64 {
+	const day = 86400
+	return (float64(gap) + day) / (float64(longest) + day)
 }
 
 // weekendsOff says that the key is not known to work at weekends.

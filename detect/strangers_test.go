@@ -96,7 +96,7 @@ func TestOneVisitHasNotShownHowLongAKeyPauses(t *testing.T) {
 		if c.weekly {
 			k.hours.habits(e.mem).mean[1] = 100
 		}
-		if got := k.dormancy(); !c.want(got) {
+		if got := e.dormancy(k); !c.want(got) {
 			t.Errorf("%s: evidence %.2f", c.why, got)
 		}
 	}
@@ -128,5 +128,24 @@ func TestARunningCrowdIsNotForgottenForAFlag(t *testing.T) {
 	}
 	if k.episodeOf(episodeActor, 119, 0, 40) == nil || k.episodeOf(episodeActor, 100, 0, 40) != nil {
 		t.Error("not the oldest flag made room")
+	}
+}
+
+func TestSilencesThatEndedWellMakeTheNextOneSayLess(t *testing.T) {
+	e := freshEngine()
+	k := &keyState{days: 8, gapSec: 10 * 86400, awoke: 20_020 * testDay, maxGapSec: 14 * 3600}
+	before := e.dormancy(k)
+	for range 200 {
+		e.all.breaks.add(1.2, breaksMemory) // three times as long as the longest before
+	}
+	after := e.dormancy(k)
+	if after >= before || after < before*leastBreaks/usualBreaks-1e-9 {
+		t.Errorf("where keys rest ever longer, awakening says %.2f, elsewhere %.2f", after, before)
+	}
+	for range 1000 {
+		e.all.breaks.add(0.01, breaksMemory)
+	}
+	if s := e.dormancy(k); s != before {
+		t.Errorf("where silences are alike awakening says %.2f, and never more than before: %.2f", s, before)
 	}
 }
