@@ -73,17 +73,18 @@ func (e *Engine) apply(k *keyState, o *obs) {
 			e.routes[o.route].keys++
 		}
 	}
-	e.note(k, at, o, routeKnown || filling)
+	is := readingOf(k, o)
+	e.note(k, at, o, &is, routeKnown || filling)
 	if !fresh || !cc.established() {
 		e.locate(k, a, o, !fresh)
 	}
 	if !fresh {
 		k.lastKnown = o.t
 		if trusted {
-			e.learn(k, o)
+			e.learn(k, o, &is)
 		}
 	} else if a.netNew && !k.accused(o) {
-		e.gather(k, a, o)
+		e.gather(k, a, o, is.known)
 	}
 	if k.hours == nil || !k.accused(o) { // a thief's traffic is no part of the key's day
 		e.meter(k, o)
@@ -153,8 +154,25 @@ const (
 	exampleWalk = 2
 )
 
+// reading is what is worked out once about a record.
+type reading struct {
+	known        bool    // the key's own clients asked for that object before
+	units, bytes float64 // natural logarithms; the latter of answers that succeeded
+}
+
+func readingOf(k *keyState, o *obs) (r reading) {
+	r.known = o.idHash != 0 && k.ids != nil && k.ids.seen(o.idHash)
+	if o.units > 0 {
+		r.units = math.Log(float64(o.units))
+	}
+	if o.bytes > 0 && o.status < 300 {
+		r.bytes = math.Log(float64(o.bytes))
+	}
+	return r
+}
+
 // note adds a record to what the actor did.
-func (e *Engine) note(k *keyState, at int, o *obs, routeKnown bool) {
+func (e *Engine) note(k *keyState, at int, o *obs, is *reading, routeKnown bool) {
 	a := &k.actors[at]
 	a.halve()
 	a.take(o)
@@ -176,7 +194,7 @@ func (e *Engine) note(k *keyState, at int, o *obs, routeKnown bool) {
 	}
 	if o.idHash != 0 {
 		a.idN++
-		known := k.ids != nil && k.ids.seen(o.idHash)
+		known := is.known
 		again := a.again(o.idHash)
 		if !again {
 			a.objects++
@@ -205,13 +223,13 @@ func (e *Engine) note(k *keyState, at int, o *obs, routeKnown bool) {
 		a.units += o.units
 		if r.units.n >= 30 {
 			a.moneyN++
-			a.moneySum += float32(residual(o.units, &r.units, &k.money))
+			a.moneySum += float32(residual(is.units, &r.units, &k.money))
 			a.moneyVar += float32(r.units.variance())
 		}
 	}
 	if o.bytes > 0 && o.status < 300 && r.size.n >= 30 {
 		a.sizeN++
-		a.sizeSum += float32(residual(o.bytes, &r.size, &k.size))
+		a.sizeSum += float32(residual(is.bytes, &r.size, &k.size))
 		a.sizeVar += float32(r.size.variance())
 	}
 	if a.fresh && (a.who > exampleWho || a.walk.sum[0] > exampleWalk) && len(k.read().of(at)) < maxExamples {
@@ -223,26 +241,26 @@ func (o *obs) example(arena []byte) example {
 	return example{t: o.t, route: o.route, agent: o.agent, net: o.net, cc: o.cc, status: o.status, ip: o.ip, path: string(arena[o.path[0]:o.path[1]])}
 }
 
-// residual is how far a quantity lies, on the log scale, above what the platform spends on that route and this key usually
+// residual is how far a quantity lies, by its logarithm, above what the platform spends on that route and this key usually
 // adds to it. It is bounded, so that one freak value decides nothing.
-func residual(v float32, route, key *moments) float64 {
-	x := math.Log(float64(v)) - route.mean
+func residual(x float64, route, key *moments) float64 {
+	x -= route.mean
 	x -= key.mean * key.n / (key.n + 20)
 	return max(-5, min(5, x))
 }
 
 // learn takes a record of an established client, free of suspicion, into the baselines.
-func (e *Engine) learn(k *keyState, o *obs) {
+func (e *Engine) learn(k *keyState, o *obs, is *reading) {
 	r := &e.routes[o.route]
 	if o.units > 0 {
-		x := math.Log(float64(o.units))
+		x := is.units
 		if r.units.n >= 30 {
 			k.money.add(max(-5, min(5, x-r.units.mean)), 500)
 		}
 		r.units.add(x, 20000)
 	}
 	if o.bytes > 0 && o.status < 300 {
-		x := math.Log(float64(o.bytes))
+		x := is.bytes
 		if r.size.n >= 30 {
 			k.size.add(max(-5, min(5, x-r.size.mean)), 500)
 		}
@@ -253,11 +271,13 @@ func (e *Engine) learn(k *keyState, o *obs) {
 			k.ids = arena.Alloc[idMemory](e.mem)
 		}
 		seen := float32(0)
-		if k.ids.seen(o.idHash) {
+		if is.known {
 			seen = 1
 		}
 		k.knownIDs += (seen - k.knownIDs) / 100
-		k.ids.add(e.mem, o.idHash)
+		if !is.known {
+			k.ids.add(e.mem, o.idHash)
+		}
 		if o.id >= 0 {
 			if class, ok := k.ids.ring.gap(o.id); ok {
 				if seen == 1 {

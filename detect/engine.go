@@ -3,7 +3,6 @@ package detect
 import (
 	"fmt"
 	"runtime"
-	"slices"
 
 	"github.com/tollkeeper/tollkeeper/detect/arena"
 	"github.com/tollkeeper/tollkeeper/detect/tail"
@@ -29,7 +28,7 @@ type Engine struct {
 	keyCol, agentCol           column
 	countryCol, methodCol      column
 	routeCol                   column
-	routeOf                    map[uint64]uint32
+	routeOf                    []uint32 // by template, then method; 0: none yet
 	routes                     []routeState
 	keys                       keyTable
 	mem                        *arena.Arena // what keys point to, but for their files
@@ -49,6 +48,7 @@ type Engine struct {
 	second    int64
 	buf       []obs    // the second that is being collected
 	order     []uint64 // scratch of flush
+	spare     []uint64 // and of sortByKey
 	rows      []obs    // scratch of flush: one key's part of the second
 	arena     []byte
 	warm      bool
@@ -91,7 +91,7 @@ func New(cfg Config) (*Engine, error) {
 		cfg: cfg, tails: tails, suspects: suspects,
 		plans: newNames(maxPlans), cohorts: []cohort{newCohort(0)}, cohortOf: map[uint64]uint16{},
 		agents: newNames(maxAgents), methods: newNames(maxMethods), templates: newNames(maxTemplates),
-		routeOf: map[uint64]uint32{}, routes: make([]routeState, 2), keys: newKeyTable(), mem: arena.New(),
+		routes: make([]routeState, 2), keys: newKeyTable(), mem: arena.New(),
 		netKeys: map[uint32]float32{}, all: platform{rising: map[uint32]int32{}, hostile: map[uint32]int64{}},
 	}
 	// What platforms are like, until this one has shown it: the weight of twenty clients.
@@ -209,9 +209,9 @@ func (e *Engine) flush() {
 	// Numbers are sorted, not the records: key above, position below.
 	e.order = e.order[:0]
 	for i := range e.buf {
-		e.order = append(e.order, uint64(e.buf[i].key)<<32|uint64(i))
+		e.order = append(e.order, uint64(e.buf[i].key)<<orderedBits|uint64(i))
 	}
-	slices.Sort(e.order)
+	e.order, e.spare = sortByKey(e.order, e.spare, e.keys.used)
 	t := int64(0)
 	far, f := e.keys.len() >= fetchFrom, fetching{}
 	for i := 0; i < len(e.order); {

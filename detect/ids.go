@@ -29,10 +29,8 @@ const (
 
 func (m *idMemory) seen(h uint32) bool { return m.filter.has(h) || m.older != nil && m.older.has(h) }
 
+// add takes up an id that was not seen.
 func (m *idMemory) add(mem *arena.Arena, h uint32) {
-	if m.seen(h) {
-		return
-	}
 	if m.added >= idFilterFull {
 		if m.older == nil {
 			m.older = arena.Alloc[idFilter](mem)

@@ -13,7 +13,7 @@ const (
 // shift bets on "takes far more each time" against "a client like others", for n requests with that sum of residuals and
 // that sum of variances.
 func shift(n, sum, variance float32) float64 {
-	if n < 2 {
+	if n < 2 || sum <= n { // nearer to the clients' mean, whatever the variances are
 		return 0
 	}
 	v := max(float64(variance/n), 0.1) / float64(n)

@@ -183,14 +183,17 @@ func (e *Engine) templateNumber(template string) uint32 {
 
 // routeNumber gives a pair of method and template a lasting number.
 func (e *Engine) routeNumber(method, template uint32) uint32 {
-	pair := uint64(method)<<32 | uint64(template)
-	if n, ok := e.routeOf[pair]; ok {
-		return n
+	pair := int(template*maxMethods + method)
+	if pair < len(e.routeOf) && e.routeOf[pair] != 0 {
+		return e.routeOf[pair]
 	}
 	n := uint32(otherName)
 	if len(e.routes) < maxRoutes {
 		n = uint32(len(e.routes))
 		e.routes = append(e.routes, routeState{name: e.methods.list[method] + " " + e.templates.list[template]})
+	}
+	if pair >= len(e.routeOf) {
+		e.routeOf = append(e.routeOf, make([]uint32, pair+maxMethods-len(e.routeOf))...)
 	}
 	e.routeOf[pair] = n
 	return n

@@ -44,7 +44,7 @@ const (
 )
 
 // gather adds a record from a network new to the key.
-func (e *Engine) gather(k *keyState, a *actor, o *obs) {
+func (e *Engine) gather(k *keyState, a *actor, o *obs, known bool) {
 	p := k.read().pool
 	if p == nil || o.t-p.last > poolIdleMillis || o.t-p.start > poolLifeMillis {
 		p = &pool{start: o.t, level: suspect(e.suspects.clients)}
@@ -61,13 +61,13 @@ func (e *Engine) gather(k *keyState, a *actor, o *obs) {
 	e.fanOut(k, p, o.addr)
 	if o.idHash != 0 {
 		p.objects++
-		if k.ids != nil && k.ids.seen(o.idHash) {
+		if known {
 			p.ownObjects++
 		}
 	}
 	if o.id >= 0 {
 		if class, ok := p.ring.gap(o.id); ok {
-			if k.ids != nil && k.ids.seen(o.idHash) {
+			if known {
 				class = 0
 			}
 			null := e.nullGaps(k)

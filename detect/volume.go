@@ -41,6 +41,9 @@ func (e *Engine) spike(k *keyState) (s spike) {
 	if h.seen < volumeWatched || h.cur[meterRequests] < volumeBulk {
 		return s
 	}
+	if !h.busier(restFactor) {
+		return s
+	}
 	if rec := float64(h.record[meterRequests]); rec > 0 {
 		s.offHours = max(0, rhythmWeight*math.Log10(rec/(float64(h.day[slotOf(h.hour)])+rhythmRemainder*rec+1)))
 	}
@@ -85,6 +88,16 @@ func (k *keyState) acquainted() float64 {
 	const half = 1.0
 	d := max(0, float64(k.days)-1)
 	return min(1, 1.1*d/(d+half))
+}
+
+// busier says that some meter of the running hour is beyond that multiple of its record.
+func (h *hours) busier(factor float64) bool {
+	for m, rec := range h.record {
+		if rec > 0 && float64(h.cur[m]) > factor*float64(rec) {
+			return true
+		}
+	}
+	return false
 }
 
 // hourTail is the chance of an hour like that by the key's own active hours. Until they are enough to tell, calls are judged by what is

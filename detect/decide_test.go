@@ -1,0 +1,67 @@
+package detect
+
+import (
+	"testing"
+
+	"github.com/stretchr/testify/require"
+	"pgregory.net/rapid"
+)
+
+// anyActor is a client of whom anything may be known.
+func anyActor(t *rapid.T) *actor {
+	f := func(name string, most float32) float32 { return rapid.Float32Range(0, most).Draw(t, name) }
+	a := &actor{
+		fresh: rapid.Bool().Draw(t, "fresh"), netNew: rapid.Bool().Draw(t, "new network"), n: rapid.Uint32Range(1, 5000).Draw(t, "calls"),
+		who: f("who", 4), line: f("line", 1), routesNew: rapid.Uint8Range(0, 6).Draw(t, "new routes"), routesKnown: rapid.Uint8Range(0, 6).Draw(t, "known routes"),
+		rare: rapid.Uint8Range(0, 6).Draw(t, "rare"), winN: f("window", 256), units: f("units", 1e6), last: rapid.Int64Range(0, 5*hourMillis).Draw(t, "last"),
+		idN: f("ids", 256), moneyN: f("money", 256), sizeN: f("sizes", 256), took: [meters]float32{f("took", 1e4), f("bytes", 1e6), f("units now", 1e6)},
+	}
+	for c := range a.errK {
+		a.errK[c] = f("share of errors", 1) * f("fewer", 1) * a.winN
+	}
+	for i := range a.walk.sum {
+		a.walk.sum[i] = f("walk", 9)
+	}
+	a.walk.n = rapid.Uint16().Draw(t, "steps")
+	a.idKnown = f("share known", 1) * a.idN
+	a.idAgain = f("share again", 1) * (a.idN - a.idKnown)
+	residual, variance := rapid.Float32Range(-5, 5), rapid.Float32Range(0, 5)
+	a.moneySum, a.moneyVar = a.moneyN*residual.Draw(t, "spent"), a.moneyN*variance.Draw(t, "spent otherwise")
+	a.sizeSum, a.sizeVar = a.sizeN*residual.Draw(t, "size"), a.sizeN*variance.Draw(t, "other sizes")
+	a.objects = f("objects", 1) * (a.idN - a.idAgain)
+	a.ownObjects = f("own objects", 1) * a.objects
+	a.cadence = cadence{mean: f("interval", 1e6), sum: f("regular", 50), n: rapid.Uint16().Draw(t, "intervals")}
+	a.leap = leap{count: rapid.Uint16Range(0, 9).Draw(t, "leaps"), say: f("leap", maxLeap)}
+	return a
+}
+
+// The shortcut must never hide what the whole evidence would act on.
+func TestAHarmlessClientIsOneThatNothingIsDoneAbout(t *testing.T) {
+	e, err := New(Config{})
+	require.NoError(t, err)
+	p := e.policies.For("key", nil)
+	rapid.Check(t, func(t *rapid.T) {
+		a := anyActor(t)
+		k := &keyState{
+			id: "key", days: 9, maxGapSec: rapid.Uint32Range(0, 1e6).Draw(t, "longest break"), gapSec: rapid.Uint32Range(0, 1e7).Draw(t, "break"),
+			knownIDs: rapid.Float32Range(0, 1).Draw(t, "ids known"), errN: rapid.Float32Range(0, 128).Draw(t, "own answers"),
+			hours: &hours{seen: 50, record: [meters]float32{rapid.Float32Range(0, 100).Draw(t, "record"), 100, 100}},
+		}
+		for c := range k.errK {
+			k.errK[c] = rapid.Float32Range(0, 0.5).Draw(t, "own errors") * k.errN
+		}
+		f := e.find(k, a)
+		if wanted, score := e.weigh(k, a, &f, p, 0); e.harmless(k, a) {
+			require.Equal(t, ActionObserve, wanted, "score %v", score)
+		}
+	})
+}
+
+// What shift leaves out is nothing.
+func TestAMeanNearerToTheClientsIsNoEvidence(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		n, mean := float64(rapid.IntRange(2, 300).Draw(t, "n")), rapid.Float64Range(-5, 1).Draw(t, "mean")
+		v := max(rapid.Float64Range(0, 30).Draw(t, "variance"), 0.1) / n
+		require.LessOrEqual(t, logNormalRatio(mean, abuseShift, abuseVariance+v, 0, clientSpread+v), 0.0)
+	})
+}
