@@ -28,9 +28,10 @@ func TestCadenceBetsAreValidForCallsByChance(t *testing.T) {
 	}
 }
 
+// From 11 s on: at 10 s the mean of what is left of a gap beyond a burst is now above leastTick, now below.
 func TestAClockIsFound(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
-		every := rapid.Float64Range(10e3, 3600e3).Draw(t, "every")
+		every := rapid.Float64Range(11e3, 3600e3).Draw(t, "every")
 		calls := rapid.IntRange(1, 4).Draw(t, "calls of a burst")
 		rng := rand.New(rand.NewPCG(rapid.Uint64().Draw(t, "seed"), 1))
 		var c cadence
