@@ -148,9 +148,7 @@ func (w *worker) fetchOnce(ctx context.Context, s *stream) error {
 	}
 	w.nowMillis = w.in.cfg.Now().UnixMilli()
 	w.answers = [2]int64{a.Memory(), w.answers[0]}
-	err := w.drain(ctx, a)
-	w.finish()
-	if err != nil {
+	if err := errors.Join(w.drain(ctx, a), w.finish(ctx)); err != nil {
 		return err
 	}
 	w.status.waitFetch("")
@@ -208,15 +206,13 @@ func (w *worker) drain(ctx context.Context, a fetched) error {
 }
 
 // finish enriches, marks and shows what was decoded since.
-func (w *worker) finish() {
+func (w *worker) finish(ctx context.Context) error {
 	from := w.pipe.finish(w.cur, w.nowMillis)
 	to := w.cur.batch.Len()
-	if to == from {
-		return
+	if to == from || len(w.eager) == 0 {
+		return nil
 	}
-	for _, o := range w.eager {
-		o.ObserveRange(w.topic, w.partition, &w.cur.batch, from, to)
-	}
+	return w.show(ctx, observation{rows: w.cur.batch, from: from, to: to})
 }
 
 // blockLimit is what a block's columns may take beside what fetching holds now.
@@ -258,26 +254,17 @@ func (w *worker) seal() {
 	w.cur.day = dayOf(w.in.cfg.Now())
 }
 
-func (w *worker) observe(b *block) {
-	if b.batch.Len() == 0 {
-		return
-	}
-	for _, o := range w.observers {
-		o.Observe(w.topic, w.partition, &b.batch)
-	}
-}
-
-// handOver gives the block to the inserter, waiting until it is free, and opens the next.
+// handOver gives the block to the observers, who give it to the inserter, and opens the next.
 func (w *worker) handOver(ctx context.Context) error {
-	w.finish()
+	if err := w.finish(ctx); err != nil {
+		return err
+	}
 	w.seal()
-	w.observe(w.cur)
 	w.in.metrics.dedupSpan.WithLabelValues(w.topic, w.label).Set(w.pipe.window.span().Seconds())
 	w.in.metrics.dedupBytes.WithLabelValues(w.topic, w.label).Set(float64(w.pipe.window.bytes()))
-	select {
-	case w.full <- w.cur:
-	case <-ctx.Done():
-		return context.Cause(ctx)
+	w.inserterFree.Store(false) // not before it has had this block
+	if err := w.show(ctx, observation{block: w.cur}); err != nil {
+		return err
 	}
 	if len(w.replay) > 0 {
 		w.replay = w.replay[1:]

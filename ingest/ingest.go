@@ -1,7 +1,8 @@
 // Package ingest carries access-log lines from Kafka into ClickHouse, each exactly once.
 //
 // One worker per partition fetches lines, decodes them into columns, enriches them, marks a gateway's own retries, shows
-// them to observers (detection, live counters) and hands whole blocks to its inserter. A block is the run of offsets
+// them to observers (detection, live counters) and hands whole blocks to its inserter. Fetching, decoding, observing and
+// inserting each have a goroutine, so that they go on side by side. A block is the run of offsets
 // [from, to) of one partition. It is inserted only after an offset commit whose metadata names it was accepted under
 // this member's generation: Kafka's group state is the write-ahead plan, so there is nothing else to keep in step with it.
 // Whoever owns the partition next reads the plan, asks the store by offset whether the block landed, and if not fetches
@@ -53,8 +54,8 @@ type Store interface {
 	RecordGap(ctx context.Context, g usage.Gap) error
 }
 
-// Observer sees every decoded record on its partition's goroutine, in offset order, before it is inserted. Assigned is
-// called when the partition's blocks of earlier owners are settled, so that state may be rebuilt from the store. Rows
+// Observer sees every decoded record in offset order, before it is inserted; a partition's calls come one after the other.
+// While it looks at records the next ones are decoded, at most two answers of Kafka's. Assigned is called when the partition's blocks of earlier owners are settled, so that state may be rebuilt from the store. Rows
 // may be seen again by a later owner when this one dies between observing and inserting.
 //
 // A partition fills two batches in turn. Their dictionaries' generations differ, so what is cached by number is good for
@@ -66,7 +67,8 @@ type Observer interface {
 }
 
 // RangeObserver is an Observer that wants rows as soon as they are decoded instead of when their block is full. Its
-// Observe is then not called. Rows [from, to) of b are new; the batch is emptied between blocks.
+// Observe is then not called. Rows [from, to) of b are new; the batch is emptied between blocks. It is good for reading
+// during the call only: more rows are added to its columns meanwhile.
 type RangeObserver interface {
 	Observer
 	ObserveRange(topic string, partition int32, b *usage.Batch, from, to int)

@@ -44,6 +44,7 @@ type worker struct {
 	records   kafkalog.Records
 	free      chan *block
 	full      chan *block
+	seen      chan observation
 	nowMillis int64
 
 	inserterFree atomic.Bool
@@ -52,7 +53,7 @@ type worker struct {
 func newWorker(in *Ingester, g generation, topic string, partition int32, assigned int) *worker {
 	w := &worker{
 		in: in, gen: g, topic: topic, partition: partition, label: strconv.Itoa(int(partition)),
-		memory: in.divide(assigned), free: make(chan *block, blocksInTurn), full: make(chan *block),
+		memory: in.divide(assigned), free: make(chan *block, blocksInTurn), full: make(chan *block), seen: make(chan observation, 1),
 	}
 	w.log = in.log.With("topic", topic, "partition", partition, "generation", g.id)
 	w.flush = max(in.cfg.FlushInterval, time.Duration(float64(assigned)/in.cfg.MaxInsertsPerSecond*float64(time.Second)))
@@ -124,15 +125,16 @@ func (w *worker) work(ctx context.Context) error {
 
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
-	var inserter sync.WaitGroup
+	var behind sync.WaitGroup
 	var insertErr error
-	inserter.Go(func() {
+	behind.Go(func() {
 		insertErr = w.insertBlocks(ctx)
 		cancel(insertErr)
 	})
+	behind.Go(func() { w.observeRows(ctx) })
 	fetchErr := w.fetch(ctx)
 	cancel(fetchErr)
-	inserter.Wait()
+	behind.Wait()
 	if insertErr != nil {
 		return insertErr
 	}
