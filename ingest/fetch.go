@@ -36,8 +36,11 @@ func (w *worker) fetch(ctx context.Context) error {
 	var b backoffTimer
 	for ctx.Err() == nil {
 		if s == nil {
-			conn, err := w.in.kafka.dialPartition(ctx, w.topic, w.partition)
-			if err != nil {
+			conn, err := w.connect(ctx)
+			switch {
+			case errors.Is(err, errStopped):
+				return err
+			case err != nil:
 				if err := w.fetchFailed(ctx, err, &b); err != nil {
 					return err
 				}
@@ -68,6 +71,19 @@ func (w *worker) fetch(ctx context.Context) error {
 		s = nil
 	}
 	return context.Cause(ctx)
+}
+
+// connect dials the partition's leader and makes sure that its log is still the one that was taken over.
+func (w *worker) connect(ctx context.Context) (net.Conn, error) {
+	conn, err := w.in.kafka.dialPartition(ctx, w.topic, w.partition)
+	if err != nil {
+		return nil, err
+	}
+	if err := w.sameTopic(conn); err != nil {
+		_ = conn.Close()
+		return nil, err
+	}
+	return conn, nil
 }
 
 // fetchFailed waits before the next try. What was fetched before goes on to the store meanwhile.

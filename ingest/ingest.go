@@ -52,6 +52,10 @@ type Store interface {
 	RecentRequestIDs(ctx context.Context, topic string, partition int32, since time.Time, each func(timeMillis int64, source string, requestID []byte)) error
 	// RecordGap notes offsets that were lost before they could be read.
 	RecordGap(ctx context.Context, g usage.Gap) error
+	// TopicID returns the id that was noted of the topic whose rows of a partition are stored under that name; "" for none.
+	TopicID(ctx context.Context, topic string, partition int32) (string, error)
+	// NoteTopicID notes it, in place of one that was noted before.
+	NoteTopicID(ctx context.Context, topic string, partition int32, id string) error
 }
 
 // Observer sees every decoded record in offset order, before it is inserted; a partition's calls come one after the other.

@@ -23,6 +23,7 @@ type memStore struct {
 	letters []usage.DeadLetter
 	where   []usage.Span // of each letter
 	gaps    []usage.Gap
+	ids     map[string]string // of topics, by place
 	blocks  []usage.Span
 	// before is called ahead of each insert and may refuse it; after is called when it was stored and may hide that.
 	before, after func(op string, span usage.Span) error
@@ -35,7 +36,7 @@ type storedRow struct {
 	usage.Record
 }
 
-func newMemStore() *memStore { return &memStore{tokens: map[string]bool{}} }
+func newMemStore() *memStore { return &memStore{tokens: map[string]bool{}, ids: map[string]string{}} }
 
 func (s *memStore) insert(ctx context.Context, op string, span usage.Span, store func()) error {
 	if s.before != nil {
@@ -172,6 +173,19 @@ func (s *memStore) RecordGap(_ context.Context, g usage.Gap) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.gaps = append(s.gaps, g)
+	return nil
+}
+
+func (s *memStore) TopicID(_ context.Context, topic string, partition int32) (string, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.ids[usage.OriginPartition(topic, partition)], nil
+}
+
+func (s *memStore) NoteTopicID(_ context.Context, topic string, partition int32, id string) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.ids[usage.OriginPartition(topic, partition)] = id
 	return nil
 }
 

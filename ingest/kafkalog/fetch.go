@@ -129,7 +129,7 @@ func (f *Fetcher) Fetch(offset int64, into *Answer) error {
 	return into.parse()
 }
 
-var errAnswer = errors.New("the broker's answer to a fetch request is not understood")
+var errAnswer = errors.New("the broker's answer is not understood")
 
 // parse reads what stands before the records.
 func (a *Answer) parse() error {
