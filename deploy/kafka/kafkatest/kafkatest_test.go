@@ -2,10 +2,13 @@ package kafkatest
 
 import (
 	"context"
+	"net"
 	"testing"
 	"time"
 
 	"github.com/segmentio/kafka-go"
+
+	"github.com/tollkeeper/tollkeeper/ingest/kafkalog"
 )
 
 func TestAClusterSurvivesTheDeathOfANode(t *testing.T) {
@@ -22,6 +25,23 @@ func TestAClusterSurvivesTheDeathOfANode(t *testing.T) {
 		}
 	}
 	write()
+	// What the protocol's newer messages are read like is shown here with the real broker.
+	ids := map[string]bool{}
+	for _, addr := range c.Brokers() {
+		conn, err := net.Dial("tcp", addr)
+		if err != nil {
+			t.Fatal(err)
+		}
+		id, err := kafkalog.TopicID(conn, "test", "logs")
+		conn.Close()
+		if err != nil || len(id) != 32 {
+			t.Errorf("the id of topic logs is %q, %v", id, err)
+		}
+		ids[id] = true
+	}
+	if len(ids) != 1 {
+		t.Errorf("the nodes give topic logs the ids %v", ids)
+	}
 	c.Nodes[1].Kill()
 	write()
 	c.Nodes[1].Restart()
