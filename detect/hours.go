@@ -113,7 +113,7 @@ func (e *Engine) rollHours(k *keyState, hour int32) {
 	for m := range h.record {
 		h.record[m] *= float32(math.Exp(-float64(gone) / (24 * 60)))
 		if h.cur[m] > 0 {
-			e.tails.Observe(h.grow(e.mem, m), float64(h.cur[m]))
+			e.tails.Absorb(h.grow(e.mem, m), float64(h.cur[m]))
 		}
 		h.record[m] = max(h.record[m], min(h.cur[m], recordGrowth*h.record[m]))
 		if h.seen < 24 || h.record[m] == 0 {

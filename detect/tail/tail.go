@@ -186,6 +186,17 @@ func (e *Estimator) Observe(t *Tail, x float64) float64 {
 	return p
 }
 
+// Absorb learns x as Observe does, for those who do not ask for P: that is worked out only where x may be suspicious, which a value
+// within the body is not unless Suspicious is large.
+func (e *Estimator) Absorb(t *Tail, x float64) {
+	body := !t.fitted || !(e.rounded(x) > t.from)
+	if body && share(0, t.total) >= e.s.Suspicious {
+		e.Learn(t, x, 1)
+		return
+	}
+	e.Observe(t, x)
+}
+
 // Fitted says that P reaches beyond what was seen: enough was remembered to fit the tail.
 func (t *Tail) Fitted() bool { return t.fitted }
 

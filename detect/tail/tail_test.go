@@ -156,6 +156,22 @@ func TestTheSameInputsGiveTheSameState(t *testing.T) {
 	})
 }
 
+func TestAbsorbLearnsAsObserveDoes(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		e, err := New(Settings{
+			Discrete: rapid.Bool().Draw(t, "discrete"), Memory: rapid.IntRange(MinMemory, 1000).Draw(t, "memory"),
+			Suspicious: rapid.SampledFrom([]float64{-1, 1e-5, 0.002, 0.3}).Draw(t, "suspicious"),
+		})
+		require.NoError(t, err)
+		var a, b Tail
+		for _, v := range stream(t) {
+			e.Observe(&a, v)
+			e.Absorb(&b, v)
+			require.Equal(t, a, b)
+		}
+	})
+}
+
 // A stored state goes on exactly as the original would have.
 func TestAStoredStateGoesOn(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
