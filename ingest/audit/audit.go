@@ -4,8 +4,8 @@
 // letters that are stored, the gaps that were noted, and the usage that was sealed. It may be asked at any time, while
 // records come in and hours are sealed, and then speaks of what was committed when it began. It changes nothing.
 //
-// What it cannot see: a record that a gateway wrote twice without a request id; a line's second or later record of which
-// the row was deleted before its hour was sealed; rows that are past their time to live.
+// What it cannot see: a record that a gateway wrote twice without a request id; the last of a line's several records when
+// its row was deleted before its hour was sealed; rows that are past their time to live.
 package audit
 
 import (
@@ -28,6 +28,7 @@ const listLimit = 100
 type Store interface {
 	Audit(ctx context.Context, from, to time.Time) ([]clickhouse.PartitionAudit, error)
 	MissingOffsets(ctx context.Context, topic string, partition int32, from, to time.Time, before int64, limit int) ([]clickhouse.OffsetRange, error)
+	MissingRecords(ctx context.Context, from, to time.Time) ([]clickhouse.BrokenLines, error)
 	AuditSealed(ctx context.Context, from, to time.Time, limit int) ([]clickhouse.SealedDifference, error)
 	Gaps(ctx context.Context) ([]usage.Gap, error)
 	RekeyedTwice(ctx context.Context, from, to time.Time) (map[string]int64, error)
@@ -85,6 +86,13 @@ type place struct {
 	partition int32
 }
 
+// rekeyed says whether the records that are stored under that name go into another topic. One that was made anew has its
+// number behind a sign that Kafka allows in no topic.
+func (r *run) rekeyed(topic string) bool {
+	name, _, _ := strings.Cut(topic, "~")
+	return slices.Contains(r.Rekeyed, name)
+}
+
 func (r *run) differs(format string, args ...any) {
 	r.Differences = append(r.Differences, fmt.Sprintf(format, args...))
 }
@@ -122,6 +130,13 @@ func Run(ctx context.Context, cfg Config, from, to time.Time) (Report, error) {
 	for _, p := range positions {
 		r.position(p)
 	}
+	broken, err := cfg.Store.MissingRecords(ctx, from, to)
+	if err != nil {
+		return r.Report, err
+	}
+	for _, l := range broken {
+		r.differs("%s/%d: offsets %d to %d have records in them of which %d are not stored", l.Topic, l.Partition, l.From, l.To-1, l.Records)
+	}
 	twice, err := cfg.Store.RekeyedTwice(ctx, from, to)
 	if err != nil {
 		return r.Report, err
@@ -141,7 +156,7 @@ func (r *run) partition(ctx context.Context, p clickhouse.PartitionAudit) error 
 	if p.Rows != p.Places {
 		r.differs("%s/%d: %d events, but only %d different places in the log: some are stored twice", p.Topic, p.Partition, p.Rows, p.Places)
 	}
-	if strings.HasPrefix(p.Topic, "import:") || slices.Contains(r.Rekeyed, p.Topic) {
+	if strings.HasPrefix(p.Topic, "import:") || r.rekeyed(p.Topic) {
 		return nil // a file's empty lines, and records that went into another topic, are neither events nor dead letters
 	}
 	before := int64(math.MaxInt64)
@@ -164,7 +179,7 @@ func (r *run) position(p Position) {
 	if p.Stopped != "" {
 		r.differs("%s/%d stands still: %s", p.Topic, p.Partition, p.Stopped)
 	}
-	if p.LastRow < 0 || slices.Contains(r.Rekeyed, p.Topic) {
+	if p.LastRow < 0 || r.rekeyed(p.Topic) {
 		return
 	}
 	i := slices.IndexFunc(r.Partitions, func(a clickhouse.PartitionAudit) bool { return a.Topic == p.Topic && a.Partition == p.Partition })

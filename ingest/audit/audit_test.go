@@ -112,6 +112,13 @@ func TestTheAuditSaysWhatDiffers(t *testing.T) {
 			func(b *books) { b.exec(fmt.Sprintf(deletion, "dead_letters", "offset = 25")) },
 			[]string{"logs/1: offsets 25 to 25 are neither"},
 		},
+		"one of a line's records was deleted before its hour was sealed": {
+			func(b *books) {
+				b.exec("INSERT INTO events (plan_day, time, topic, partition, offset, sub, epoch) SELECT today(), now(), 'logs', 1, 29, number, '1' FROM numbers(1, 5)")
+				b.exec(fmt.Sprintf(deletion, "events", "offset = 29 AND sub = 3"))
+			},
+			[]string{"logs/1: offsets 29 to 29 have records in them of which 1 are not stored"},
+		},
 		"a row was doubled": {
 			func(b *books) {
 				b.exec("INSERT INTO events SELECT * FROM events WHERE offset = 21")
@@ -185,6 +192,11 @@ func TestWhatIsUnderWayIsNoDifference(t *testing.T) {
 		"dead letters of a topic that is re-keyed": func(b *books) {
 			b.exec("INSERT INTO dead_letters (plan_day, time, topic, partition, offset, epoch) SELECT today(), now(), 'raw', 0, 7 * number, '1' FROM numbers(5)")
 			b.cfg.Rekeyed = []string{"raw"}
+		},
+		"dead letters of a topic that is re-keyed and was made anew": func(b *books) {
+			b.exec("INSERT INTO dead_letters (plan_day, time, topic, partition, offset, epoch) SELECT today(), now(), 'raw~2', 0, 7 * number, '2' FROM numbers(5)")
+			b.cfg.Rekeyed = []string{"raw"}
+			b.at = Position{Topic: "raw~2", First: 0, End: 99, Committed: 99, LastRow: 98, StreamMillis: b.hour.UnixMilli()}
 		},
 		"rows past their time to live": func(b *books) {
 			b.exec(fmt.Sprintf(deletion, "events", "offset < 12"))

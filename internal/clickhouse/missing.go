@@ -11,8 +11,8 @@ import (
 type OffsetRange struct{ From, To int64 }
 
 // MissingOffsets returns up to limit runs of offsets between the least and the greatest stored one of a partition of which
-// neither an event nor a dead letter is stored, in order, looking at offsets below before only. Zero times select all, else the blocks whose plan day is in
-// [from, to), and then what lies between two days is not looked at. Markers of a producer's transactions and compacted
+// neither an event nor a dead letter is stored, in order, looking at offsets below before only. Zero times select all, else
+// the blocks whose plan day is in [from, to), and then what lies between two days is not looked at. Markers of a producer's transactions and compacted
 // records are missing in this sense, too.
 func (db *DB) MissingOffsets(ctx context.Context, topic string, partition int32, from, to time.Time, before int64, limit int) ([]OffsetRange, error) {
 	ctx, cancel := withTimeout(ctx, 10*time.Minute)
@@ -40,4 +40,41 @@ WHERE offset > before + 1 ORDER BY offset LIMIT {limit:UInt64}`,
 		all = append(all, r)
 	}
 	return all, wrap("look for missing offsets", rows.Err())
+}
+
+// BrokenLines is a partition's log lines of several records of which some are not stored.
+type BrokenLines struct {
+	Topic     string
+	Partition int32
+	OffsetRange
+	Records int64 // that are missing
+}
+
+// MissingRecords finds lines that left records on both sides of one that is not stored, by topic and partition. A line's last
+// records are not missed: nothing tells how many it had. Zero times select all, else the blocks whose plan day is in
+// [from, to). It takes memory for every line of several records.
+func (db *DB) MissingRecords(ctx context.Context, from, to time.Time) ([]BrokenLines, error) {
+	ctx, cancel := withTimeout(ctx, 10*time.Minute)
+	defer cancel()
+	rows, err := db.conn.Query(ctx, `SELECT topic_name, partition, min(offset), max(offset) + 1, toInt64(sum(missing)) FROM (
+    SELECT toString(topic) AS topic_name, partition, offset, toInt64(max(sub)) + 1 - toInt64(uniqExact(sub)) AS missing FROM events
+    WHERE plan_day >= toDate({from:Int32}) AND plan_day < toDate({to:Int32})
+      AND (topic, partition, offset) GLOBAL IN (SELECT topic, partition, offset FROM events WHERE sub > 0 AND plan_day >= toDate({from:Int32}) AND plan_day < toDate({to:Int32}))
+    GROUP BY topic_name, partition, offset HAVING missing > 0)
+GROUP BY topic_name, partition ORDER BY topic_name, partition`, ch.Named("from", dayOf(from, 0)), ch.Named("to", dayOf(to, 65535)))
+	if err != nil {
+		return nil, wrap("look for missing records", err)
+	}
+	defer func() { _ = rows.Close() }()
+	var all []BrokenLines
+	for rows.Next() {
+		var l BrokenLines
+		var partition uint32
+		if err := rows.Scan(&l.Topic, &partition, &l.From, &l.To, &l.Records); err != nil {
+			return nil, wrap("look for missing records", err)
+		}
+		l.Partition = int32(partition)
+		all = append(all, l)
+	}
+	return all, wrap("look for missing records", rows.Err())
 }
