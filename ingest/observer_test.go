@@ -70,6 +70,64 @@ func TestObserversSeeEachRowOnceWithItsFlags(t *testing.T) {
 	}
 }
 
+// slowWatcher takes its time over what it is shown, reading it all.
+type slowWatcher struct {
+	recorder
+	offsets []int64
+	values  map[string]bool
+}
+
+func (w *slowWatcher) ObserveRange(_ string, _ int32, b *usage.Batch, from, to int) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	for i := from; i < to; i++ {
+		w.values[string(b.RequestID.At(i))+b.KeyID.At(i)+b.Route.At(i)] = true
+		w.offsets = append(w.offsets, b.Offset[i])
+		if i%64 == 0 {
+			time.Sleep(time.Millisecond)
+		}
+	}
+}
+
+func (w *slowWatcher) Observe(string, int32, *usage.Batch) {}
+
+func (w *slowWatcher) seen() int {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return len(w.offsets)
+}
+
+func TestNoRowIsStoredBeforeItWasSeenThoughDecodingGoesOn(t *testing.T) {
+	const rows = 5000
+	c := startCluster(t, 1, "logs")
+	s := newMemStore()
+	watcher, blocks := &slowWatcher{values: map[string]bool{}}, &recorder{}
+	s.before = func(op string, span usage.Span) error {
+		blocks.mu.Lock()
+		defer blocks.mu.Unlock()
+		if n := watcher.seen(); int64(n) < span.To || int64(blocks.rows) < span.To {
+			t.Errorf("rows before offset %d are stored, of which %d and %d were seen", span.To, n, blocks.rows)
+		}
+		return nil
+	}
+	cfg := c.config(s)
+	cfg.Observers, cfg.MaxBlockRows = []Observer{watcher, blocks}, 300
+	for from := 0; from < rows; from += 100 {
+		c.produce("logs", 0, numbered(from, from+100)...)
+	}
+	_, stop := run(t, cfg)
+	waitFor(t, "all rows", func() bool { n, _ := s.counted(); return n == rows })
+	stop()
+	if len(watcher.offsets) != rows || len(watcher.values) != rows {
+		t.Fatalf("%d rows seen, %d different ones, of %d", len(watcher.offsets), len(watcher.values), rows)
+	}
+	for i, offset := range watcher.offsets {
+		if offset != int64(i) {
+			t.Fatalf("row %d seen is of offset %d", i, offset)
+		}
+	}
+}
+
 func TestARestartedInstanceDoesNotWaitForItsOwnSession(t *testing.T) {
 	c := startCluster(t, 1, "logs")
 	s := newMemStore()
