@@ -58,6 +58,16 @@ func (c *cluster) committed(group, topic string, partition int32) (int64, string
 	return off, meta
 }
 
+// commit sets the group's offset as a tool does, or as an owner that died left it.
+func (c *cluster) commit(group, topic string, partition int32, offset int64, metadata string) {
+	c.t.Helper()
+	k := newKafkaClient(&Config{Brokers: []string{c.addr}, Group: group})
+	defer k.close()
+	if err := k.commit(context.Background(), generation{id: -1}, topic, partition, offset, metadata); err != nil {
+		c.t.Fatal(err)
+	}
+}
+
 func (c *cluster) config(s Store) Config {
 	return Config{
 		Brokers: []string{c.addr}, Topics: []string{"logs"}, Group: "g", Store: s,

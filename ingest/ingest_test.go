@@ -270,11 +270,7 @@ func TestRewoundOffsetsStopThePartitionUnlessReplayIsAllowed(t *testing.T) {
 	_, stop := run(t, c.config(s))
 	waitFor(t, "100 rows", func() bool { n, _ := s.counted(); return n == 100 })
 	stop()
-	k := newKafkaClient(&Config{Brokers: []string{c.addr}, Group: "g"})
-	defer k.close()
-	if err := k.commit(t.Context(), generation{id: -1}, "logs", 0, 40, ""); err != nil {
-		t.Fatal(err)
-	}
+	c.commit("g", "logs", 0, 40, "")
 	in, stop := run(t, c.config(s))
 	waitFor(t, "the partition is stopped", func() bool {
 		h := in.Health()
@@ -350,11 +346,7 @@ func TestARecreatedTopicIsReadFromItsStartUnderANewName(t *testing.T) {
 	if err := c.CreateTopic("logs", 1, nil); err != nil {
 		t.Fatal(err)
 	}
-	k := newKafkaClient(&Config{Brokers: []string{c.addr}, Group: "g"})
-	defer k.close()
-	if err := k.commit(t.Context(), generation{id: -1}, "logs", 0, off, meta); err != nil {
-		t.Fatal(err)
-	}
+	c.commit("g", "logs", 0, off, meta)
 	c.produce("logs", 0, numbered(50, 60)...)
 	in, stop := run(t, c.config(s))
 	waitFor(t, "the partition is stopped", func() bool { return strings.Contains(in.Health().Reason, "made anew") })

@@ -51,11 +51,7 @@ func TestAPlanThatIsNotUnderstoodStopsThePartitionAndIsLeftAsItIs(t *testing.T) 
 		t.Run(name, func(t *testing.T) {
 			c := startCluster(t, 1, "logs")
 			c.produce("logs", 0, numbered(0, 10)...)
-			k := newKafkaClient(&Config{Brokers: []string{c.addr}, Group: "g"})
-			defer k.close()
-			if err := k.commit(t.Context(), generation{id: -1}, "logs", 0, 5, metadata); err != nil {
-				t.Fatal(err)
-			}
+			c.commit("g", "logs", 0, 5, metadata)
 			s := newMemStore()
 			in, stop := run(t, c.config(s))
 			waitFor(t, "the partition is stopped", func() bool {
@@ -77,13 +73,9 @@ func TestAPlanThatIsNotUnderstoodStopsThePartitionAndIsLeftAsItIs(t *testing.T) 
 func TestATakenOverPlanIsKeptUntilItsBlockIsStored(t *testing.T) {
 	c := startCluster(t, 1, "logs")
 	c.produce("logs", 0, numbered(0, 5)...)
-	k := newKafkaClient(&Config{Brokers: []string{c.addr}, Group: "g"})
-	defer k.close()
 	day := dayOf(time.Now())
 	planned := plan{epoch: 1, lastRow: -1, pending: []plannedRange{{to: 7, day: day}, {to: 10, day: day}}}
-	if err := k.commit(t.Context(), generation{id: -1}, "logs", 0, 0, planned.String()); err != nil {
-		t.Fatal(err)
-	}
+	c.commit("g", "logs", 0, 0, planned.String())
 	s := newMemStore()
 	in, stop := run(t, c.config(s))
 	waitFor(t, "the partition is taken over", func() bool {
@@ -122,14 +114,10 @@ func TestATakenOverPlanIsKeptUntilItsBlockIsStored(t *testing.T) {
 func TestOffsetsThatWereMovedForwardBecomeAGap(t *testing.T) {
 	c := startCluster(t, 1, "logs")
 	c.produce("logs", 0, numbered(0, 50)...)
-	k := newKafkaClient(&Config{Brokers: []string{c.addr}, Group: "g"})
-	defer k.close()
 	s := newMemStore()
 	total := 0
 	for _, to := range []int64{40, 60} { // before anything was read, and once something was
-		if err := k.commit(t.Context(), generation{id: -1}, "logs", 0, to, ""); err != nil {
-			t.Fatal(err)
-		}
+		c.commit("g", "logs", 0, to, "")
 		_, stop := run(t, c.config(s))
 		total += 10
 		waitFor(t, "ten rows more", func() bool { n, _ := s.counted(); return n == total })

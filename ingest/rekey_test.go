@@ -237,9 +237,7 @@ func TestATargetTopicMayGrow(t *testing.T) {
 	k := newKafkaClient(&Config{Brokers: []string{c.addr}, Group: "tollkeeper-rekey"})
 	defer k.close()
 	for p := range int32(3) { // died before the commit behind its block
-		if err := k.commit(t.Context(), generation{id: -1}, "raw", p, 0, plan{epoch: 1, lastRow: -1, pending: []plannedRange{{to: 400, day: 1, targets: 3}}}.String()); err != nil {
-			t.Fatal(err)
-		}
+		c.commit("tollkeeper-rekey", "raw", p, 0, plan{epoch: 1, lastRow: -1, pending: []plannedRange{{to: 400, day: 1, targets: 3}}}.String())
 	}
 	if res, err := k.client.CreatePartitions(t.Context(), &kafka.CreatePartitionsRequest{Topics: []kafka.TopicPartitionsConfig{{Name: "keyed", Count: 7}}}); err != nil || res.Errors["keyed"] != nil {
 		t.Fatal(err, res)
@@ -328,11 +326,7 @@ func TestALineThatIsTakenTheSecondTimeCountsOnce(t *testing.T) {
 	_, stop := startRekeyer(t, cfg)
 	waitFor(t, "the good lines are through", func() bool { n, _ := s.counted(); return n == 2 })
 	stop()
-	k := newKafkaClient(&Config{Brokers: []string{c.addr}, Group: "tollkeeper-rekey"})
-	defer k.close()
-	if err := k.commit(t.Context(), generation{id: -1}, "raw", 0, 0, plan{epoch: 1, lastRow: -1, pending: []plannedRange{{to: 4, day: 1, targets: 1}}}.String()); err != nil {
-		t.Fatal(err)
-	}
+	c.commit("tollkeeper-rekey", "raw", 0, 0, plan{epoch: 1, lastRow: -1, pending: []plannedRange{{to: 4, day: 1, targets: 1}}}.String())
 	cfg.NewDecoder = func(string) (Decoder, error) { return mendedDecoder{}, nil }
 	_, stop = startRekeyer(t, cfg)
 	waitFor(t, "the block is written again", func() bool { n, _ := s.counted(); return n == 6 })

@@ -10,12 +10,8 @@ import (
 func TestAPlanStandsUntilItsBlockIsStored(t *testing.T) {
 	c := startCluster(t, 1, "logs")
 	c.produce("logs", 0, numbered(0, 5)...)
-	k := newKafkaClient(&Config{Brokers: []string{c.addr}, Group: "g"})
-	defer k.close()
 	planned := plan{epoch: 1, lastRow: -1, pending: []plannedRange{{to: 10, day: 19_000}}}
-	if err := k.commit(t.Context(), generation{id: -1}, "logs", 0, 0, planned.String()); err != nil {
-		t.Fatal(err)
-	}
+	c.commit("g", "logs", 0, 0, planned.String())
 	s := newMemStore()
 	_, stop := run(t, c.config(s))
 	time.Sleep(10 * idleCommit) // the block cannot be whole: five of its ten records are not there yet

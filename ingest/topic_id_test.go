@@ -47,11 +47,7 @@ func TestARecreatedTopicThatHasOutgrownTheOldOneIsReadFromItsStart(t *testing.T)
 				meta = ""
 			}
 			if tc.kept {
-				k := newKafkaClient(&Config{Brokers: []string{c.addr}, Group: "g"})
-				defer k.close()
-				if err := k.commit(t.Context(), generation{id: -1}, "logs", 0, off, meta); err != nil {
-					t.Fatal(err)
-				}
+				c.commit("g", "logs", 0, off, meta)
 			} else if off, _ := c.committed("g", "logs", 0); off >= 0 {
 				t.Fatalf("the group still has offset %d", off)
 			}
@@ -82,9 +78,11 @@ func TestARecreatedTopicThatHasOutgrownTheOldOneIsReadFromItsStart(t *testing.T)
 // settled waits until the group has committed the end of the log.
 func (c *cluster) settled(t *testing.T, group string) {
 	t.Helper()
+	k := newKafkaClient(&Config{Brokers: []string{c.addr}, Group: group})
+	defer k.close()
 	waitFor(t, "all is committed", func() bool {
-		off, meta := c.committed(group, "logs", 0)
-		return off == c.PartitionInfo("logs", 0).HighWatermark && !strings.Contains(meta, "p=")
+		off, meta, err := k.committed(t.Context(), "logs", 0) // an error while the group is new
+		return err == nil && off == c.PartitionInfo("logs", 0).HighWatermark && !strings.Contains(meta, "p=")
 	})
 }
 
@@ -113,11 +111,9 @@ func TestAnEpochThatWasBegunIsBegunAgain(t *testing.T) {
 	stop()
 	off, meta := c.committed("g", "logs", 0)
 	c.remake(t, "logs")
-	k := newKafkaClient(&Config{Brokers: []string{c.addr}, Group: "g"})
+	c.commit("g", "logs", 0, off, meta)
+	k := newKafkaClient(&Config{Brokers: []string{c.addr}})
 	defer k.close()
-	if err := k.commit(t.Context(), generation{id: -1}, "logs", 0, off, meta); err != nil {
-		t.Fatal(err)
-	}
 	id, err := k.topicID(t.Context(), "logs", 0)
 	if err != nil {
 		t.Fatal(err)
