@@ -134,7 +134,7 @@ func (e *Engine) weigh(k *keyState, a *actor, f *finding, p *Policy, t int64) (A
 	if e.prober(k, a) {
 		more += proberBonus
 	}
-	total += max(0, f.overlap-oddProgram) - float64(a.line)
+	total += max(0, f.overlap-oddProgram) - float64(a.line) - a.calm()
 	if a.n >= leastRequestsFlag && who >= leastWhoFlag && total >= max(p.Required.Flag, float64(a.level))+more {
 		return ActionFlag, total
 	}

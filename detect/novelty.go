@@ -59,6 +59,19 @@ func (e *Engine) meet(k *keyState, a *actor, net, agent, cc *entry) {
 	a.who = float32(max(0, s))
 }
 
+// A client that has been there for days without being told apart is less of a stranger: whoever takes something takes it soon. That is no excuse
+// where what it does is enough for a suspension, since a thief may have joined it.
+const (
+	strangerMillis = 2 * 86400e3
+	calmPerDay     = 0.2
+	maxCalm        = 1.0
+)
+
+// calm is how much less an alert believes that a client is a stranger.
+func (a *actor) calm() float64 {
+	return min(maxCalm, calmPerDay*float64(max(0, a.last-a.first-strangerMillis))/86400e3)
+}
+
 // everywhere says that an agent is used from several networks already.
 func (k *keyState) everywhere(agent uint32) bool {
 	const networks = 3

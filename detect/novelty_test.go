@@ -30,3 +30,15 @@ func TestAnAddressThatChangedDuringASilenceIsLessOfAnAlert(t *testing.T) {
 		}
 	}
 }
+
+func TestACalmClientIsLessOfAStrangerForAnAlert(t *testing.T) {
+	before := float64(0)
+	for hours := int64(0); hours < 30*24; hours += 6 {
+		a := &actor{last: hours * hourMillis}
+		s := a.calm()
+		if s < before || s > maxCalm || hours <= 48 && s != 0 {
+			t.Errorf("after %d hours: %v, before: %v", hours, s, before)
+		}
+		before = s
+	}
+}
