@@ -22,7 +22,7 @@ const (
 	leastRequestsFlag    = 20
 	proberBonus          = 0.75 // more evidence for an alert about what looks like an availability check
 
-	watchMillis   = 5 * 86400e3 // a key younger than this is watched, and flagged only for
+	watchMillis   = 5 * 86400e3 // a key younger than this is watched, and flagged only for what would stop an older one, or for
 	youngFlag     = 5.5         // so much evidence of errors: more than somebody makes who learns the API
 	youngRequests = 40
 	youngShare    = 0.3
@@ -76,8 +76,16 @@ func (e *Engine) judge(k *keyState, rows []obs) {
 	}
 }
 
-// judgeYoung decides about a client of a key of which it is not known yet who is the customer's: about what nobody does, then.
+// judgeYoung decides about a client of a key of which it is hardly known yet who is the customer's: about what nobody does, then. Nothing more
+// than a flag comes of it.
 func (e *Engine) judgeYoung(k *keyState, p *Policy, a *actor, number int, t int64) {
+	if a.fresh && !k.filling(t) {
+		f := e.find(k, a)
+		if wanted, score := e.weigh(k, a, &f, p, t); wanted == ActionSuspend {
+			e.act(k, p, verdict{kind: episodeActor, net: a.net, agent: a.agent, actor: a, number: number, f: &f, wanted: ActionFlag, score: score, t: t})
+			return
+		}
+	}
 	if a.n < youngRequests || a.errK[errDenied]+a.errK[errAbsent] < youngShare*a.winN {
 		return
 	}

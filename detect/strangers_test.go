@@ -3,6 +3,7 @@ package detect
 import (
 	"fmt"
 	"net/netip"
+	"slices"
 	"testing"
 
 	"github.com/tollkeeper/tollkeeper/internal/usage"
@@ -112,6 +113,16 @@ func TestAYoungKeyThatIsRefusedEverywhereIsFlagged(t *testing.T) {
 	}
 	ds := acted(s.decisions(t, Config{}))
 	if len(ds) != 1 || ds[0].KeyID != "key_new" || ds[0].Action != ActionFlag || ds[0].Evidence[0].Family != FamilyErrors {
+		t.Errorf("got %+v", ds)
+	}
+}
+
+func TestAYoungKeyThatAStrangerWalksThroughIsFlaggedAndNotStopped(t *testing.T) {
+	s := newStory(55, 30)
+	born := s.c.millis - 3*testDay - 3600e3
+	s.rows = slices.DeleteFunc(s.rows, func(r usage.Record) bool { return r.KeyID == s.c.keys[4].id && r.TimeMillis < born })
+	ds := acted(s.theft(4, 200, 9009, "scraper").decisions(t, Config{}))
+	if len(ds) != 1 || ds[0].KeyID != s.c.keys[4].id || ds[0].Action != ActionFlag || ds[0].Wanted != ActionFlag {
 		t.Errorf("got %+v", ds)
 	}
 }
