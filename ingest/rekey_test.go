@@ -53,13 +53,16 @@ func TestRekeyedRecordsCountOnceAndMeetByKey(t *testing.T) {
 
 	// The first owner writes its planned blocks, but dies before it can commit that: the next one writes them again.
 	for round := range 2 {
-		_, stop := startRekeyer(t, cfg)
+		r, stop := startRekeyer(t, cfg)
 		want := 1200 * (round + 1)
 		if round == 1 {
 			want = 1200 + 1200 + 300
 		}
 		waitFor(t, "the records are through", func() bool { n, _ := s.counted(); return n >= want })
 		stop()
+		if n := len(r.target.hands); n > 0 {
+			t.Errorf("the memory of %d partitions is kept that others may have now", n)
+		}
 		if round == 0 {
 			k := newKafkaClient(&Config{Brokers: []string{c.addr}, Group: "tollkeeper-rekey"})
 			for p := range int32(3) {

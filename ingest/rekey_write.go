@@ -179,6 +179,13 @@ func (t *targetTopic) of(span usage.Span) *inHand {
 	return t.hands[key]
 }
 
+// forget gives back what a partition's blocks were encoded in, when another process may write them.
+func (t *targetTopic) forget(topic string, partition int32) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	delete(t.hands, usage.OriginPartition(topic, partition))
+}
+
 // fill makes the messages of a block. Keys and values share one buffer that the next block of the partition reuses.
 func (h *inHand) fill(t *targetTopic, span usage.Span, b *usage.Batch) {
 	h.buf = h.buf[:0]

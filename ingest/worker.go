@@ -90,6 +90,9 @@ func (w *worker) run(ctx context.Context) {
 	w.status = w.in.health.add(w.topic, w.partition)
 	defer w.in.health.remove(w.status)
 	defer w.forgetMetrics()
+	if w.in.target != nil {
+		defer func() { w.in.target.forget(w.stored(), w.partition) }()
+	}
 	err := w.work(ctx)
 	switch {
 	case errors.Is(err, errStopped):

@@ -9,7 +9,9 @@
 // transactions, no transaction markers. Every batch's CRC-32C is compared; inner checksums of LZ4 and Zstandard frames
 // are then not looked at again. Batches that compaction has emptied are stepped over.
 //
-//   - Blocking: only [Fetcher.Fetch], until the connection's deadline.
+// [TopicID] asks for what the client library cannot: which of the topics that had that name it is.
+//
+//   - Blocking: only [Fetcher.Fetch] and [TopicID], until the connection's deadline.
 //   - Bounds: an answer holds MaxBytes, or one record batch where that is larger; an unpacked batch is at most
 //     MaxBatchBytes.
 //   - Not done here: finding the leader, offsets, groups (kafka-go does), message formats from before Kafka 0.11 (2017),
