@@ -30,6 +30,8 @@ type actor struct {
 
 	hour int32           // the running hour of this client
 	took [meters]float32 // what it took in it
+	past [meters]float32 // and in the hour before
+	mark [meters]float32 // the busiest hour of the key when it came
 
 	idN        float32
 	idKnown    float32

@@ -5,7 +5,7 @@ import "strings"
 // How much evidence, as -log10, the ladder wants. Required totals can be set by policy.
 const (
 	DefaultRequiredFlag    = 2.75
-	DefaultRequiredSuspend = 6.0
+	DefaultRequiredSuspend = 5.25
 
 	leastWho        = 1.2 // for a suspension somebody must be new, and
 	leastWhat       = 1.5 // do something that customers don't
@@ -201,7 +201,7 @@ func (e *Engine) act(k *keyState, p *Policy, v verdict) {
 	switch {
 	case ep == nil && k.suspended(v.t):
 		return
-	case ep != nil && v.wanted <= ep.wanted:
+	case ep != nil && v.wanted <= ep.wanted && (!ep.early || p.early(k, v.t)):
 		ep.last = v.t
 		ep.peak = max(ep.peak, float32(v.score))
 		if v.t-ep.told >= progressMillis {
@@ -223,6 +223,7 @@ func (e *Engine) act(k *keyState, p *Policy, v verdict) {
 	ep.peak = max(ep.peak, float32(v.score))
 	action, held := e.permit(k, p, ep, v.t)
 	ep.action = action
+	ep.early = v.wanted == ActionSuspend && p.early(k, v.t)
 	ep.until = 0
 	if action >= ActionThrottle && p.TTL.Duration > 0 {
 		ep.until = v.t + p.TTL.Milliseconds()

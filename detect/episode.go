@@ -15,6 +15,7 @@ const (
 type episode struct {
 	kind   episodeKind
 	ended  bool
+	early  bool // a suspension waits for the history that the policy asks for
 	wanted Action
 	action Action
 	net    uint32 // of the actor; for episodeHour the meter, for episodeShift what kind of shift

@@ -220,9 +220,9 @@ func (e *Engine) describe(k *keyState, a *actor, fam Family, s float64) (ev Evid
 		ev = e.describeRhythm(k, a)
 	case FamilyVolume:
 		_, m, times := k.outpace(a)
-		rec := float64(k.hours.record[m])
-		ev = Evidence{Detector: "pace_" + meterNames[m], Observed: float64(a.took[m]), Expected: rec, High: 3 * rec, WindowSeconds: 3600}
-		ev.Sentence = fmt.Sprintf("It alone took %.0f %s in this hour, %.1f times the busiest hour of the whole key.", ev.Observed, meterNames[m], max(times, ev.Observed/max(1, rec)))
+		rec := float64(k.record(a, m))
+		ev = Evidence{Detector: "pace_" + meterNames[m], Observed: float64(a.busiest(m)), Expected: rec, High: 3 * rec, WindowSeconds: 3600}
+		ev.Sentence = fmt.Sprintf("It alone took %.0f %s in an hour, %.1f times the busiest hour of the whole key.", ev.Observed, meterNames[m], max(times, ev.Observed/max(1, rec)))
 	}
 	return ev
 }
@@ -248,7 +248,7 @@ func (e *Engine) describeMoney(k *keyState, a *actor) Evidence {
 	spend := e.spending(k, a)
 	switch {
 	case spend >= each && spend >= size && spend > 0:
-		ref := e.unitsReference(k)
+		ref := e.unitsReference(k, a)
 		ev := Evidence{Detector: "units_per_hour", Observed: float64(a.units) / a.hours(), Expected: ref, High: 3 * ref}
 		ev.Sentence = fmt.Sprintf("It used %.0f units in %s; the busiest hour so far had %.0f.", a.units, span(a.last-a.first), ref)
 		return ev

@@ -21,11 +21,22 @@ func shift(n, sum, variance float32) float64 {
 }
 
 // paceSlope turns "x times the busiest hour so far" into evidence: records of heavy-tailed hours are broken by x with a chance of
-// x^-1.67 (a Pareto tail of shape 0.6).
+// x^-1.67 (a Pareto tail of shape 0.6), of bytes more easily, since a client that asks for other things gets other sizes. A key that
+// was hardly used has no busy hour worth the name.
 const (
-	paceSlope = 1.67
-	paceCalls = 20
+	paceSlope  = 1.67
+	bytesSlope = 1.0
+	paceCalls  = 20
 )
+
+// pace is the evidence of an hour that is x times the key's busiest.
+func (h *hours) pace(x, slope float64) float64 {
+	if x <= 1 {
+		return 0
+	}
+	seen := float64(h.seen)
+	return min(maxPace, slope*seen/(seen+volumeWatched)*math.Log10(x))
+}
 
 func (e *Engine) moneyEvidence(k *keyState, a *actor) float64 {
 	each := max(shift(a.moneyN, a.moneySum, a.moneyVar), shift(a.sizeN, a.sizeSum, a.sizeVar))
@@ -38,18 +49,12 @@ func (e *Engine) spending(k *keyState, a *actor) float64 {
 	if a.units == 0 || !a.fresh || k.hours == nil {
 		return 0
 	}
-	x := float64(a.units) / a.hours()
-	if a.hour == k.hours.hour {
-		x = max(x, float64(a.took[meterUnits]))
-	}
-	if x /= e.unitsReference(k); x <= 1 {
-		return 0
-	}
-	return min(maxPace, paceSlope*math.Log10(x))
+	x := max(float64(a.units)/a.hours(), float64(a.busiest(meterUnits)))
+	return k.hours.pace(x/e.unitsReference(k, a), paceSlope)
 }
 
-func (e *Engine) unitsReference(k *keyState) float64 {
-	if r := float64(k.hours.record[meterUnits]); r > 0 {
+func (e *Engine) unitsReference(k *keyState, a *actor) float64 {
+	if r := float64(k.record(a, meterUnits)); r > 0 {
 		return r
 	}
 	if e.unitsHour.n >= 5 {
@@ -64,6 +69,10 @@ func (a *actor) hours() float64 { return max(1, float64(a.last-a.first)/hourMill
 // take counts what the client takes in the running hour.
 func (a *actor) take(o *obs) {
 	if hour := int32(o.t / hourMillis); hour > a.hour {
+		a.past = [meters]float32{}
+		if hour == a.hour+1 {
+			a.past = a.took
+		}
 		a.hour, a.took = hour, [meters]float32{}
 	}
 	a.took[meterRequests]++
@@ -71,23 +80,37 @@ func (a *actor) take(o *obs) {
 	a.took[meterUnits] += o.units
 }
 
+// busiest is what the client took in the busier of the running hour and the one before: what it did does not cease to be with the hour.
+func (a *actor) busiest(meter int) float32 { return max(a.took[meter], a.past[meter]) }
+
+// record is the busiest hour of the key that a new client is measured by: what the key had done when it came, since what it does itself
+// soon is the key's busiest hour. From its second day on it is the record as it stands.
+func (k *keyState) record(a *actor, meter int) float32 {
+	if r := a.mark[meter]; r > 0 && a.last-a.first < 24*hourMillis {
+		return min(r, k.hours.record[meter])
+	}
+	return k.hours.record[meter]
+}
+
 // outpace compares what a new client takes in an hour, in calls or bytes, with the busiest hour of the whole key: what it takes is its
 // own doing, not the key's. Units are the money detector's.
 func (k *keyState) outpace(a *actor) (evidence float64, meter int, times float64) {
-	if k.hours == nil || !a.fresh || k.hours.record[meterRequests] == 0 || a.hour != k.hours.hour {
+	if k.hours == nil || !a.fresh || k.hours.record[meterRequests] == 0 {
 		return 0, 0, 0
 	}
 	// The hour of a key that makes three calls is judged as one that makes twenty.
-	least := max(1, paceCalls/float64(k.hours.record[meterRequests]))
+	least := max(1, paceCalls/float64(k.record(a, meterRequests)))
 	for m := meterRequests; m <= meterBytes; m++ {
-		if rec := float64(k.hours.record[m]) * least; rec > 0 {
-			if x := float64(a.took[m]) / rec; x > times {
-				times, meter = x, m
+		if rec := float64(k.record(a, m)) * least; rec > 0 {
+			slope := paceSlope
+			if m == meterBytes {
+				slope = bytesSlope
+			}
+			x := float64(a.busiest(m)) / rec
+			if s := k.hours.pace(x, slope); s > evidence {
+				evidence, times, meter = s, x, m
 			}
 		}
 	}
-	if times <= 1 {
-		return 0, 0, 0
-	}
-	return min(maxPace, paceSlope*math.Log10(times)), meter, times
+	return evidence, meter, times
 }

@@ -13,6 +13,9 @@ const (
 
 // meet rates how new a client is when it comes first.
 func (e *Engine) meet(k *keyState, a *actor, net, agent, cc *entry) {
+	if k.hours != nil {
+		a.mark = k.hours.record
+	}
 	if k.filling(a.first) {
 		return
 	}

@@ -59,7 +59,7 @@ func (e *Engine) permit(k *keyState, p *Policy, ep *episode, t int64) (Action, s
 	if p.Protected != ProtectedNone {
 		hold(ActionFlag, "the key is protected by policy "+p.ID)
 	}
-	if age := time.Duration(t-k.born) * time.Millisecond; age < p.MinHistory.Age.Duration || k.n < p.MinHistory.Requests {
+	if p.early(k, t) {
 		hold(ActionFlag, fmt.Sprintf("the key has less than the history that policy %s asks for", p.ID))
 	}
 	at := time.UnixMilli(t).UTC()
@@ -93,6 +93,11 @@ func (e *Engine) permit(k *keyState, p *Policy, ep *episode, t int64) (Action, s
 		e.spent.flags[e.spent.at%24]++
 	}
 	return action, held
+}
+
+// early says that less is known of the key than the policy asks for. That passes: what is wanted then is done as soon as it may be.
+func (p *Policy) early(k *keyState, t int64) bool {
+	return time.Duration(t-k.born)*time.Millisecond < p.MinHistory.Age.Duration || k.n < p.MinHistory.Requests
 }
 
 func (e *Engine) overCap() string {
