@@ -8,7 +8,8 @@ const (
 	DefaultRequiredSuspend = 5.25
 
 	leastWho        = 1.2 // for a suspension somebody must be new, and
-	leastWhat       = 1.5 // do something that customers don't
+	leastWhat       = 1.5 // do something that customers don't,
+	severalWhat     = 2.5 // or several things that they seldom do
 	leastWhoFlag    = 1.5
 	overwhelming    = 6.0 // ids one after the other, by whomever it is, with
 	overwhelmingAll = 8.5 // this much about what it does
@@ -70,7 +71,7 @@ func (e *Engine) judge(k *keyState, rows []obs) {
 		if s := e.spike(k); s.volume > 0 && s.total() >= max(volumeRequired, float64(k.hours.level))+k.tolerant(t) {
 			f := finding{}
 			f.by[FamilyVolume], f.by[FamilyRoutes], f.by[FamilyRhythm] = s.volume, s.oneSided, s.offHours
-			f.by[FamilyErrors] = s.throttled
+			f.by[FamilyErrors] = max(s.throttled, s.refused)
 			e.act(k, p, verdict{kind: episodeHour, net: uint32(s.meter), f: &f, wanted: ActionFlag, score: s.total(), t: t, spike: &s})
 		}
 	}
@@ -129,7 +130,7 @@ func (e *Engine) weigh(k *keyState, a *actor, f *finding, p *Policy, t int64) (A
 	}
 	switch {
 	case a.n < leastRequestsSuspend:
-	case who >= leastWho && best >= leastWhat && total >= p.Required.Suspend+more:
+	case who >= leastWho && (best >= leastWhat || what >= severalWhat) && total >= p.Required.Suspend+more:
 		return ActionSuspend, total
 	case f.by[FamilyErrors] >= probing && f.by[FamilyRoutes] >= probedRoutes && total >= p.Required.Suspend+probedMore+more:
 		return ActionSuspend, total

@@ -301,7 +301,14 @@ func (e *Engine) spikeEvidence(k *keyState, s *spike) (out []Evidence) {
 			Sentence: fmt.Sprintf("%.0f%% of them are %s, otherwise %.0f%%.", 100*s.share, e.routes[h.route].name, 100*s.usual),
 		})
 	}
-	if s.throttled > 0.3 {
+	if s.refused > 0.3 && s.refused >= s.throttled {
+		share := float64(h.refused / h.cur[meterRequests])
+		out = append(out, Evidence{
+			Family: FamilyErrors, Detector: "refused", Observed: share, Expected: usualRefused.mean(), High: usualRefused.high(float64(h.cur[meterRequests])), WindowSeconds: 3600, PValue: probability(s.refused),
+			Sentence: fmt.Sprintf("%.0f%% of them are refused (4xx), and it goes on.", 100*share),
+		})
+	}
+	if s.throttled > 0.3 && s.throttled > s.refused {
 		share := float64(h.late / h.cur[meterRequests])
 		out = append(out, Evidence{
 			Family: FamilyErrors, Detector: "throttled", Observed: share, Expected: usualLate.mean(), High: usualLate.high(float64(h.cur[meterRequests])), WindowSeconds: 3600, PValue: probability(s.throttled),

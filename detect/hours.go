@@ -31,6 +31,7 @@ type hours struct {
 	votes    int32
 	routeN   float32
 	late     float32    // answers 429 in this hour
+	refused  float32    // other answers 4xx in this hour
 	level    float32    // evidence that the budget asks for an alert about this hour; 0: the hour is no suspect yet
 	tails    *hourTails // active hours; nil before the first is over
 }
@@ -124,7 +125,7 @@ func (e *Engine) rollHours(k *keyState, hour int32) {
 	if h.cur[meterRequests] > 0 {
 		h.seen += 0.9
 	}
-	h.hour, h.cur, h.votes, h.routeN, h.late, h.elevated, h.level = hour, [meters]float32{}, 0, 0, 0, false, 0
+	h.hour, h.cur, h.votes, h.routeN, h.late, h.refused, h.elevated, h.level = hour, [meters]float32{}, 0, 0, 0, 0, false, 0
 	h.bad = [errorClasses]uint8{}
 }
 
@@ -134,6 +135,8 @@ func (h *hours) add(o *obs) {
 	h.cur[meterUnits] += o.units
 	if o.status == 429 {
 		h.late++
+	} else if o.status/100 == 4 {
+		h.refused++
 	}
 	switch {
 	case h.votes == 0:

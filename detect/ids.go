@@ -143,8 +143,8 @@ var (
 )
 
 const (
-	collectorLeast = 60  // ids
-	maxCollector   = 1.5 // a synchronisation looks the same: no more than a hint
+	collectorLeast = 40  // ids
+	maxCollector   = 2.5 // a synchronisation looks the same, but it goes in some order
 )
 
 // exhaustion bets on "wants every object once", in whatever order, where the key's own clients come back to theirs.

@@ -21,21 +21,21 @@ func shift(n, sum, variance float32) float64 {
 }
 
 // paceSlope turns "x times the busiest hour so far" into evidence: records of heavy-tailed hours are broken by x with a chance of
-// x^-1.67 (a Pareto tail of shape 0.6), of bytes more easily, since a client that asks for other things gets other sizes. A key that
-// was hardly used has no busy hour worth the name.
+// x^-1.67 (a Pareto tail of shape 0.6). A key that was hardly used has no busy hour worth the name, and what a few calls weigh depends
+// on what they happen to ask for.
 const (
 	paceSlope  = 1.67
-	bytesSlope = 1.0
 	paceCalls  = 20
+	bytesCalls = 12 // calls of which the weight is believed half
 )
 
 // pace is the evidence of an hour that is x times the key's busiest.
-func (h *hours) pace(x, slope float64) float64 {
+func (h *hours) pace(x float64) float64 {
 	if x <= 1 {
 		return 0
 	}
 	seen := float64(h.seen)
-	return min(maxPace, slope*seen/(seen+volumeWatched)*math.Log10(x))
+	return min(maxPace, paceSlope*seen/(seen+volumeWatched)*math.Log10(x))
 }
 
 func (e *Engine) moneyEvidence(k *keyState, a *actor) float64 {
@@ -50,7 +50,7 @@ func (e *Engine) spending(k *keyState, a *actor) float64 {
 		return 0
 	}
 	x := max(float64(a.units)/a.hours(), float64(a.busiest(meterUnits)))
-	return k.hours.pace(x/e.unitsReference(k, a), paceSlope)
+	return k.hours.pace(x / e.unitsReference(k, a))
 }
 
 func (e *Engine) unitsReference(k *keyState, a *actor) float64 {
@@ -102,12 +102,13 @@ func (k *keyState) outpace(a *actor) (evidence float64, meter int, times float64
 	least := max(1, paceCalls/float64(k.record(a, meterRequests)))
 	for m := meterRequests; m <= meterBytes; m++ {
 		if rec := float64(k.record(a, m)) * least; rec > 0 {
-			slope := paceSlope
-			if m == meterBytes {
-				slope = bytesSlope
-			}
 			x := float64(a.busiest(m)) / rec
-			if s := k.hours.pace(x, slope); s > evidence {
+			s := k.hours.pace(x)
+			if m == meterBytes {
+				calls := float64(a.busiest(meterRequests))
+				s *= calls / (calls + bytesCalls)
+			}
+			if s > evidence {
 				evidence, times, meter = s, x, m
 			}
 		}

@@ -9,27 +9,29 @@ import (
 	"github.com/tollkeeper/tollkeeper/internal/usage"
 )
 
-// The busiest hour of a key says the more, the longer the key was watched; and more calls tell more than more bytes, since a client
-// that asks for other things gets other sizes.
+// The busiest hour of a key says the more, the longer the key was watched; and bytes say the more, the more calls they came by.
 func TestPaceIsBelievedAsFarAsTheKeyIsKnown(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		h := &hours{seen: float32(rapid.Float64Range(0, 2000).Draw(t, "seen"))}
 		x := rapid.Float64Range(0, 1e6).Draw(t, "times")
-		s := h.pace(x, paceSlope)
+		s := h.pace(x)
 		if s < 0 || s > maxPace {
 			t.Fatalf("%v is out of bounds", s)
 		}
-		if more := h.pace(2*x, paceSlope); more < s {
+		if more := h.pace(2 * x); more < s {
 			t.Errorf("%v for twice as much, %v before", more, s)
 		}
-		if longer := (&hours{seen: h.seen + 100}).pace(x, paceSlope); longer < s {
+		if longer := (&hours{seen: h.seen + 100}).pace(x); longer < s {
 			t.Errorf("%v for a key that was watched for longer, %v before", longer, s)
 		}
-		if bytes := h.pace(x, bytesSlope); bytes > s {
-			t.Errorf("%v for bytes, %v for calls", bytes, s)
+		k := &keyState{hours: &hours{seen: h.seen, record: [meters]float32{1000, 1e5, 0}}}
+		few, many := actor{fresh: true, took: [meters]float32{10, 1e7, 0}}, actor{fresh: true, took: [meters]float32{100, 1e7, 0}}
+		a, _, _ := k.outpace(&few)
+		if b, _, _ := k.outpace(&many); b < a {
+			t.Errorf("%v for bytes of a hundred calls, %v for those of ten", b, a)
 		}
 	})
-	if s := (&hours{}).pace(1000, paceSlope); s != 0 {
+	if s := (&hours{}).pace(1000); s != 0 {
 		t.Errorf("a key that was never watched gives %v", s)
 	}
 }

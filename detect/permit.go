@@ -96,8 +96,8 @@ func (e *Engine) permit(k *keyState, p *Policy, ep *episode, t int64) (Action, s
 }
 
 // early says that less is known of the key than the policy asks for. That passes: what is wanted then is done as soon as it may be.
-func (p *Policy) early(k *keyState, t int64) bool {
-	return time.Duration(t-k.born)*time.Millisecond < p.MinHistory.Age.Duration || k.n < p.MinHistory.Requests
+func (q *Policy) early(k *keyState, t int64) bool {
+	return time.Duration(t-k.born)*time.Millisecond < q.MinHistory.Age.Duration || k.n < q.MinHistory.Requests
 }
 
 func (e *Engine) overCap() string {

@@ -22,17 +22,28 @@ var (
 	runawayLate = beta{2, 8}
 )
 
-const maxThrottled = 1.5
+// The same of other refusals (4xx). A bad release has many of them as well, but makes no more calls than the one before.
+var (
+	usualRefused   = beta{1, 8}
+	runawayRefused = beta{4, 2}
+)
+
+const (
+	maxRefused  = 2.5
+	refusedFrom = 1.5 // evidence of refusals from which twice the busiest hour is enough to look at
+)
 
 // spike is the evidence about the running hour of a key.
 type spike struct {
 	meter                      int
 	volume, oneSided, offHours float64
-	throttled                  float64 // it is told to slow down, and does not
+	throttled, refused         float64 // it is told to slow down, or refused otherwise, and goes on
 	share, usual               float64 // of the most frequent route, now and before
 }
 
-func (s *spike) total() float64 { return s.volume + s.oneSided + s.offHours + s.throttled }
+func (s *spike) total() float64 {
+	return s.volume + s.oneSided + s.offHours + max(s.throttled, s.refused)
+}
 
 // spike looks at the running hour: more than ever, on one route, at a time of rest. The hour is not over, so that counts can
 // only grow: an early alarm stays true.
@@ -48,7 +59,8 @@ func (e *Engine) spike(k *keyState) (s spike) {
 		s.offHours = max(0, rhythmWeight*math.Log10(rec/(float64(h.day[slotOf(h.hour)])+rhythmRemainder*rec+1)))
 	}
 	factor := float64(volumeFactor)
-	if s.offHours >= restingFrom {
+	s.throttled, s.refused = h.refusals()
+	if s.offHours >= restingFrom || max(s.throttled, s.refused) >= refusedFrom {
 		factor = restFactor
 	}
 	known, least := k.acquainted(), 1.0
@@ -76,10 +88,19 @@ func (e *Engine) spike(k *keyState) (s spike) {
 		s.usual = k.routeShare(h.route, float64(h.routeN), float64(h.cur[meterRequests]))
 		s.oneSided = max(0, known*2*math.Log10(s.share/s.usual))
 	}
-	if h.late > 0 {
-		s.throttled = max(0, min(maxThrottled, logBayes(float64(h.late), float64(h.cur[meterRequests]), usualLate, runawayLate)))
-	}
 	return s
+}
+
+// refusals bets on "it is refused and goes on": told to slow down, or asking for what it cannot have.
+func (h *hours) refusals() (throttled, refused float64) {
+	n := float64(h.cur[meterRequests])
+	if h.late > 0 {
+		throttled = max(0, min(maxRefused, logBayes(float64(h.late), n, usualLate, runawayLate)))
+	}
+	if h.refused > 0 {
+		refused = max(0, min(maxRefused, logBayes(float64(h.refused), n, usualRefused, runawayRefused)))
+	}
+	return throttled, refused
 }
 
 // acquainted is how far a key's past is believed, up to 1: the hours of one day are one sample of what the key does. One that worked on
