@@ -15,7 +15,8 @@ const (
 	overwhelmingAll = 8.5 // this much about what it does
 	leastBeside     = 1.0 // for distance and rhythm to count
 	probing         = 4.0 // refused nearly everywhere, and
-	probedRoutes    = 2.0 // on routes that neither this key nor others use: the lock is tried, by whomever it is, with
+	probedRoutes    = 2.0 // on routes that neither this key nor others use, or
+	halfNew         = 0.7 // by somebody who is not quite usual: the lock is tried, with
 	probedMore      = 1.0 // so much more evidence
 	ownFlag         = 4.0 // an established client that probes or overspends
 
@@ -132,7 +133,7 @@ func (e *Engine) weigh(k *keyState, a *actor, f *finding, p *Policy, t int64) (A
 	case a.n < leastRequestsSuspend:
 	case who >= leastWho && (best >= leastWhat || what >= severalWhat) && total >= p.Required.Suspend+more:
 		return ActionSuspend, total
-	case f.by[FamilyErrors] >= probing && f.by[FamilyRoutes] >= probedRoutes && total >= p.Required.Suspend+probedMore+more:
+	case f.by[FamilyErrors] >= probing && (f.by[FamilyRoutes] >= probedRoutes || who >= halfNew) && total >= p.Required.Suspend+probedMore+more:
 		return ActionSuspend, total
 	case f.by[FamilyEnumeration] >= overwhelming+more && what >= max(overwhelmingAll, p.Required.Suspend)+more:
 		return ActionSuspend, total
