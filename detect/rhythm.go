@@ -52,13 +52,23 @@ func (c *cadence) tick(t int64) {
 	}
 	g := float32(gap-burstMillis) + 1
 	if c.n >= cadenceFirst && c.mean >= leastTick {
-		c.sum = max(0, c.sum+float32(cadenceStep(float64(g/c.mean))))
+		if y := float64(g / c.mean); c.sum < cadenceLittle && offBeat(y) {
+			c.sum = 0
+		} else {
+			c.sum = max(0, c.sum+float32(cadenceStep(y)))
+		}
 	}
 	if c.n < math.MaxUint16 {
 		c.n++
 	}
 	c.mean += (g - c.mean) / float32(min(c.n, cadenceMemory))
 }
+
+// cadenceLittle is less than what a gap off the beat takes away.
+const cadenceLittle = 0.9
+
+// offBeat says of most gaps of a client that is no clock, without three logarithms, that cadenceStep is below -cadenceLittle.
+func offBeat(y float64) bool { return y > 0 && y < 0.5 || y > 2 && y < 1000 }
 
 // cadenceStep is log10 of how much better a clock than chance foretells a gap of y times the mean.
 func cadenceStep(y float64) float64 {

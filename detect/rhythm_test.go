@@ -28,6 +28,15 @@ func TestCadenceBetsAreValidForCallsByChance(t *testing.T) {
 	}
 }
 
+func TestAGapOffTheBeatTakesAwayMore(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		y := math.Pow(10, rapid.Float64Range(-30, 30).Draw(t, "log10 of the gap"))
+		if step := cadenceStep(y); offBeat(y) && step >= -cadenceLittle {
+			t.Fatalf("a gap of %v means says %v", y, step)
+		}
+	})
+}
+
 // From 11 s on: at 10 s the mean of what is left of a gap beyond a burst is now above leastTick, now below.
 func TestAClockIsFound(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
