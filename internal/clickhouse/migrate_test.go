@@ -12,6 +12,19 @@ import (
 
 // There is no cluster to test on: what is sent to one is read by the engine's own parser and compared with what it makes
 // of it.
+// Only the highest number that was applied is noted, so of two files with one number the second could be left out for ever.
+func TestMigrationsAreNumberedWithoutGapOrDouble(t *testing.T) {
+	all, err := migrations("d", "")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for i, m := range all {
+		if m.version != uint32(i+1) {
+			t.Errorf("%s has number %d, not %d", m.name, m.version, i+1)
+		}
+	}
+}
+
 func TestStatementsForAClusterAreUnderstoodByTheEngine(t *testing.T) {
 	db := openTest(t)
 	all, err := migrations("toll'keeper", "main-cluster")
