@@ -12,7 +12,9 @@ func (e *Engine) apply(k *keyState, o *obs) {
 		k.born, k.last, k.day = o.t, o.t, int32(o.t/86400e3)
 		k.days = 1
 	}
-	k.advanceDay(o.t)
+	if k.advanceDay(o.t) {
+		e.learnErrors(k)
+	}
 	e.silence(k, o)
 	k.n++
 
@@ -298,9 +300,8 @@ func (e *Engine) learn(k *keyState, o *obs, is *reading) {
 	if c >= 0 {
 		k.errK[c]++
 	}
-	if k.errN >= 128 {
+	if k.errN >= errMemory {
 		for c := range errorClasses {
-			e.errAll[c].add(float64(k.errK[c]/k.errN), 2000)
 			k.errK[c] /= 2
 		}
 		k.errN /= 2

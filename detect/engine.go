@@ -40,7 +40,7 @@ type Engine struct {
 	cohortOf  map[uint64]uint16 // by plan and kind
 	plans     *names
 	gaps      [gapClasses]float32
-	errAll    [errorClasses]moments // rates of established clients, one value a window
+	errAll    [errorClasses]moments // rates of established clients, one value a key and day
 	unitsHour moments               // log of an hour of units, over keys that have any
 	tails     *tail.Estimator
 	guesses   guesses

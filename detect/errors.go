@@ -11,7 +11,21 @@ var abuser = beta{1.5, 3}
 const (
 	clumsyShare = 0.1
 	ownWeight   = 10 // requests' worth of the key's own error rate in the expectation for its new clients
+
+	errMemory = 128 // answers after which a key's older ones count half
+	errVote   = 64  // answers that a key must have had to speak for the platform
 )
+
+// learnErrors lets a key say how its established clients err, once in a day of its: one broken program that calls all day
+// must not teach the platform that errors are usual.
+func (e *Engine) learnErrors(k *keyState) {
+	if k.errN < errVote {
+		return
+	}
+	for c := range e.errAll {
+		e.errAll[c].add(float64(k.errK[c]/k.errN), 2000)
+	}
+}
 
 // expectedErrors is the distribution of the rate of an error class over the platform's clients, by moments, moved towards the
 // key's own rate.

@@ -135,11 +135,11 @@ const (
 
 func (k *keyState) filling(t int64) bool { return t-k.born < fillMillis }
 
-// advanceDay ages the arrival counts.
-func (k *keyState) advanceDay(t int64) {
+// advanceDay ages the arrival counts when a day of the key's has begun, and tells so.
+func (k *keyState) advanceDay(t int64) bool {
 	d := int32(t / 86400e3)
 	if d <= k.day {
-		return
+		return false
 	}
 	if k.day != 0 {
 		const keep = 1 - 1.0/14
@@ -154,4 +154,5 @@ func (k *keyState) advanceDay(t int64) {
 	}
 	k.day = d
 	k.today = [kinds]uint8{}
+	return true
 }
