@@ -119,6 +119,15 @@ func numbered(from, to int) []string {
 	return out
 }
 
+// read produces so many records and has them stored by an ingester that is stopped then.
+func (c *cluster) read(t *testing.T, s *memStore, records int) {
+	t.Helper()
+	c.produce("logs", 0, numbered(0, records)...)
+	_, stop := run(t, c.config(s))
+	waitFor(t, fmt.Sprint(records, " rows"), func() bool { n, _ := s.counted(); return n == records })
+	stop()
+}
+
 func offsetsOf(s *memStore, partition int32) []int64 {
 	s.mu.Lock()
 	defer s.mu.Unlock()

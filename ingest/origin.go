@@ -76,7 +76,7 @@ func (w *worker) restoreOrigins(ctx context.Context) error {
 	return w.retryFor(ctx, "restore", rebuildTimeout, func(ctx context.Context) error {
 		clear(w.pipe.origins)
 		for epoch := 1; epoch <= w.plan.epoch; epoch++ {
-			if err := store.Origins(ctx, storedTopic(w.topic, epoch), w.partition, w.pipe.origins.restore); err != nil {
+			if err := store.Origins(ctx, usage.StoredTopic(w.topic, epoch), w.partition, w.pipe.origins.restore); err != nil {
 				return err
 			}
 		}

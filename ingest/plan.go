@@ -129,12 +129,3 @@ func (p plan) end(committed int64) int64 {
 	}
 	return committed
 }
-
-// storedTopic is the name under which a partition's rows are stored. A topic that was deleted and made anew starts
-// again at offset 0, so its rows get a name of their own: else the offsets of its predecessor would look landed.
-func storedTopic(topic string, epoch int) string {
-	if epoch <= 1 {
-		return topic
-	}
-	return topic + "~" + strconv.Itoa(epoch)
-}

@@ -8,6 +8,7 @@ import (
 	"github.com/segmentio/kafka-go"
 
 	"github.com/tollkeeper/tollkeeper/ingest/audit"
+	"github.com/tollkeeper/tollkeeper/internal/usage"
 )
 
 // Positions asks Kafka about every partition of the topics, whichever process of the group owns it. Nothing needs to run.
@@ -59,7 +60,7 @@ func (in *Ingester) Positions(ctx context.Context) ([]audit.Position, error) {
 				Stopped: stopped[fmt.Sprint(topic, "/", c.Partition)],
 			}
 			if pl, err := parsePlan(c.Metadata, c.CommittedOffset); err == nil {
-				p.Topic, p.LastRow, p.StreamMillis = storedTopic(topic, pl.epoch), pl.lastRow, pl.streamMillis
+				p.Topic, p.LastRow, p.StreamMillis = usage.StoredTopic(topic, pl.epoch), pl.lastRow, pl.streamMillis
 			}
 			all = append(all, p)
 		}

@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"slices"
 	"strconv"
-	"strings"
 	"time"
 
 	"github.com/segmentio/kafka-go"
@@ -31,7 +30,7 @@ type ReplayResult struct {
 // would be. Two calls at once must not be given the same dead letters.
 func (in *Ingester) ReplayDeadLetters(ctx context.Context, topic string, partition int32, offsets []int64, dry bool) (ReplayResult, error) {
 	var res ReplayResult
-	kafkaTopic, epoch := kafkaTopic(topic)
+	kafkaTopic, epoch := usage.KafkaTopic(topic)
 	offsets = slices.Compact(slices.Sorted(slices.Values(offsets)))
 	committed, metadata, err := in.kafka.committed(ctx, kafkaTopic, partition)
 	if err != nil {
@@ -168,16 +167,6 @@ func (in *Ingester) storeReplayed(ctx context.Context, topic string, partition i
 
 // maxReplayDays is how long a dead letter is kept by default, and so how long ago its replay can have been broken off.
 const maxReplayDays = 15
-
-// kafkaTopic is the reverse of storedTopic.
-func kafkaTopic(stored string) (topic string, epoch int) {
-	if base, n, ok := strings.Cut(stored, "~"); ok {
-		if e, err := strconv.Atoi(n); err == nil && e > 1 {
-			return base, e
-		}
-	}
-	return stored, 1
-}
 
 // errGone is a line that the log does not hold any more.
 var errGone = errors.New("the log no longer holds the line")

@@ -51,7 +51,7 @@ func (w *worker) takeoverWithoutCommit(ctx context.Context, first, end int64) er
 	var found bool
 	err := w.retry(ctx, "takeover", func(ctx context.Context) error {
 		for epoch := 1; ; epoch++ {
-			l, ok, err := w.in.cfg.Store.LastOffset(ctx, storedTopic(w.topic, epoch), w.partition)
+			l, ok, err := w.in.cfg.Store.LastOffset(ctx, usage.StoredTopic(w.topic, epoch), w.partition)
 			if err != nil || !ok {
 				return err
 			}

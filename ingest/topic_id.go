@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/tollkeeper/tollkeeper/ingest/kafkalog"
+	"github.com/tollkeeper/tollkeeper/internal/usage"
 )
 
 // A topic that was deleted and made anew starts again at offset 0. One that has not grown as far as its predecessor is told
@@ -39,7 +40,7 @@ func (w *worker) epochNow(ctx context.Context) (epoch int, known bool, err error
 	err = w.retry(ctx, "takeover", func(ctx context.Context) error {
 		last := 0
 		for epoch = w.plan.epoch; ; epoch++ {
-			id, err := w.in.cfg.Store.TopicID(ctx, storedTopic(w.topic, epoch), w.partition)
+			id, err := w.in.cfg.Store.TopicID(ctx, usage.StoredTopic(w.topic, epoch), w.partition)
 			if err != nil {
 				return err
 			}

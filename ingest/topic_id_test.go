@@ -34,10 +34,7 @@ func TestARecreatedTopicThatHasOutgrownTheOldOneIsReadFromItsStart(t *testing.T)
 		t.Run(name, func(t *testing.T) {
 			c := startCluster(t, 1, "logs")
 			s := newMemStore()
-			c.produce("logs", 0, numbered(0, 50)...)
-			_, stop := run(t, c.config(s))
-			waitFor(t, "50 rows", func() bool { n, _ := s.counted(); return n == 50 })
-			stop()
+			c.read(t, s, 50)
 			off, meta := c.committed("g", "logs", 0)
 			if !tc.noted {
 				clear(s.ids)
@@ -61,14 +58,14 @@ func TestARecreatedTopicThatHasOutgrownTheOldOneIsReadFromItsStart(t *testing.T)
 			cfg.OnGap = GapContinue
 			for _, group := range []string{"g", "g", "forgotten"} { // the second start and one without offsets go on in the new log
 				cfg.Group = group
-				_, stop = run(t, cfg)
+				_, stop := run(t, cfg)
 				waitFor(t, "the new log is read", func() bool { n, _ := s.counted(); return n >= tc.want })
 				c.settled(t, group)
 				stop()
 			}
 			rows, counted := s.counted()
 			last := s.rows[rows-1]
-			if want := storedTopic("logs", tc.want/250+1); rows != tc.want || counted != rows || last.topic != want || last.Offset != 199 {
+			if want := usage.StoredTopic("logs", tc.want/250+1); rows != tc.want || counted != rows || last.topic != want || last.Offset != 199 {
 				t.Errorf("%d rows, %d counted, the last is %s/%d; want %d and %s/199", rows, counted, last.topic, last.Offset, tc.want, want)
 			}
 		})
@@ -105,10 +102,7 @@ func TestATopicThatIsMadeAnewWhileItIsReadStopsItsPartition(t *testing.T) {
 func TestAnEpochThatWasBegunIsBegunAgain(t *testing.T) {
 	c := startCluster(t, 1, "logs")
 	s := newMemStore()
-	c.produce("logs", 0, numbered(0, 50)...)
-	_, stop := run(t, c.config(s))
-	waitFor(t, "50 rows", func() bool { n, _ := s.counted(); return n == 50 })
-	stop()
+	c.read(t, s, 50)
 	off, meta := c.committed("g", "logs", 0)
 	c.remake(t, "logs")
 	c.commit("g", "logs", 0, off, meta)
@@ -119,7 +113,7 @@ func TestAnEpochThatWasBegunIsBegunAgain(t *testing.T) {
 		t.Fatal(err)
 	}
 	s.ids[usage.OriginPartition("logs~2", 0)] = id
-	_, stop = run(t, c.config(s))
+	_, stop := run(t, c.config(s))
 	waitFor(t, "the new log is read", func() bool { n, _ := s.counted(); return n == 250 })
 	stop()
 	if last := s.rows[249]; last.topic != "logs~2" || last.Offset != 199 {

@@ -146,7 +146,7 @@ func (w *worker) work(ctx context.Context) error {
 	return fetchErr
 }
 
-func (w *worker) stored() string { return storedTopic(w.topic, w.plan.epoch) }
+func (w *worker) stored() string { return usage.StoredTopic(w.topic, w.plan.epoch) }
 
 func (w *worker) span(from, to int64, day int32) usage.Span {
 	return usage.Span{Topic: w.stored(), Partition: w.partition, From: from, To: to, Day: day, Epoch: strconv.Itoa(w.plan.epoch)}

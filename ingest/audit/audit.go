@@ -86,11 +86,10 @@ type place struct {
 	partition int32
 }
 
-// rekeyed says whether the records that are stored under that name go into another topic. One that was made anew has its
-// number behind a sign that Kafka allows in no topic.
-func (r *run) rekeyed(topic string) bool {
-	name, _, _ := strings.Cut(topic, "~")
-	return slices.Contains(r.Rekeyed, name)
+// rekeyed says whether the records that are stored under that name go into another topic.
+func (r *run) rekeyed(stored string) bool {
+	topic, _ := usage.KafkaTopic(stored)
+	return slices.Contains(r.Rekeyed, topic)
 }
 
 func (r *run) differs(format string, args ...any) {
