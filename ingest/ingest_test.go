@@ -266,10 +266,7 @@ func TestAGatewaysRetryOfALateRecordCountsOnceAfterATakeover(t *testing.T) {
 func TestRewoundOffsetsStopThePartitionUnlessReplayIsAllowed(t *testing.T) {
 	c := startCluster(t, 1, "logs")
 	s := newMemStore()
-	c.produce("logs", 0, numbered(0, 100)...)
-	_, stop := run(t, c.config(s))
-	waitFor(t, "100 rows", func() bool { n, _ := s.counted(); return n == 100 })
-	stop()
+	c.read(t, s, 100)
 	c.commit("g", "logs", 0, 40, "")
 	in, stop := run(t, c.config(s))
 	waitFor(t, "the partition is stopped", func() bool {
@@ -291,13 +288,10 @@ func TestRewoundOffsetsStopThePartitionUnlessReplayIsAllowed(t *testing.T) {
 func TestExpiredGroupOffsetsAreRebuiltFromTheStore(t *testing.T) {
 	c := startCluster(t, 1, "logs")
 	s := newMemStore()
-	c.produce("logs", 0, numbered(0, 50)...)
-	_, stop := run(t, c.config(s))
-	waitFor(t, "50 rows", func() bool { n, _ := s.counted(); return n == 50 })
-	stop()
+	c.read(t, s, 50)
 	cfg := c.config(s)
 	cfg.Group = "another" // as good as one whose offsets Kafka has forgotten
-	_, stop = run(t, cfg)
+	_, stop := run(t, cfg)
 	c.produce("logs", 0, numbered(50, 60)...)
 	waitFor(t, "60 rows", func() bool { n, _ := s.counted(); return n >= 60 })
 	stop()
@@ -309,10 +303,7 @@ func TestExpiredGroupOffsetsAreRebuiltFromTheStore(t *testing.T) {
 func TestLostOffsetsStopThePartitionOrBecomeAGap(t *testing.T) {
 	c := startCluster(t, 1, "logs")
 	s := newMemStore()
-	c.produce("logs", 0, numbered(0, 50)...)
-	_, stop := run(t, c.config(s))
-	waitFor(t, "50 rows", func() bool { n, _ := s.counted(); return n == 50 })
-	stop()
+	c.read(t, s, 50)
 	c.produce("logs", 0, numbered(50, 100)...)
 	if err := c.DeleteRecords("logs", 0, 70); err != nil {
 		t.Fatal(err)
@@ -335,10 +326,7 @@ func TestLostOffsetsStopThePartitionOrBecomeAGap(t *testing.T) {
 func TestARecreatedTopicIsReadFromItsStartUnderANewName(t *testing.T) {
 	c := startCluster(t, 1, "logs")
 	s := newMemStore()
-	c.produce("logs", 0, numbered(0, 50)...)
-	_, stop := run(t, c.config(s))
-	waitFor(t, "50 rows", func() bool { n, _ := s.counted(); return n == 50 })
-	stop()
+	c.read(t, s, 50)
 	off, meta := c.committed("g", "logs", 0)
 	if err := c.DeleteTopic("logs"); err != nil {
 		t.Fatal(err)
