@@ -25,7 +25,10 @@ const (
 // ctx ends.
 func (w *worker) fetch(ctx context.Context) error {
 	var s *stream
+	w.records.Keep, w.records.Longest = w.memory.unpacked(), usage.MaxLineBytes
+	w.records.Room = w.in.largeBatches.to(ctx, func() {})
 	defer func() {
+		w.records.Close()
 		if s != nil {
 			s.stop()
 		}
@@ -99,9 +102,11 @@ func (w *worker) fetchFailed(ctx context.Context, err error, b *backoffTimer) er
 // answers take turns, so who does not decode stops it.
 type stream struct {
 	conn    net.Conn
+	both    [2]kafkalog.Answer
 	answers chan fetched
 	free    chan *kafkalog.Answer
-	stopped chan struct{}
+	stopped <-chan struct{}
+	cancel  context.CancelFunc
 	ended   sync.WaitGroup
 }
 
@@ -112,12 +117,15 @@ type fetched struct {
 }
 
 func (w *worker) startStream(conn net.Conn) *stream {
-	s := &stream{conn: conn, answers: make(chan fetched), free: make(chan *kafkalog.Answer, 2), stopped: make(chan struct{})}
-	s.free <- new(kafkalog.Answer)
-	s.free <- new(kafkalog.Answer)
+	ctx, cancel := context.WithCancel(context.Background())
+	s := &stream{conn: conn, answers: make(chan fetched), free: make(chan *kafkalog.Answer, 2), stopped: ctx.Done(), cancel: cancel}
+	s.free <- &s.both[0]
+	s.free <- &s.both[1]
+	patience := w.in.cfg.FetchWait + answerPatience
 	f := kafkalog.NewFetcher(conn, kafkalog.Config{
 		ClientID: w.in.kafka.transport.ClientID, Topic: w.topic, Partition: w.partition,
 		MinBytes: fetchMinBytes, MaxBytes: w.memory.answerBytes(), MaxWait: w.in.cfg.FetchWait,
+		Keep: w.memory.keptAnswer(), Room: w.in.largeAnswers.to(ctx, func() { _ = conn.SetDeadline(time.Now().Add(patience)) }),
 	})
 	offset := w.next
 	s.ended.Go(func() {
@@ -128,7 +136,7 @@ func (w *worker) startStream(conn net.Conn) *stream {
 			case <-s.stopped:
 				return
 			}
-			_ = conn.SetDeadline(time.Now().Add(w.in.cfg.FetchWait + answerPatience))
+			_ = conn.SetDeadline(time.Now().Add(patience))
 			got := fetched{a, offset, f.Fetch(offset, a)}
 			select {
 			case s.answers <- got:
@@ -146,9 +154,11 @@ func (w *worker) startStream(conn net.Conn) *stream {
 
 // stop cuts the connection and waits until the stream has ended. The answers must not be in use any more.
 func (s *stream) stop() {
-	close(s.stopped)
+	s.cancel()
 	_ = s.conn.Close()
 	s.ended.Wait()
+	s.both[0].Free()
+	s.both[1].Free()
 }
 
 // fetchOnce decodes one answer.
@@ -163,12 +173,12 @@ func (w *worker) fetchOnce(ctx context.Context, s *stream) error {
 		return a.err
 	}
 	w.nowMillis = w.in.cfg.Now().UnixMilli()
-	w.answers = [2]int64{a.Memory(), w.answers[0]}
 	if err := errors.Join(w.drain(ctx, a), w.finish(ctx)); err != nil {
 		return err
 	}
 	w.status.waitFetch("")
 	w.status.sawEnd(a.End, w.in.cfg.Now())
+	a.Free()
 	s.free <- a.Answer
 	return nil
 }
@@ -180,7 +190,6 @@ func (w *worker) drain(ctx context.Context, a fetched) error {
 		w.in.metrics.bytes.Add(float64(bytes))
 		w.in.metrics.control.Add(float64(w.records.Skipped))
 	}()
-	w.records.Keep = int(w.memory.block * fetchParts)
 	w.records.Over(a.Answer, a.offset)
 	for w.records.Next() {
 		offset := w.records.Offset
@@ -202,7 +211,7 @@ func (w *worker) drain(ctx context.Context, a fetched) error {
 		if w.cur.lines == 0 {
 			w.cur.opened = time.Now()
 		}
-		w.cur.reserve(w.in.cfg.MaxBlockRows, w.blockLimit())
+		w.cur.reserve(w.in.cfg.MaxBlockRows, w.memory.block)
 		w.pipe.add(w.cur, w.records.Value, offset, w.nowMillis)
 		if w.isFull() {
 			if err := w.handOver(ctx); err != nil {
@@ -231,18 +240,13 @@ func (w *worker) finish(ctx context.Context) error {
 	return w.show(ctx, observation{rows: w.cur.batch, from: from, to: to})
 }
 
-// blockLimit is what a block's columns may take beside what fetching holds now.
-func (w *worker) blockLimit() int64 {
-	return w.memory.blockLimit(w.answers[0] + w.answers[1] + w.records.Memory())
-}
-
 // isFull is asked after each line; the size is looked at now and then only, and before the columns grow. A planned block ends where the plan says.
 func (w *worker) isFull() bool {
 	if len(w.replay) > 0 {
 		return w.next >= w.replay[0].to
 	}
 	n := w.cur.batch.Len()
-	return n >= w.in.cfg.MaxBlockRows || (w.cur.lines%16 == 0 || n == w.cur.batch.Room()) && w.cur.full(w.blockLimit())
+	return n >= w.in.cfg.MaxBlockRows || (w.cur.lines%16 == 0 || n == w.cur.batch.Room()) && w.cur.full(w.memory.block)
 }
 
 // flushIfDue hands the block over when it is old enough and the inserter is free: when the store is the slower part,
@@ -297,7 +301,7 @@ func (w *worker) open(ctx context.Context) error {
 	select {
 	case w.cur = <-w.free:
 		w.cur.reset(from)
-		w.cur.release(w.blockLimit())
+		w.cur.release(w.memory.block)
 		return nil
 	case <-ctx.Done():
 		return context.Cause(ctx)

@@ -10,7 +10,8 @@
 //
 //   - Blocking: [Ingester.Run] runs until its context ends. Nothing else blocks.
 //   - Bounds: blocks in flight, fetch buffers and the memory of request ids stay inside Config.MemoryBytes; a slow store
-//     slows fetching, lag grows in Kafka, and [Ingester.Health] says so. Inserts of one partition go one after the other.
+//     slows fetching, lag grows in Kafka, and [Ingester.Health] says so. However much a record batch unpacks to, it is read
+//     inside that; one that is packed too large for it stops its partition. Inserts of one partition go one after the other.
 //   - Dropped: nothing. A line that cannot be decoded becomes a dead letter (tollkeeper_ingest_dead_letters_total);
 //     offsets that the log no longer holds stop the partition, or with OnGap "continue" become a gap row
 //     (tollkeeper_ingest_gap_offsets_total); transaction markers and records of aborted transactions, which are no records,
@@ -133,6 +134,8 @@ type Ingester struct {
 	health  *healthBoard
 	inserts chan struct{} // holds one for each insert that runs
 	target  *targetTopic  // where blocks go instead of into the store, when this is a Rekeyer's
+
+	largeAnswers, largeBatches *pool
 }
 
 // New checks the settings. It does not connect.
@@ -157,13 +160,16 @@ func New(cfg Config) (*Ingester, error) {
 	if _, ok := cfg.Store.(OriginStore); len(cfg.Rekeyed) > 0 && !ok {
 		problems = append(problems, errors.New("reading re-keyed topics needs a store that knows where records came from"))
 	}
-	if cfg.MemoryBytes < 32<<20 {
-		problems = append(problems, fmt.Errorf("ingest-memory of %d bytes is too small; use at least 32 MiB", cfg.MemoryBytes))
+	if cfg.MemoryBytes < leastMemory {
+		problems = append(problems, fmt.Errorf("ingest-memory of %d bytes is too small; use at least %d MiB", cfg.MemoryBytes, leastMemory>>20))
 	}
 	if len(problems) > 0 {
 		return nil, errors.Join(problems...)
 	}
-	in := &Ingester{cfg: cfg, log: cfg.Logger, metrics: newMetrics(cfg.Registerer), kafka: newKafkaClient(&cfg), health: newHealthBoard(&cfg), inserts: make(chan struct{}, cfg.MaxInserts)}
+	in := &Ingester{
+		cfg: cfg, log: cfg.Logger, metrics: newMetrics(cfg.Registerer), kafka: newKafkaClient(&cfg), health: newHealthBoard(&cfg), inserts: make(chan struct{}, cfg.MaxInserts),
+		largeAnswers: newPool(cfg.largeAnswers()), largeBatches: newPool(cfg.largeBatches()),
+	}
 	if cfg.Registerer != nil {
 		cfg.Registerer.MustRegister(newLagCollector(in))
 	}

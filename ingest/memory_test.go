@@ -15,7 +15,7 @@ func TestTheBudgetIsDividedWithoutARest(t *testing.T) {
 	for partitions := 1; partitions < 200; partitions++ {
 		m := in.divide(partitions)
 		n := int64(partitions)
-		all := n*(m.requestIDs+(blocksInTurn+fetchParts)*m.block) + min(n, 2)*encodedParts*m.block
+		all := n*(m.requestIDs+(blocksInTurn+fetchParts)*m.block) + min(n, 2)*encodedParts*m.block + in.cfg.largeAnswers() + in.cfg.largeBatches()
 		if m.enough != (all <= 512<<20) || m.enough != (in.needed(partitions) <= 512<<20) {
 			t.Errorf("%d partitions: %d MiB, enough: %v, needed: %d MiB", partitions, all>>20, m.enough, in.needed(partitions)>>20)
 		}
@@ -24,14 +24,8 @@ func TestTheBudgetIsDividedWithoutARest(t *testing.T) {
 		}
 	}
 	m := in.divide(1)
-	if got := m.blockLimit(m.block * fetchParts); got != m.block {
-		t.Errorf("a block may have %d bytes, want %d", got, m.block)
-	}
-	if got := m.blockLimit(m.block*fetchParts + 10<<20); got != m.block-5<<20 {
-		t.Errorf("beside a batch 10 MiB too large a block may have %d bytes, want %d", got, m.block-5<<20)
-	}
-	if got := m.blockLimit(1 << 40); got != minBlockBytes {
-		t.Errorf("a block may have %d bytes at the least, want %d", got, minBlockBytes)
+	if held := int64(2*m.keptAnswer() + m.unpacked()*3/2); held > m.block*fetchParts {
+		t.Errorf("fetching may hold %d bytes, its part is %d", held, m.block*fetchParts)
 	}
 }
 

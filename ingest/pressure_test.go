@@ -116,7 +116,7 @@ func liveHeap() int64 {
 }
 
 func TestMemoryStaysInsideTheBudgetWhileTheStoreStandsStill(t *testing.T) {
-	const budget = 32 << 20
+	const budget = 64 << 20
 	c := startCluster(t, 2, "logs")
 	id := strings.Repeat("x", 200)
 	for i := range 150 {

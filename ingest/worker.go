@@ -40,7 +40,6 @@ type worker struct {
 	next      int64 // next offset to read
 	replay    []plannedRange
 	memory    memory
-	answers   [2]int64 // what the last two answers took
 	flush     time.Duration
 	cur       *block
 	records   kafkalog.Records

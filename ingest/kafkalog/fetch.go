@@ -12,8 +12,9 @@
 // [TopicID] asks for what the client library cannot: which of the topics that had that name it is.
 //
 //   - Blocking: only [Fetcher.Fetch] and [TopicID], until the connection's deadline.
-//   - Bounds: an answer holds MaxBytes, or one record batch where that is larger; an unpacked batch is at most
-//     MaxBatchBytes.
+//   - Bounds: an answer holds MaxBytes, or one record batch of at most MaxBatchBytes where that is larger. Batches are
+//     unpacked into Records.Keep bytes; one that needs more is unpacked piece by piece. For a larger answer and for that a [Room]
+//     is asked, so that many partitions' may share one budget.
 //   - Not done here: finding the leader, offsets, groups (kafka-go does), message formats from before Kafka 0.11 (2017),
 //     which brokers since 3.0 no longer keep.
 //
@@ -41,6 +42,8 @@ type Config struct {
 	MinBytes  int           // the broker waits for this much
 	MaxWait   time.Duration // but no longer than this
 	MaxBytes  int           // of an answer
+	Keep      int           // how much memory an answer keeps for the next; for more the room is asked. 0: all that it needs
+	Room      Room          // nil: there is room
 }
 
 // Fetcher asks for one partition's log over one connection. It is not safe for concurrent use.
@@ -50,6 +53,8 @@ type Fetcher struct {
 	offset  int // where in request the offset stands
 	id      int32
 	limit   int
+	keep    int
+	room    Room
 }
 
 // Answer is what one request brought. It is used again for the next.
@@ -60,6 +65,8 @@ type Answer struct {
 	records []byte
 	aborted []abortedTransaction
 	buf     []byte
+	room    Room // that has lent taken
+	taken   int64
 }
 
 type abortedTransaction struct{ producer, first int64 }
@@ -97,7 +104,7 @@ func NewFetcher(conn net.Conn, c Config) *Fetcher {
 	b = be.AppendUint32(b, uint32(c.MaxBytes))
 	b = be.AppendUint32(b, 0) // forgotten topics
 	be.PutUint32(b, uint32(len(b)-4))
-	return &Fetcher{conn: conn, request: b, offset: offset, limit: c.MaxBytes + maxFrameBytes}
+	return &Fetcher{conn: conn, request: b, offset: offset, limit: c.MaxBytes + maxFrameBytes, keep: c.Keep, room: c.Room}
 }
 
 func appendString(b []byte, s string) []byte {
@@ -105,7 +112,8 @@ func appendString(b []byte, s string) []byte {
 }
 
 // Fetch asks for what is at the offset and behind it, and waits for the answer. An error of the broker's is a
-// [kafka.Error]; after any other the connection is of no more use.
+// [kafka.Error], one of the room's is the room's; after any but the first the connection is of no more use. Free is called
+// before the answer is used again.
 func (f *Fetcher) Fetch(offset int64, into *Answer) error {
 	f.id++
 	binary.BigEndian.PutUint32(f.request[8:], uint32(f.id))
@@ -121,14 +129,47 @@ func (f *Fetcher) Fetch(offset int64, into *Answer) error {
 	if id := int32(binary.BigEndian.Uint32(head[4:])); id != f.id || size < 0 || size > f.limit {
 		return fmt.Errorf("%w: it is of request %d and has %d bytes, request %d was sent", errAnswer, id, size, f.id)
 	}
-	if cap(into.buf) < size || cap(into.buf) > 4*max(size, f.limit-maxFrameBytes) { // one huge batch must not stay for ever
-		into.buf = make([]byte, 1<<bits.Len(uint(size)))
+	if err := into.reserve(size, f); err != nil {
+		return fmt.Errorf("fetch from offset %d: %w", offset, err)
 	}
-	into.buf = into.buf[:size]
 	if _, err := io.ReadFull(f.conn, into.buf); err != nil {
 		return fmt.Errorf("read the answer to a fetch request: %w", err)
 	}
 	return into.parse()
+}
+
+// reserve makes room for an answer of that size.
+func (a *Answer) reserve(size int, f *Fetcher) error {
+	switch {
+	case size <= cap(a.buf):
+	case f.keep == 0 || size <= f.keep:
+		n := 1 << bits.Len(uint(size))
+		if f.keep > 0 {
+			n = min(n, f.keep)
+		}
+		a.buf = make([]byte, n)
+	default:
+		if f.room != nil {
+			if err := f.room.Take(int64(size)); err != nil {
+				return err
+			}
+			a.room, a.taken = f.room, int64(size)
+		}
+		a.buf = make([]byte, size)
+	}
+	a.buf = a.buf[:size]
+	return nil
+}
+
+// Free says that the answer will not be looked at any more. What was lent for it is given back; else its memory is kept for
+// the next.
+func (a *Answer) Free() {
+	if a.room == nil {
+		return
+	}
+	a.records, a.buf = nil, nil
+	a.room.Give(a.taken)
+	a.room, a.taken = nil, 0
 }
 
 var errAnswer = errors.New("the broker's answer is not understood")

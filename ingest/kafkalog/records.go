@@ -23,7 +23,7 @@ const (
 	attributeControl     = 1 << 5
 )
 
-// MaxBatchBytes bounds one record batch, packed and unpacked.
+// MaxBatchBytes bounds one record batch, packed.
 const MaxBatchBytes = 256 << 20
 
 // ErrCorrupt is a record batch that cannot be read.
@@ -49,8 +49,13 @@ type Records struct {
 	Value  []byte // valid until Next is called; nil where the record has none
 	// Skipped counts transaction markers and records of aborted transactions that were passed by.
 	Skipped int
-	// Keep is how much memory is kept for the next batch in any case, in bytes; more than that only for batches that need it.
+	// Keep is how many bytes of memory are kept to unpack batches in. Those that are larger are unpacked piece by piece. 0: MaxBatchBytes.
 	Keep int
+	// Longest is how many bytes of a value are given whole; those of a batch that is unpacked piece by piece may be cut one byte
+	// behind it. 0: 1 MiB.
+	Longest int
+	// Room is asked before a batch is unpacked piece by piece, and while that goes on has lent what it takes. Nil: there is room.
+	Room Room
 
 	left     []byte // batches to come
 	aborted  []abortedTransaction
@@ -63,22 +68,24 @@ type Records struct {
 	next    int64
 	err     error
 
-	plain  []byte // this batch's records, unpacked
-	unpack unpacker
+	plain    []byte // this batch's records, unpacked
+	unpack   unpacker
+	streamed *streamed // where they are unpacked piece by piece
 }
 
 // Over starts at the first record of an answer, which must stay as it is until the walk has ended. offset is the one that
 // was asked for.
 func (r *Records) Over(a *Answer, offset int64) {
+	r.Close()
 	r.left, r.aborted, r.aborting = a.records, a.aborted, r.aborting[:0]
 	r.records, r.count, r.err, r.next, r.end, r.Skipped = nil, 0, nil, offset, offset, 0
 }
 
-// Err returns what ended the walk early: an [ErrCorrupt].
-func (r *Records) Err() error { return r.err }
+// Close ends a walk that was not gone to its end, and gives back what it holds of the room.
+func (r *Records) Close() { r.endStream() }
 
-// Memory is how many bytes unpacking holds.
-func (r *Records) Memory() int64 { return int64(cap(r.plain)) }
+// Err returns what ended the walk early: an [ErrCorrupt], or what the room says.
+func (r *Records) Err() error { return r.err }
 
 // After is the offset behind what was walked over, records or not.
 func (r *Records) After() int64 { return r.next }
@@ -87,6 +94,7 @@ func (r *Records) After() int64 { return r.next }
 func (r *Records) Next() bool {
 	for r.err == nil {
 		if r.count == 0 {
+			r.endStream()
 			r.next = max(r.next, r.end) // compaction may have removed the batch's last records
 			if !r.batch() {
 				return false
@@ -94,8 +102,9 @@ func (r *Records) Next() bool {
 			continue
 		}
 		r.count--
-		if !r.record() {
-			r.err = corrupt(r.base, "has a broken record")
+		if !r.record() && (r.streamed == nil || !r.streamedRecord()) {
+			r.err = r.broken()
+			r.endStream()
 			return false
 		}
 		if r.Offset < r.next {
@@ -188,15 +197,19 @@ func (r *Records) open(b []byte, codec uint16) ([]byte, error) {
 	if codec == 0 {
 		return packed, nil
 	}
-	if cap(r.plain) > max(r.Keep, 32*len(packed)) { // one huge batch must not stay for ever
-		r.plain = nil
+	limit := r.Keep
+	if limit == 0 {
+		limit = MaxBatchBytes
 	}
-	plain, err := r.unpack.into(r.plain[:0], packed, codec)
-	r.plain = plain
+	var err error
+	r.plain, err = r.unpack.into(r.plain[:0], packed, codec, limit)
+	if errors.Is(err, errTooLarge) {
+		return nil, r.stream(packed, codec)
+	}
 	if err != nil {
 		return nil, corrupt(r.base, "cannot be unpacked: "+err.Error())
 	}
-	return plain, nil
+	return r.plain, nil
 }
 
 // record reads a record's offset and value and steps over it.
@@ -249,9 +262,6 @@ func varint(b []byte) (int64, int) {
 	}
 	return binary.Varint(b)
 }
-
-// Memory is how many bytes the answer's buffer has.
-func (a *Answer) Memory() int64 { return int64(cap(a.buf)) }
 
 // Next returns the offset behind all whole batches of the answer, to ask for while this one is being walked over.
 func (a *Answer) Next(offset int64) int64 {

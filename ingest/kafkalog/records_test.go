@@ -232,6 +232,18 @@ func FuzzRecords(f *testing.F) {
 		if r.After() < offset {
 			t.Fatalf("went back from %d to %d", offset, r.After())
 		}
+		if r.Err() != nil {
+			return
+		}
+		pieces := Records{Keep: 1}
+		for pieces.Over(&a, offset); pieces.Next(); {
+			if pieces.Offset < offset {
+				t.Fatalf("offset %d, %d was asked for", pieces.Offset, offset)
+			}
+		}
+		if pieces.Err() != nil || pieces.After() != r.After() {
+			t.Fatalf("piece by piece: %v, on to %d; as a whole to %d", pieces.Err(), pieces.After(), r.After())
+		}
 	})
 }
 
@@ -240,7 +252,7 @@ var linked = []byte("\x04\x22\x4d\x18\x40\x40\xc0" + "\x08\x00\x00\x80abcdefgh" 
 
 func TestLinkedBlocksAreUnpacked(t *testing.T) {
 	for _, before := range []string{"", "what an earlier frame held"} {
-		got, err := lz4Frames([]byte(before), linked)
+		got, err := lz4Frames([]byte(before), linked, MaxBatchBytes)
 		if err != nil || string(got) != before+"abcdefghabcdefghvwxyz" {
 			t.Errorf("%q, %v", got, err)
 		}
@@ -266,7 +278,7 @@ func TestWhateverTheLibraryPacksIsUnpacked(t *testing.T) {
 			}
 			want, frames = append(want, part...), append(frames, packed.Bytes()...)
 		}
-		if got, err := lz4Frames(nil, frames); err != nil || !bytes.Equal(got, want) {
+		if got, err := lz4Frames(nil, frames, MaxBatchBytes); err != nil || !bytes.Equal(got, want) {
 			t.Fatalf("%d bytes, %v; %d were packed", len(got), err, len(want))
 		}
 	})
@@ -284,7 +296,7 @@ func FuzzLZ4(f *testing.F) {
 		f.Add(append(packed.Bytes(), linked...))
 	}
 	f.Fuzz(func(t *testing.T, packed []byte) {
-		got, err := lz4Frames(nil, packed)
+		got, err := lz4Frames(nil, packed, MaxBatchBytes)
 		r := kafka.Lz4.Codec().NewReader(bytes.NewReader(packed))
 		defer r.Close()
 		want, wantErr := io.ReadAll(r)
