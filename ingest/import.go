@@ -28,7 +28,8 @@ type ImportConfig struct {
 	Observers  []Observer
 
 	DedupWindow time.Duration // as in Config
-	BlockLines  int           // 50,000; changing it between two imports of one file is not noticed and doubles records
+	BlockLines  int           // of a block, 50,000
+	BlockBytes  int           // of a block's lines, 32 MiB: a few times that in memory
 	Registerer  prometheus.Registerer
 	Now         func() time.Time
 
@@ -64,11 +65,13 @@ const (
 // Kafka. A file's identity is the hash of its content, packed with gzip or zstd or not, wherever it lies: importing it again,
 // also after an import that was broken off, adds only what is missing. A file that has grown is another file.
 //
-// Blocks are cut by lines alone, so that the same file always gives the same blocks. An error of the store ends the import.
+// Blocks are cut by lines and their bytes alone, so that the same file always gives the same blocks, and where what is stored
+// ends, should it have been cut otherwise. An error of the store ends the import.
 func Import(ctx context.Context, cfg ImportConfig, files ...string) (ImportSummary, error) {
 	sum := ImportSummary{ByStatus: map[string]int64{}, ByReason: map[string]int64{}}
 	def(&cfg.DedupWindow, 15*time.Minute)
 	def(&cfg.BlockLines, 50_000)
+	def(&cfg.BlockBytes, 32<<20)
 	if cfg.Now == nil {
 		cfg.Now = time.Now
 	}
@@ -143,21 +146,29 @@ func (im *importer) file(ctx context.Context, name string) error {
 	lines := newLineReader(r)
 	b := new(block)
 	b.reset(0)
+	count, bytes := 0, 0 // since the last cut that the file alone gives
 	for n := int64(0); ; n++ {
 		line, err := lines.next()
 		if err != nil && !errors.Is(err, io.EOF) {
 			return fmt.Errorf("line %d: %w", n+1, err)
 		}
-		if last := err != nil; last || b.lines >= im.cfg.BlockLines {
+		last := err != nil
+		full := count >= im.cfg.BlockLines || bytes >= im.cfg.BlockBytes
+		if full {
+			count, bytes = 0, 0
+		}
+		if last || full || n == events+1 || n == letters+1 {
 			b.to = n
 			if err := im.store(ctx, topic, &pipe, b, events, letters); err != nil {
 				return err
 			}
 			b.reset(n)
+			b.release(importKeptBytes)
 			if last {
 				return nil
 			}
 		}
+		count, bytes = count+1, bytes+len(line)
 		pipe.add(b, line, n, im.cfg.Now().UnixMilli())
 		im.sum.Lines++
 		if b.lines%4096 == 0 {
@@ -172,7 +183,10 @@ var ErrOtherFormat = errors.New("another format")
 // foreignLines refused ones at a file's start, and no other, are another format, not broken lines.
 const foreignLines = 100
 
-const importDedupBytes = 128 << 20
+const (
+	importDedupBytes = 128 << 20
+	importKeptBytes  = 64 << 20 // of a block's memory, for the next
+)
 
 func (im *importer) lastStored(ctx context.Context, topic string, partition int32) (int64, error) {
 	if im.cfg.Dry {

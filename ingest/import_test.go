@@ -3,9 +3,11 @@ package ingest
 import (
 	"bytes"
 	"compress/gzip"
+	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -124,6 +126,73 @@ func TestImportMarksRetriesInsideAFile(t *testing.T) {
 	}
 	if _, counted := s.counted(); counted != 300 {
 		t.Error(fmt.Sprint(counted, " rows count, want 300"))
+	}
+}
+
+func TestImportCutsBlocksByTheBytesOfTheirLines(t *testing.T) {
+	var lines []string
+	for i := range 40 {
+		lines = append(lines, fmt.Sprintf("r%d%s 1700000000000 k", i, strings.Repeat("x", 1000)))
+	}
+	name := writeFile(t, "a.log", strings.Join(lines, "\n"))
+	cfg := importConfig(nil)
+	cfg.BlockBytes = 10_000
+	var cuts []string
+	for range 2 {
+		s := newMemStore()
+		cfg.Store = s
+		if _, err := Import(t.Context(), cfg, name); err != nil {
+			t.Fatal(err)
+		}
+		var got []string
+		for _, b := range s.blocks {
+			got = append(got, fmt.Sprint(b.From, "-", b.To))
+		}
+		if cuts = append(cuts, strings.Join(got, " ")); cuts[len(cuts)-1] != "0-10 10-20 20-30 30-40" {
+			t.Errorf("blocks %s", cuts)
+		}
+	}
+}
+
+// An import that was broken off may have cut its blocks otherwise: by an older version, or with another setting.
+func TestImportGoesOnBehindBlocksThatWereCutOtherwise(t *testing.T) {
+	lines := numbered(0, 1000)
+	for i := range lines {
+		if i%7 == 3 {
+			lines[i] = "bad line"
+		}
+	}
+	name := writeFile(t, "a.log", strings.Join(lines, "\n"))
+	for _, stopAfter := range []int{1, 2, 3, 5} {
+		for _, other := range []int{30, 70, 400} {
+			s := newMemStore()
+			inserts := 0
+			s.before = func(string, usage.Span) error {
+				if inserts++; inserts > stopAfter {
+					return errInjected
+				}
+				return nil
+			}
+			if _, err := Import(t.Context(), importConfig(s), name); !errors.Is(err, errInjected) {
+				t.Fatal(err)
+			}
+			s.before = nil
+			cfg := importConfig(s)
+			cfg.BlockLines = other
+			if _, err := Import(t.Context(), cfg, name); err != nil {
+				t.Fatal(err)
+			}
+			if got := offsetsOf(s, importEvents); len(got) != 857 || len(slices.Compact(got)) != 857 {
+				t.Errorf("after %d inserts, then with blocks of %d lines: %d events are stored, want 857 once each", stopAfter, other, len(got))
+			}
+			places := map[int64]int{}
+			for _, l := range s.letters {
+				places[l.Offset]++
+			}
+			if len(places) != 143 {
+				t.Errorf("after %d inserts, then with blocks of %d lines: %d dead letters, want 143", stopAfter, other, len(places))
+			}
+		}
 	}
 }
 
