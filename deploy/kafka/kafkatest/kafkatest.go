@@ -7,6 +7,7 @@ package kafkatest
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"net"
 	"os"
@@ -249,6 +250,40 @@ func (c *Cluster) CreateTopic(t testing.TB, topic string, partitions int) {
 			t.Fatalf("topic %s has %d led partitions of %d: %v", topic, led, partitions, err)
 		}
 		time.Sleep(100 * time.Millisecond)
+	}
+}
+
+// DeleteTopic deletes a topic and waits until no node knows it any more.
+func (c *Cluster) DeleteTopic(t testing.TB, topic string) {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(context.Background(), 60*time.Second)
+	defer cancel()
+	tr := &kafka.Transport{}
+	defer tr.CloseIdleConnections()
+	client := &kafka.Client{Addr: kafka.TCP(c.Brokers()...), Transport: tr, Timeout: 20 * time.Second}
+	res, err := client.DeleteTopics(ctx, &kafka.DeleteTopicsRequest{Topics: []string{topic}})
+	if err == nil {
+		err = res.Errors[topic]
+	}
+	if err != nil {
+		t.Fatalf("delete topic %s: %v", topic, err)
+	}
+	for _, n := range c.Nodes {
+		for {
+			conn, err := kafka.DialContext(ctx, "tcp", n.Addr)
+			if err == nil {
+				_ = conn.SetDeadline(time.Now().Add(5 * time.Second))
+				_, err = conn.ReadPartitions(topic)
+				conn.Close()
+			}
+			if errors.Is(err, kafka.UnknownTopicOrPartition) {
+				break
+			}
+			if ctx.Err() != nil {
+				t.Fatalf("topic %s is still there: %v", topic, err)
+			}
+			time.Sleep(50 * time.Millisecond)
+		}
 	}
 }
 
