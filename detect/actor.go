@@ -47,6 +47,11 @@ type actor struct {
 	sizeVar          float32
 	units            float32
 
+	tookN, tookSum float32
+	tookVar        float32
+	slow           float32
+	usual          ratio // of an established client: how much longer its calls take than others of its key
+
 	idSeen    [8]uint64   // Bloom filter of two hashes over 512 bits, emptied as it fills
 	ips       [4][16]byte // latest distinct addresses
 	routeSeen [12]uint16

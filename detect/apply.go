@@ -84,6 +84,7 @@ func (e *Engine) apply(k *keyState, o *obs) {
 		k.lastKnown = o.t
 		if trusted {
 			e.learn(k, o, &is)
+			e.learnLatency(k, a, o, &is)
 		}
 	} else if a.netNew && !k.accused(o) {
 		e.gather(k, a, o, is.known)
@@ -160,6 +161,9 @@ const (
 type reading struct {
 	known        bool    // the key's own clients asked for that object before
 	units, bytes float64 // natural logarithms; the latter of answers that succeeded
+	took         float64 // natural logarithm of the duration
+	later        float64 // of that, beyond what is usual and what others wait for as well
+	timed        bool    // whether that is known
 }
 
 func readingOf(k *keyState, o *obs) (r reading) {
@@ -169,6 +173,9 @@ func readingOf(k *keyState, o *obs) (r reading) {
 	}
 	if o.bytes > 0 && o.status < 300 {
 		r.bytes = math.Log(float64(o.bytes))
+	}
+	if o.took > 0 {
+		r.took = math.Log(float64(o.took))
 	}
 	return r
 }
@@ -225,15 +232,16 @@ func (e *Engine) note(k *keyState, at int, o *obs, is *reading, routeKnown bool)
 		a.units += o.units
 		if r.units.n >= 30 {
 			a.moneyN++
-			a.moneySum += float32(residual(is.units, &r.units, &k.money))
+			a.moneySum += float32(residual(is.units, &r.units, k.money))
 			a.moneyVar += float32(r.units.variance())
 		}
 	}
 	if o.bytes > 0 && o.status < 300 && r.size.n >= 30 {
 		a.sizeN++
-		a.sizeSum += float32(residual(is.bytes, &r.size, &k.size))
+		a.sizeSum += float32(residual(is.bytes, &r.size, k.size))
 		a.sizeVar += float32(r.size.variance())
 	}
+	e.noteLatency(k, a, o, is)
 	if a.fresh && (a.who > exampleWho || a.walk.sum[0] > exampleWalk) && len(k.read().of(at)) < maxExamples {
 		k.write().keep(at, o.example(e.arena))
 	}
@@ -245,9 +253,9 @@ func (o *obs) example(arena []byte) example {
 
 // residual is how far a quantity lies, by its logarithm, above what the platform spends on that route and this key usually
 // adds to it. It is bounded, so that one freak value decides nothing.
-func residual(x float64, route, key *moments) float64 {
+func residual(x float64, route *moments, key ratio) float64 {
 	x -= route.mean
-	x -= key.mean * key.n / (key.n + 20)
+	x -= trusted(key, 20)
 	return max(-5, min(5, x))
 }
 
@@ -257,14 +265,14 @@ func (e *Engine) learn(k *keyState, o *obs, is *reading) {
 	if o.units > 0 {
 		x := is.units
 		if r.units.n >= 30 {
-			k.money.add(max(-5, min(5, x-r.units.mean)), 500)
+			k.money.add(float32(max(-5, min(5, x-r.units.mean))), 500)
 		}
 		r.units.add(x, 20000)
 	}
 	if o.bytes > 0 && o.status < 300 {
 		x := is.bytes
 		if r.size.n >= 30 {
-			k.size.add(max(-5, min(5, x-r.size.mean)), 500)
+			k.size.add(float32(max(-5, min(5, x-r.size.mean))), 500)
 		}
 		r.size.add(x, 20000)
 	}

@@ -106,7 +106,7 @@ const harmlessErrors = 0.1
 // harmless says of most clients, in a tenth of the time, that weigh will find nothing to do about them. It looks at what weigh cannot
 // do without.
 func (e *Engine) harmless(k *keyState, a *actor) bool {
-	if a.errK[errDenied]+a.errK[errAbsent] > harmlessErrors*a.winN || e.moneyEvidence(k, a) >= ownFlag {
+	if a.errK[errDenied]+a.errK[errAbsent] > harmlessErrors*a.winN || e.moneyEvidence(k, a) >= ownFlag || a.slowly() {
 		return false
 	}
 	return !a.fresh || a.who < leastWho && max(a.walk.sum[0], a.walk.sum[1], a.walk.sum[2]) < overwhelming
@@ -120,11 +120,15 @@ func (e *Engine) weigh(k *keyState, a *actor, f *finding, p *Policy, t int64) (A
 	who := f.who()
 	total := who + what + min(oddProgram, f.overlap) + f.moved
 	if best >= leastBeside { // a customer's second office is as far away
-		total += f.by[FamilyGeography] + f.by[FamilyRhythm]
+		total += f.by[FamilyGeography] + f.by[FamilyRhythm] + min(maxBesideLatency, f.by[FamilyLatency])
 	}
 	more := k.tolerant(t)
 	if !a.fresh {
-		if own := max(f.by[FamilyErrors], f.by[FamilyMoney]); own >= ownFlag+more {
+		own := max(f.by[FamilyErrors], f.by[FamilyMoney])
+		if a.slowly() {
+			own = max(own, f.by[FamilyLatency])
+		}
+		if own >= ownFlag+more {
 			return ActionFlag, own
 		}
 		return ActionObserve, 0
@@ -143,6 +147,9 @@ func (e *Engine) weigh(k *keyState, a *actor, f *finding, p *Policy, t int64) (A
 	}
 	if e.prober(k, a) {
 		more += proberBonus
+	}
+	if best < leastBeside {
+		total += f.by[FamilyLatency]
 	}
 	total += max(0, f.overlap-oddProgram) - float64(a.line) - a.calm()
 	if a.n >= leastRequestsFlag && who >= leastWhoFlag && total >= max(p.Required.Flag, float64(a.level))+more {

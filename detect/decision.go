@@ -53,11 +53,12 @@ const (
 	FamilyGuessing
 	FamilyGeography
 	FamilyRhythm
+	FamilyLatency // what: its calls take far longer than usual; at most an alert by itself
 	familyCount
 )
 
 var familyNames = [familyCount]string{
-	"novelty", "spread", "enumeration", "errors", "money", "routes", "dormancy", "volume", "guessing", "geography", "rhythm",
+	"novelty", "spread", "enumeration", "errors", "money", "routes", "dormancy", "volume", "guessing", "geography", "rhythm", "latency",
 }
 
 func (f Family) String() string { return familyNames[f] }

@@ -12,7 +12,9 @@
 //   - Who: novelty (network, country, agent, address, weighted by how often this key shows something new, after Good and
 //     Turing, and by where customers of the platform are usually found), spread (many networks at once).
 //   - What: enumeration (ids one after the other), errors (refused, not found), money (units and bytes a request, against
-//     what the platform spends on that route and this key adds to it), routes, volume (faster than the key ever was).
+//     what the platform spends on that route and this key adds to it), routes, volume (faster than the key ever was), latency (calls that
+//     take far longer than is usual on their routes for this key, beyond what other keys wait for there at the same time: costly queries,
+//     statements that sleep. A slow backend looks the same, so that by itself it is an alert at most).
 //   - Where: geography (further from the customer's own client than anybody travels in the time, and taking turns with it).
 //     Address data errs, and a second office is as far away, so it counts only beside something that the client does.
 //   - When: dormancy (a forgotten key awakes), rhythm (off hours, of the key and of a client; a client that calls like a clock where the

@@ -41,6 +41,7 @@ type Engine struct {
 	plans     *names
 	gaps      [gapClasses]float32
 	errAll    [errorClasses]moments // rates of established clients, one value a key and day
+	slowAll   moments               // the same for the share of slow calls
 	unitsHour moments               // log of an hour of units, over keys that have any
 	tails     *tail.Estimator
 	guesses   guesses
@@ -66,6 +67,9 @@ type routeState struct {
 	keys  int32   // in how many keys it is established
 	units moments // log of units of one request
 	size  moments // log of response bytes
+
+	took, tookVar ratio // log of microseconds: Huber's mean, and the mean square about it
+	late          lateness
 }
 
 const (
@@ -97,6 +101,7 @@ func New(cfg Config) (*Engine, error) {
 	// What platforms are like, until this one has shown it: the weight of twenty clients.
 	e.errAll[errDenied] = moments{n: 20, mean: 0.003, m2: 0.006 * 0.006}
 	e.errAll[errAbsent] = moments{n: 20, mean: 0.02, m2: 0.03 * 0.03}
+	e.slowAll = moments{n: 20, mean: 0.02, m2: 0.03 * 0.03}
 	e.SetPolicies(cfg.Policies)
 	return e, nil
 }

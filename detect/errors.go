@@ -19,6 +19,9 @@ const (
 // learnErrors lets a key say how its established clients err, once in a day of its: one broken program that calls all day
 // must not teach the platform that errors are usual.
 func (e *Engine) learnErrors(k *keyState) {
+	if k.slowN >= errVote {
+		e.slowAll.add(float64(k.slow/k.slowN), 2000)
+	}
 	if k.errN < errVote {
 		return
 	}
@@ -30,14 +33,22 @@ func (e *Engine) learnErrors(k *keyState) {
 // expectedErrors is the distribution of the rate of an error class over the platform's clients, by moments, moved towards the
 // key's own rate.
 func (e *Engine) expectedErrors(k *keyState, class int) beta {
-	m := &e.errAll[class]
+	return towards(spreadOf(&e.errAll[class]), float64(k.errK[class]), float64(k.errN))
+}
+
+// spreadOf is the distribution with those moments, within bounds.
+func spreadOf(m *moments) beta {
 	v := max(m.variance(), m.mean*m.mean*0.5, 1e-6)
 	strength := max(2, min(200, m.mean*(1-m.mean)/v-1))
-	h := beta{m.mean * strength, (1 - m.mean) * strength}
-	if n := float64(k.errN); n > 0 {
+	return beta{m.mean * strength, (1 - m.mean) * strength}
+}
+
+// towards moves h towards hits among n of the key's own, by at most ownWeight requests' worth.
+func towards(h beta, hits, n float64) beta {
+	if n > 0 {
 		w := min(1, ownWeight/n)
-		h.a += float64(k.errK[class]) * w
-		h.b += (n - float64(k.errK[class])) * w
+		h.a += hits * w
+		h.b += (n - hits) * w
 	}
 	return h
 }

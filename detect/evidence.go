@@ -65,6 +65,8 @@ func (e *Engine) find(k *keyState, a *actor) (f finding) {
 	f.by[FamilyDormancy] = e.dormancy(k)
 	f.by[FamilyGeography] = a.distance()
 	f.by[FamilyRhythm] = together(e.regularity(k, a), k.offHours(a))
+	// Large answers and many units take their time: what they say is not said once more.
+	f.by[FamilyLatency] = max(0, min(maxLatency, e.latencyEvidence(k, a))-f.by[FamilyMoney])
 	f.overlap = k.overlap(a)
 	f.moved = e.succession(k, a, a.last)
 	return f

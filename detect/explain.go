@@ -218,6 +218,8 @@ func (e *Engine) describe(k *keyState, a *actor, fam Family, s float64) (ev Evid
 		ev = k.describeLeap(a)
 	case FamilyRhythm:
 		ev = e.describeRhythm(k, a)
+	case FamilyLatency:
+		ev = e.describeLatency(k, a)
 	case FamilyVolume:
 		_, m, times := k.outpace(a)
 		rec := float64(k.record(a, m))

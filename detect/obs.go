@@ -21,6 +21,7 @@ type obs struct {
 	status uint16
 	bytes  float32
 	units  float32 // sum of all units
+	took   float32 // microseconds; 0 where the log does not say
 	id     int64   // the numeric object id of the path, -1 when there is none
 	idHash uint32  // of collection and object id; 0 when there is none
 	ip     [16]byte
@@ -122,7 +123,7 @@ func decimal(b []byte) int64 {
 func (o *obs) compare(p *obs) int {
 	return cmp.Or(cmp.Compare(o.t, p.t), cmp.Compare(o.addr, p.addr), cmp.Compare(o.agent, p.agent),
 		cmp.Compare(o.route, p.route), cmp.Compare(o.id, p.id), cmp.Compare(o.idHash, p.idHash), cmp.Compare(o.status, p.status),
-		cmp.Compare(o.bytes, p.bytes), cmp.Compare(o.units, p.units))
+		cmp.Compare(o.bytes, p.bytes), cmp.Compare(o.units, p.units), cmp.Compare(o.took, p.took))
 }
 
 // read turns row i into an obs and appends it to the second that is being collected.
@@ -136,6 +137,7 @@ func (e *Engine) read(b *usage.Batch, i int) {
 	o.route = e.routeNumber(e.methodCol.at(&b.Method, i, e.methods.number), e.routeCol.at(&b.Route, i, e.templateNumber))
 	o.status = b.Status[i]
 	o.bytes = float32(b.ResponseBytes[i])
+	o.took = float32(b.LatencyMicros[i])
 	o.ip = b.ClientIP[i]
 	o.addr, o.net = addressOf(o.ip, b.ASN[i])
 	from, to := b.UnitSpan(i)

@@ -15,6 +15,8 @@ type platform struct {
 
 	breaks ratio // natural logarithm of how far honest silences went beyond the longest one before
 
+	late lateness // on all routes
+
 	paced, clockwork float64 // established clients whose intervals were looked at, and those of them that are regular
 }
 

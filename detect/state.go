@@ -26,8 +26,11 @@ type keyState struct {
 	errN     float32               // answers to established clients
 	errK     [errorClasses]float32 // of these, with such a status
 	knownIDs float32               // share of the ids of established clients that were seen before
-	money    moments               // log of units over what the platform spends on the same route
-	size     moments               // the same for response bytes
+	money    ratio                 // log of units over what the platform spends on the same route
+	size     ratio                 // the same for response bytes
+	took     ratio                 // and for how long calls take
+	slowN    float32               // calls of established clients with a known duration
+	slow     float32               // of these, far longer than usual
 	sets     sets
 	ids      *idMemory
 	hours    *hours

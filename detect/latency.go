@@ -1,0 +1,203 @@
+package detect
+
+import (
+	"fmt"
+	"math"
+)
+
+// Latency: how long calls take beside what is usual on their routes and for their key. Costly queries, pages far down a list and statements that
+// sleep take the platform's time and show nowhere else. Where the log has no durations there is no evidence.
+//
+// A slow backend is nobody's theft: what other keys wait for on the same routes at the same time is taken off, and what is left is an alert at
+// most, or joins what else there is against a stranger.
+
+const (
+	slowBy        = 2.0794415 // ln 8: beyond what customers' clients differ by (e^0.7 is a standard deviation of theirs)
+	slowRouteSeen = 30        // calls before a route's usual duration is known
+	slowMemory    = 500       // calls of a key, or of a client
+	slowWindow    = 64        // calls of a client from which on older ones fade
+	slowShare     = 0.1       // of slow calls that is no evidence against an established client
+	slowCounts    = 0.1       // what a call counts in the baselines while more are slow
+	slowLeast     = 10        // slow calls before it is told of one
+	lateFrom      = 0.69      // natural logarithm: a call of less than twice the usual time needs no excuse
+	lateMillis    = 10 * 60e3
+	latePeers     = 3   // other keys that must be late, or not, to know
+	maxLatency    = 5.0 // beyond ownFlag
+
+	// Of one in a hundred honest clients the backend is slow: its records grew, its shard is ill. More than that against one is no certainty
+	// about a thief.
+	maxBesideLatency = 2.0
+)
+
+// slowClient is the share of slow calls of a client that makes the platform work: all of them, or every other one where a condition that it
+// tries holds.
+var slowClient = beta{1.5, 1.5}
+
+// lateness is how late the calls of some keys were that came last, each key by its latest call: what a platform's trouble looks like.
+// A key has one place, so that a busy one does not speak for all. A place is taken by whom it falls to.
+type lateness [8]struct {
+	key   uint32
+	sec   uint32
+	later float32 // natural logarithm, above what is usual for that key there
+}
+
+func (l *lateness) note(key uint32, t int64, later float64) {
+	s := &l[mix(uint64(key))%uint64(len(l))]
+	if sec := uint32(t / 1000); sec >= s.sec {
+		s.key, s.sec, s.later = key, sec, float32(later)
+	}
+}
+
+// others is the median lateness of other keys within the last minutes, and of how many.
+func (l *lateness) others(key uint32, t int64) (later float64, n int) {
+	var by [len(lateness{})]float32
+	for i := range l {
+		if s := &l[i]; s.sec != 0 && s.key != key && t-int64(s.sec)*1000 < lateMillis {
+			at := n
+			for ; at > 0 && by[at-1] > s.later; at-- {
+				by[at] = by[at-1]
+			}
+			by[at] = s.later
+			n++
+		}
+	}
+	if n == 0 {
+		return 0, 0
+	}
+	return float64(by[(n-1)/2]), n
+}
+
+// incidental is how much of a call's lateness others share: keys on the same route, or where there are too few, anywhere.
+func (e *Engine) incidental(r *routeState, key uint32, t int64) float64 {
+	later, n := r.late.others(key, t)
+	if n < latePeers {
+		if later, n = e.all.late.others(key, t); n < latePeers {
+			return 0
+		}
+	}
+	return max(0, later)
+}
+
+// waited is how much longer a call took than usual, on the natural log scale: by its route, its key, and an established client's own habit.
+// ok is false while that is not known.
+func (e *Engine) waited(k *keyState, a *actor, o *obs, is *reading) (later float64, ok bool) {
+	r := &e.routes[o.route]
+	if o.took <= 0 || r.took.n < slowRouteSeen {
+		return 0, false
+	}
+	later = is.took - float64(r.took.mean) - trusted(k.took, 20)
+	if !a.fresh {
+		later -= trusted(a.usual, 20)
+	}
+	return max(-5, min(5, later)), true
+}
+
+// trusted is a mean, shrunk to 0 by the weight of so many values.
+func trusted(r ratio, weight float32) float64 { return float64(r.mean * r.n / (r.n + weight)) }
+
+// noteLatency adds a call to what the client did, and to the reading how late it was.
+func (e *Engine) noteLatency(k *keyState, a *actor, o *obs, is *reading) {
+	later, ok := e.waited(k, a, o, is)
+	if !ok {
+		return
+	}
+	r := &e.routes[o.route]
+	if !a.fresh {
+		r.late.note(o.key, o.t, later)
+		e.all.late.note(o.key, o.t, later)
+	}
+	if later > lateFrom {
+		later -= min(later, e.incidental(r, o.key, o.t))
+	}
+	is.later, is.timed = later, true
+	if a.tookN >= slowWindow {
+		a.tookN, a.tookSum, a.tookVar, a.slow = a.tookN/2, a.tookSum/2, a.tookVar/2, a.slow/2
+	}
+	a.tookN++
+	a.tookSum += float32(later)
+	a.tookVar += r.tookVar.mean
+	if later > slowBy {
+		a.slow++
+	}
+}
+
+// learnLatency takes the call of an established client into the baselines. Only answers that succeeded count: refusals are quick. The means
+// are Huber's (1964), with values cut at e times more or less than the mean so far: streams are full of freak values.
+func (e *Engine) learnLatency(k *keyState, a *actor, o *obs, is *reading) {
+	if o.took <= 0 || o.status >= 400 {
+		return
+	}
+	r := &e.routes[o.route]
+	if is.timed {
+		// While many of its calls are slow they count less: the change is to be noticed before it is usual.
+		each := float32(1)
+		if a.slow > slowShare*a.tookN {
+			each = slowCounts
+		}
+		k.slowN += each
+		if is.later > slowBy {
+			k.slow += each
+		}
+		if k.slowN >= errMemory {
+			k.slowN, k.slow = k.slowN/2, k.slow/2
+		}
+		d := float32(is.took) - r.took.mean
+		r.tookVar.add(min(25, d*d), 20000)
+		k.took.huber(d, each, slowMemory)
+		a.usual.huber(d-float32(trusted(k.took, 20)), each, slowMemory)
+	}
+	r.took.huber(float32(is.took), 1, 20000)
+}
+
+// huber moves the mean towards x, which counts that much of a value, by no more than for a value one off.
+func (r *ratio) huber(x, weight, limit float32) {
+	if r.n > 0 {
+		x = r.mean + max(-1, min(1, x-r.mean))
+	}
+	r.n = min(r.n+weight, limit)
+	r.mean += weight * (x - r.mean) / r.n
+}
+
+// expectedSlow is the distribution over customers' clients of the share of slow calls, moved towards the key's own.
+func (e *Engine) expectedSlow(k *keyState) beta {
+	return towards(spreadOf(&e.slowAll), float64(k.slow), float64(k.slowN))
+}
+
+// latencyEvidence bets on "its calls take far longer each time" and on "many of its calls take far longer", half each: a statement that
+// sleeps where a guess is right is quick where it is wrong.
+func (e *Engine) latencyEvidence(k *keyState, a *actor) float64 {
+	each, some := e.slowBets(k, a)
+	if each <= 0 && some <= 0 {
+		return 0
+	}
+	return max(0, math.Log10((math.Pow(10, each)+math.Pow(10, some))/2))
+}
+
+func (e *Engine) slowBets(k *keyState, a *actor) (each, some float64) {
+	each = shift(a.tookN, a.tookSum, a.tookVar)
+	if a.slow > 0 {
+		some = logBayes(float64(a.slow), float64(a.tookN), e.expectedSlow(k), slowClient)
+	}
+	return each, some
+}
+
+// slowly says that an established client's calls are worth a look.
+func (a *actor) slowly() bool { return a.slow >= slowLeast && a.slow > slowShare*a.tookN }
+
+func (e *Engine) describeLatency(k *keyState, a *actor) Evidence {
+	each, some := e.slowBets(k, a)
+	if some > each {
+		h := e.expectedSlow(k)
+		n := float64(a.tookN)
+		return Evidence{
+			Detector: "slow_calls", Observed: float64(a.slow) / n, Expected: h.mean(), High: h.high(n),
+			Sentence: fmt.Sprintf("%.0f of its last %.0f calls took more than 8 times as long as is usual on their routes for this key, where other keys did not wait; %.1f%% is usual.",
+				a.slow, a.tookN, 100*h.mean()),
+		}
+	}
+	x := math.Exp(float64(a.tookSum / a.tookN))
+	return Evidence{
+		Detector: "time_per_request", Observed: x, Expected: 1, Low: 0.2, High: 5,
+		Sentence: fmt.Sprintf("Its calls take %.0f times as long as is usual on these routes for this key, and other keys do not wait there.", x),
+	}
+}
