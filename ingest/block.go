@@ -152,6 +152,9 @@ func (p *pipeline) add(b *block, line []byte, offset, nowMillis int64) {
 		before := b.batch.Len()
 		err := p.decode(line, Origin{Offset: offset, ReceivedMillis: nowMillis, Source: p.source}, &b.batch)
 		if err == nil {
+			for i := before; i < b.batch.Len()-1; i++ { // nearly always none
+				b.batch.Flags[i] |= usage.FlagMoreFollow
+			}
 			return
 		}
 		b.batch.Truncate(before)

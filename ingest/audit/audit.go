@@ -5,7 +5,7 @@
 // records come in and hours are sealed, and then speaks of what was committed when it began. It changes nothing.
 //
 // What it cannot see: a record that a gateway wrote twice without a request id; the last of a line's several records when
-// its row was deleted before its hour was sealed; rows that are past their time to live.
+// its row was stored before the others were marked for that and deleted before its hour was sealed; rows that are past their time to live.
 package audit
 
 import (
@@ -134,7 +134,7 @@ func Run(ctx context.Context, cfg Config, from, to time.Time) (Report, error) {
 		return r.Report, err
 	}
 	for _, l := range broken {
-		r.differs("%s/%d: offsets %d to %d have records in them of which %d are not stored", l.Topic, l.Partition, l.From, l.To-1, l.Records)
+		r.differs("%s/%d: offsets %d to %d have records in them of which at least %d are not stored", l.Topic, l.Partition, l.From, l.To-1, l.Records)
 	}
 	twice, err := cfg.Store.RekeyedTwice(ctx, from, to)
 	if err != nil {

@@ -117,7 +117,27 @@ func TestTheAuditSaysWhatDiffers(t *testing.T) {
 				b.exec("INSERT INTO events (plan_day, time, topic, partition, offset, sub, epoch) SELECT today(), now(), 'logs', 1, 29, number, '1' FROM numbers(1, 5)")
 				b.exec(fmt.Sprintf(deletion, "events", "offset = 29 AND sub = 3"))
 			},
-			[]string{"logs/1: offsets 29 to 29 have records in them of which 1 are not stored"},
+			[]string{"logs/1: offsets 29 to 29 have records in them of which at least 1 are not stored"},
+		},
+		"the last of a line's records was deleted before its hour was sealed": {
+			func(b *books) {
+				b.exec("INSERT INTO events (plan_day, time, topic, partition, offset, sub, epoch, flags) SELECT today(), now(), 'logs', 1, 29, number, '1', if(number < 5, 16, 0) FROM numbers(1, 5)")
+				b.exec(fmt.Sprintf(deletion, "events", "offset = 29 AND sub = 5"))
+			},
+			[]string{"logs/1: offsets 29 to 29 have records in them of which at least 1 are not stored"},
+		},
+		"all of a line's records but the first were deleted": {
+			func(b *books) {
+				b.exec("ALTER TABLE events UPDATE flags = 16 WHERE offset = 29 SETTINGS mutations_sync = 1")
+			},
+			[]string{"logs/1: offsets 29 to 29 have records in them of which at least 1 are not stored"},
+		},
+		"a line's records are all there": {
+			func(b *books) {
+				b.exec("ALTER TABLE events UPDATE flags = 16 WHERE offset = 29 SETTINGS mutations_sync = 1")
+				b.exec("INSERT INTO events (plan_day, time, topic, partition, offset, sub, epoch, flags) SELECT today(), now(), 'logs', 1, 29, number, '1', if(number < 5, 16, 0) FROM numbers(1, 5)")
+			},
+			nil,
 		},
 		"a row was doubled": {
 			func(b *books) {

@@ -47,19 +47,19 @@ type BrokenLines struct {
 	Topic     string
 	Partition int32
 	OffsetRange
-	Records int64 // that are missing
+	Records int64 // that are missing, at least
 }
 
-// MissingRecords finds lines that left records on both sides of one that is not stored, by topic and partition. A line's last
-// records are not missed: nothing tells how many it had. Zero times select all, else the blocks whose plan day is in
-// [from, to). It takes memory for every line of several records.
+// MissingRecords finds lines of several records of which not all are stored, by topic and partition. That the last ones are
+// missing is told by the flag of the one before: how many they were, by nothing, so it counts as one. Zero times select all,
+// else the blocks whose plan day is in [from, to). It takes memory for every line of several records.
 func (db *DB) MissingRecords(ctx context.Context, from, to time.Time) ([]BrokenLines, error) {
 	ctx, cancel := withTimeout(ctx, 10*time.Minute)
 	defer cancel()
 	rows, err := db.conn.Query(ctx, `SELECT topic_name, partition, min(offset), max(offset) + 1, toInt64(sum(missing)) FROM (
-    SELECT toString(topic) AS topic_name, partition, offset, toInt64(max(sub)) + 1 - toInt64(uniqExact(sub)) AS missing FROM events
+    SELECT toString(topic) AS topic_name, partition, offset, toInt64(max(sub)) + 1 - toInt64(uniqExact(sub)) + toInt64(bitAnd(argMax(flags, sub), 16) != 0) AS missing FROM events
     WHERE plan_day >= toDate({from:Int32}) AND plan_day < toDate({to:Int32})
-      AND (topic, partition, offset) GLOBAL IN (SELECT topic, partition, offset FROM events WHERE sub > 0 AND plan_day >= toDate({from:Int32}) AND plan_day < toDate({to:Int32}))
+      AND (topic, partition, offset) GLOBAL IN (SELECT topic, partition, offset FROM events WHERE (sub > 0 OR bitAnd(flags, 16) != 0) AND plan_day >= toDate({from:Int32}) AND plan_day < toDate({to:Int32}))
     GROUP BY topic_name, partition, offset HAVING missing > 0)
 GROUP BY topic_name, partition ORDER BY topic_name, partition`, ch.Named("from", dayOf(from, 0)), ch.Named("to", dayOf(to, 65535)))
 	if err != nil {

@@ -47,6 +47,8 @@ const (
 	FlagNoRequestID
 	// FlagNoKey marks a record that carried no key at all (an anonymous call); its key id is empty.
 	FlagNoKey
+	// FlagMoreFollow marks all records of a line but the last, so that the audit sees whether the last is stored.
+	FlagMoreFollow
 )
 
 // Unit is a counted quantity beside the request itself, such as input_tokens.
