@@ -4,9 +4,11 @@
 // id: no key in clear ever leaves the machine. A line that cannot be decoded is shipped redacted and marked, so that it
 // becomes a dead letter where all others are.
 //
-// Delivery is at least once, and counts once: the position is noted after every broker in the replica set has
-// acknowledged, and a record that is shipped again has the same source and request id. A log without request ids gets
-// them from the file's first line and the line's place in it.
+// A line counts once: the position is noted after every broker in the replica set has acknowledged, and before lines are
+// sent that they will be. Whoever finds that note knows that an earlier run died between the two, and looks in Kafka, at what
+// was written in that time, which of the lines are there. A request that was under way meanwhile, and arrives only then, is
+// known again by its source and request id within the window of those. A log without request ids gets them from the file's
+// first line and the line's place in it.
 //
 // The file may be rotated by renaming it (what is still written to the old name's file is shipped for another while) or
 // by copying and truncating it (what was not read before is looked for in the copy beside it). When Kafka or this program
@@ -178,6 +180,7 @@ func (s *Shipper) Run(ctx context.Context) error {
 		return err
 	}
 	defer t.close()
+	unsure := t.noted.Sending // an earlier run's
 	for ctx.Err() == nil {
 		n, err := t.read(s.cfg.BatchLines, s.add)
 		if err != nil {
@@ -191,18 +194,38 @@ func (s *Shipper) Run(ctx context.Context) error {
 			sleep(ctx, s.cfg.Poll)
 			continue
 		}
-		if !s.flush(ctx) {
-			return nil // what was read is not noted, so it is shipped again
+		if unsure != nil {
+			if !s.unwritten(ctx, *unsure) {
+				return nil
+			}
+			rest := *unsure
+			if rest.Lines -= n; rest.Lines > 0 {
+				unsure = &rest
+			} else {
+				unsure = nil
+			}
+		}
+		sending := func() error { return t.noteSending(n) }
+		if err := sending(); err != nil {
+			return s.cannotNote(err)
+		}
+		if !s.flush(ctx, sending) {
+			return nil // what was read is not noted, so it is looked for and shipped again
 		}
 		s.shipped.Add(int64(n))
 		s.metrics.lines.Add(float64(n))
 		s.doubtFormat()
+		t.noted.Sending = unsure
 		if err := t.note(); err != nil {
-			return fmt.Errorf("note the position in %s: %w; set --state-file to a file that can be written", s.cfg.StateFile, err)
+			return s.cannotNote(err)
 		}
 		s.tell(t)
 	}
 	return nil
+}
+
+func (s *Shipper) cannotNote(err error) error {
+	return fmt.Errorf("note the position in %s: %w; set --state-file to a file that can be written", s.cfg.StateFile, err)
 }
 
 // add turns a line into messages. Values share one buffer, which is kept until they are written.
@@ -214,7 +237,7 @@ func (s *Shipper) add(line []byte, fileID string, offset int64) {
 	s.out.Reset()
 	err := s.dec.Decode(line, accesslog.Origin{Offset: offset, ReceivedMillis: s.cfg.Now().UnixMilli(), Source: s.cfg.Source}, &s.in)
 	if err != nil {
-		s.reject(line, err)
+		s.reject(line, fileID, offset, err)
 		return
 	}
 	if s.cfg.ShortenIPs {
@@ -239,8 +262,8 @@ func (s *Shipper) add(line []byte, fileID string, offset int64) {
 // maxRejectedBytes bounds what is shipped of a line that could not be decoded.
 const maxRejectedBytes = 4096
 
-// reject ships a line so that it is refused at the other end too, whatever is in it.
-func (s *Shipper) reject(line []byte, err error) {
+// reject ships a line so that it is refused at the other end too, whatever is in it. Its place makes it another than one like it.
+func (s *Shipper) reject(line []byte, fileID string, offset int64, err error) {
 	s.rejected.Add(1)
 	s.metrics.rejected.Inc()
 	reason := "decoder_error"
@@ -252,7 +275,7 @@ func (s *Shipper) reject(line []byte, err error) {
 	if s.cfg.ShortenIPs {
 		shown = accesslog.ShortenAddresses(shown)
 	}
-	value := append([]byte("not decoded by ship ("+reason+"): "), shown...)
+	value := fmt.Appendf(nil, "not decoded by ship (%s; byte %d of file %s): %s", reason, offset, fileID, shown)
 	s.msgs = append(s.msgs, kafka.Message{Value: value})
 }
 
@@ -269,8 +292,8 @@ func derivedID(fileID string, offset int64, sub int) []byte {
 }
 
 // flush writes until everything is acknowledged by all replicas in sync; false when ctx ended before. Only what was
-// refused is written again.
-func (s *Shipper) flush(ctx context.Context) bool {
+// refused is written again, after retrying was called.
+func (s *Shipper) flush(ctx context.Context, retrying func() error) bool {
 	wait := 100 * time.Millisecond
 	pending := s.msgs
 	for len(pending) > 0 {
@@ -291,19 +314,27 @@ func (s *Shipper) flush(ctx context.Context) bool {
 			}
 			pending = failed
 		}
-		why := err.Error()
-		if s.failing.Swap(&why) == nil {
-			s.log.Warn("Kafka does not take the log's lines; they wait in the file", "error", err)
-		}
-		s.metrics.retries.Inc()
+		s.fails(err)
 		sleep(ctx, wait/2+rand.N(wait/2))
 		wait = min(2*wait, 5*time.Second)
+		if err := retrying(); err != nil {
+			s.log.Warn("cannot note that lines are being sent still", "error", err)
+		}
 	}
 	if s.failing.Swap(nil) != nil {
 		s.log.Info("Kafka takes lines again")
 	}
 	s.msgs = s.msgs[:0]
 	return true
+}
+
+// fails says so once, until Kafka takes lines again.
+func (s *Shipper) fails(err error) {
+	why := err.Error()
+	if s.failing.Swap(&why) == nil {
+		s.log.Warn("Kafka does not take the log's lines; they wait in the file", "error", err)
+	}
+	s.metrics.retries.Inc()
 }
 
 func sleep(ctx context.Context, d time.Duration) {

@@ -16,13 +16,10 @@ import (
 
 	"github.com/segmentio/kafka-go"
 	"github.com/twmb/franz-go/pkg/kfake"
-	"go.uber.org/goleak"
 
 	"github.com/tollkeeper/tollkeeper/ingest/accesslog"
 	"github.com/tollkeeper/tollkeeper/internal/usage"
 )
-
-func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
 // shelf is a Kafka topic of one partition and a log file.
 type shelf struct {

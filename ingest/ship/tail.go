@@ -55,6 +55,7 @@ type tail struct {
 	looked    time.Time  // when the log was last seen to be the file that is read
 	current   bool
 	dirty     bool
+	noted     state // what the state file says
 }
 
 // openTail reads the noted positions and finds their files again, under their old names or where they were rotated to.
@@ -64,7 +65,7 @@ func openTail(cfg *Config, log *slog.Logger, truncated prometheus.Counter) (*tai
 	if err != nil {
 		return nil, err
 	}
-	t.finished = noted.Finished
+	t.finished, t.noted = noted.Finished, noted
 	for _, p := range noted.Files {
 		f := t.find(p, "")
 		if f == nil {
@@ -299,7 +300,7 @@ func (f *tailed) drop() {
 	f.partial = f.partial[:usage.MaxLineBytes+1]
 }
 
-// note writes the positions, replacing the file at once.
+// note writes the positions, replacing the file at once. What is noted of sending stays.
 func (t *tail) note() error {
 	var ps []position
 	for _, f := range t.files {
@@ -307,13 +308,33 @@ func (t *tail) note() error {
 			ps = append(ps, f.position)
 		}
 	}
-	return writeState(t.cfg.StateFile, state{Version: 1, Files: ps, Finished: t.finished})
+	return t.write(state{Version: 1, Files: ps, Finished: t.finished, Sending: t.noted.Sending})
+}
+
+// noteSending notes, beside the position before them, that lines are being sent from now on or still.
+func (t *tail) noteSending(lines int) error {
+	now := t.cfg.Now()
+	s := t.noted
+	s.Version = 1
+	if s.Sending == nil {
+		s.Sending = &sending{Since: now}
+	}
+	u := *s.Sending
+	u.Until, u.Lines = now, max(u.Lines, lines)
+	s.Sending = &u
+	return t.write(s)
+}
+
+func (t *tail) write(s state) error {
+	t.noted = s
+	return writeState(t.cfg.StateFile, s)
 }
 
 type state struct {
 	Version  int        `json:"version"`
 	Files    []position `json:"files"`
 	Finished []finished `json:"finished,omitempty"`
+	Sending  *sending   `json:"sending,omitempty"`
 }
 
 // readState returns what was noted and when; the zero time when nothing was.
