@@ -351,7 +351,6 @@ func indexMark(t []byte) int {
 
 // hasByte sets the top bit of each byte of w that is c. Bytes above the first such one may be marked wrongly.
 func hasByte(w uint64, c byte) uint64 {
-	const ones, highs = 0x0101010101010101, 0x8080808080808080
 	x := w ^ ones*uint64(c)
 	return (x - ones) &^ x & highs
 }

@@ -135,3 +135,45 @@ func TestRoutesAreAdmittedAsOftenAsTheyCome(t *testing.T) {
 		}
 	})
 }
+
+func TestWhatIsHarmlessHoldsNoSecret(t *testing.T) {
+	check := func(t interface{ Fatalf(string, ...any) }, v string) {
+		if harmless([]byte(v)) && string(maskSecrets(nil, []byte(v))) != v {
+			t.Fatalf("%q is taken for harmless, but is masked as %q", v, maskSecrets(nil, []byte(v)))
+		}
+	}
+	pieces := append([]string{"0123456789abcdef", "/v1/items/", "-", "tk_live_0123456789abcdefghijklmn", "Q", "@", ":", "=", "%2F", " ", "\x80"}, secretPrefixes...)
+	rapid.Check(t, func(t *rapid.T) {
+		v := ""
+		for _, p := range rapid.SliceOfN(rapid.SampledFrom(pieces), 1, 5).Draw(t, "pieces") {
+			v += p
+		}
+		check(t, v)
+	})
+	for _, p := range secretPrefixes {
+		check(t, p+"0123456789abcdef0123456789abcdef")
+	}
+}
+
+func TestWhatIsHarmlessIsToldByteByByte(t *testing.T) {
+	for c := range 256 {
+		for place := range 19 { // two whole words and the rest
+			plain, hex := []byte("/v1/items/123/abcde"), []byte("00f067aa-0ba902b7-1")
+			plain[place], hex[place] = byte(c), byte(c)
+			if got, want := harmless(plain), c >= '/' && c <= '9' || c >= 'a' && c <= 'z'; got != want {
+				t.Fatalf("%q: %v", plain, got)
+			}
+			if got, want := harmless(hex), c >= '0' && c <= '9' || c >= 'a' && c <= 'f' || c == '-'; got != want {
+				t.Fatalf("%q: %v", hex, got)
+			}
+		}
+	}
+	for _, c := range []struct {
+		value string
+		want  bool
+	}{{"", false}, {"abc", false}, {"/v1/items", true}, {"0123456789abcdef", true}, {"f47ac10b-58cc-4372-a567-0e02b2c3d479", true}, {"/v1/a-b-c", false}, {"tk_live_0", false}, {"AKIA0000", false}} {
+		if got := harmless([]byte(c.value)); got != c.want {
+			t.Errorf("%q: %v", c.value, got)
+		}
+	}
+}

@@ -63,7 +63,7 @@ func plainIPv4(b []byte) (out [16]byte, ok bool) {
 
 // exactByte sets the top bit of each byte of w that is c, and of no other.
 func exactByte(w uint64, c byte) uint64 {
-	const ones, sevens = 0x0101010101010101, 0x7f7f7f7f7f7f7f7f
+	const sevens = 0x7f7f7f7f7f7f7f7f
 	x := w ^ ones*uint64(c)
 	return ^((x&sevens + sevens) | x | sevens)
 }

@@ -69,9 +69,14 @@ func appendPrintable(dst, v []byte) []byte {
 	return dst
 }
 
+// Words of eight bytes with the lowest and the highest bit of each set.
+const (
+	ones  = 0x0101010101010101
+	highs = 0x8080808080808080
+)
+
 // printable reports whether all bytes are printable ASCII.
 func printable(v []byte) bool {
-	const ones, highs = 0x0101010101010101, 0x8080808080808080
 	for len(v) >= 8 {
 		w := binary.LittleEndian.Uint64(v)
 		// A byte fails when it is >= 0x80, < 0x20 or 0x7f. Errors of borrow only come from bytes that fail themselves.
