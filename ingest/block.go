@@ -8,8 +8,8 @@ import (
 	"github.com/tollkeeper/tollkeeper/internal/usage"
 )
 
-// block is a run of offsets [from, to) of one partition on its way to the store. Two of them per partition take turns:
-// one is filled while the other is inserted.
+// block is a run of offsets [from, to) of one partition on its way to the store. Three of them per partition take turns:
+// one is filled, one inserted, and one may wait between.
 type block struct {
 	from, to int64
 	day      int32 // of the plan

@@ -4,7 +4,7 @@ import "math"
 
 // What a partition holds at a time, besides its request ids. Whoever holds more says so here.
 const (
-	blocksInTurn = 2 // one is filled while the other is inserted
+	blocksInTurn = 3 // one is filled, one is inserted, and one lies between: neither side waits for the other's hiccups
 	// fetchParts is room for two answers and for what a record batch of one unpacks to, twice while that grows. An answer is a
 	// sixteenth of it: access logs unpack to 6 to 12 times.
 	fetchParts  = 1
