@@ -3,6 +3,7 @@
 //	go run ./ingest/bench            the whole table; `make bench-ingest`
 //	go run ./ingest/bench -spine     end to end beside the insert ceiling only; `make bench-spine`
 //	go run ./ingest/bench -in-order  the same for one partition
+//	go run ./ingest/bench -pgo FILE  the profile that the compiler optimises for; `make profile`
 //
 // Records are those of shared/scenarios (seed 1, two days: real cardinalities of keys, routes, addresses and agents), written
 // as nginx JSON and tollkeeper JSON of about 600 bytes, into topics of four partitions with lz4 and zstd. What is measured runs
@@ -87,6 +88,7 @@ func dispatch(ctx context.Context, args []string) error {
 	rows := f.Int("rows", 800_000, "records of the scenario; each topic has them twice, with other request ids")
 	formats := f.String("formats", "nginx,tollkeeper", "")
 	profile := f.String("profile", "", "write CPU profiles of the measured parts into this folder")
+	pgo := f.String("pgo", "", "only write the profile that the compiler optimises for into this file")
 	if err := f.Parse(args); err != nil {
 		return err
 	}
@@ -96,6 +98,8 @@ func dispatch(ctx context.Context, args []string) error {
 		what = benchSpine
 	case *inOrder:
 		what = benchInOrder
+	case *pgo != "":
+		what = benchProfile(*pgo)
 	}
 	return bench(ctx, what, *rows, strings.Split(*formats, ","), *profile)
 }
