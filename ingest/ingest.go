@@ -103,7 +103,7 @@ type Config struct {
 
 	MemoryBytes         int64         // all blocks, buffers, what is encoded of them and request ids together, 512 MiB; see memory.go
 	FlushInterval       time.Duration // a block is inserted at the latest this long after its first row when the store keeps up, 250 ms
-	MaxBlockRows        int           // 65,536
+	MaxBlockRows        int           // 131,072
 	MaxInsertsPerSecond float64       // over all partitions of this process; the flush interval grows to hold it, 10
 	MaxInserts          int           // at the same time, over all partitions; the number of cores, at least 2
 	InsertTimeout       time.Duration // of one try, 10 s; must be under SessionTimeout
@@ -180,7 +180,7 @@ func setDefaults(c *Config) {
 	def(&c.Group, "tollkeeper")
 	def(&c.MemoryBytes, 512<<20)
 	def(&c.FlushInterval, 250*time.Millisecond)
-	def(&c.MaxBlockRows, 65_536)
+	def(&c.MaxBlockRows, 131_072)
 	def(&c.MaxInserts, max(2, runtime.GOMAXPROCS(0)))
 	def(&c.MaxInsertsPerSecond, 10)
 	def(&c.InsertTimeout, 10*time.Second)
