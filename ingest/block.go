@@ -114,9 +114,12 @@ func (b *block) full(limit int64) bool {
 	return held > limit
 }
 
-// release gives back the memory of an empty block that holds more than the limit.
-func (b *block) release(limit int64) {
-	if b.memory() > limit {
+// recycle empties a block that was stored, for what comes from there on. It gives back the memory of one that holds more than the
+// limit, and of one that was full with less than half of it in use: its columns have grown for lines that are no longer like those.
+func (b *block) recycle(from, limit int64) {
+	outgrown := b.full(limit) && b.size() < limit/2
+	b.reset(from)
+	if outgrown || b.memory() > limit {
 		b.batch.Release()
 		b.letters = nil
 	}

@@ -300,8 +300,7 @@ func (w *worker) open(ctx context.Context) error {
 	}
 	select {
 	case w.cur = <-w.free:
-		w.cur.reset(from)
-		w.cur.release(w.memory.block)
+		w.cur.recycle(from, w.memory.block)
 		return nil
 	case <-ctx.Done():
 		return context.Cause(ctx)

@@ -162,8 +162,7 @@ func (im *importer) file(ctx context.Context, name string) error {
 			if err := im.store(ctx, topic, &pipe, b, events, letters); err != nil {
 				return err
 			}
-			b.reset(n)
-			b.release(importKeptBytes)
+			b.recycle(n, importKeptBytes)
 			if last {
 				return nil
 			}
