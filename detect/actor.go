@@ -77,10 +77,11 @@ const (
 	maxExamples = 5
 )
 
-// errorClasses of answers that abuse brings: not allowed, not there.
+// errorClasses of answers that abuse brings: not allowed, not there, understood and declined.
 const (
-	errDenied = iota // 401, 403
-	errAbsent        // 404, 410
+	errDenied   = iota // 401, 403
+	errAbsent          // 404, 410
+	errDeclined        // 402, 409, 412, 423, 451: a card, a code or a state was not accepted. 400 and 422 are a program's faults.
 	errorClasses
 )
 
@@ -90,6 +91,8 @@ func errorClass(status uint16) int {
 		return errDenied
 	case 404, 410:
 		return errAbsent
+	case 402, 409, 412, 423, 451:
+		return errDeclined
 	}
 	return -1
 }
@@ -184,7 +187,7 @@ func (a *actor) halve() {
 		return
 	}
 	for _, v := range []*float32{
-		&a.winN, &a.errK[0], &a.errK[1], &a.late, &a.idN, &a.idKnown, &a.idAgain, &a.objects, &a.ownObjects, &a.moneyN, &a.moneySum,
+		&a.winN, &a.errK[errDenied], &a.errK[errAbsent], &a.errK[errDeclined], &a.late, &a.idN, &a.idKnown, &a.idAgain, &a.objects, &a.ownObjects, &a.moneyN, &a.moneySum,
 		&a.moneyVar, &a.sizeN, &a.sizeSum, &a.sizeVar, &a.onNew,
 	} {
 		*v /= 2

@@ -38,7 +38,7 @@ func rates(t *testing.T, runs int, name string, run func(rng *rand.Rand) float64
 func TestErrorBetsAreValidUnderTheirNull(t *testing.T) {
 	e := freshEngine()
 	k := &keyState{}
-	for class, name := range map[int]string{errDenied: "denied", errAbsent: "absent"} {
+	for class, name := range map[int]string{errDenied: "denied", errAbsent: "absent", errDeclined: "declined"} {
 		h := e.expectedErrors(k, class)
 		rates(t, 4000, name, func(rng *rand.Rand) float64 {
 			usual, worst := distuv.Beta{Alpha: h.a, Beta: h.b, Src: rng}, 0.0
@@ -47,7 +47,7 @@ func TestErrorBetsAreValidUnderTheirNull(t *testing.T) {
 				c := clumsyClient[class]
 				rate = distuv.Beta{Alpha: c.a, Beta: c.b, Src: rng}.Rand()
 			}
-			a := &actor{}
+			a := &actor{fresh: true}
 			for range 200 { // looked at after every request
 				a.winN++
 				if rng.Float64() < rate {
@@ -118,7 +118,7 @@ func TestMoreErrorsAreMoreEvidence(t *testing.T) {
 		n := rapid.IntRange(10, 250).Draw(t, "n")
 		hits := rapid.IntRange(1, n-1).Draw(t, "hits")
 		class := rapid.IntRange(0, errorClasses-1).Draw(t, "class")
-		less, more := &actor{winN: float32(n)}, &actor{winN: float32(n)}
+		less, more := &actor{winN: float32(n), fresh: true}, &actor{winN: float32(n), fresh: true}
 		less.errK[class], more.errK[class] = float32(hits), float32(hits+1)
 		if a, b := e.errorEvidence(k, less), e.errorEvidence(k, more); b < a-1e-9 {
 			t.Fatalf("%d of %d: %v, one more: %v", hits, n, a, b)

@@ -11,7 +11,7 @@
 //
 //   - Who: novelty (network, country, agent, address, weighted by how often this key shows something new, after Good and
 //     Turing, and by where customers of the platform are usually found), spread (many networks at once).
-//   - What: enumeration (ids one after the other), errors (refused, not found), money (units and bytes a request, against
+//   - What: enumeration (ids one after the other), errors (refused, not found, declined), money (units and bytes a request, against
 //     what the platform spends on that route and this key adds to it), routes, volume (faster than the key ever was), latency (calls that
 //     take far longer than is usual on their routes for this key, beyond what other keys wait for there at the same time: costly queries,
 //     statements that sleep. A slow backend looks the same, so that by itself it is an alert at most).

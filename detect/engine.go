@@ -101,6 +101,7 @@ func New(cfg Config) (*Engine, error) {
 	// What platforms are like, until this one has shown it: the weight of twenty clients.
 	e.errAll[errDenied] = moments{n: 20, mean: 0.003, m2: 0.006 * 0.006}
 	e.errAll[errAbsent] = moments{n: 20, mean: 0.02, m2: 0.03 * 0.03}
+	e.errAll[errDeclined] = moments{n: 20, mean: 0.01, m2: 0.02 * 0.02}
 	e.slowAll = moments{n: 20, mean: 0.02, m2: 0.03 * 0.03}
 	e.SetPolicies(cfg.Policies)
 	return e, nil

@@ -2,11 +2,13 @@ package detect
 
 import "math"
 
-// clumsyClient is how somebody errs who is learning an API: asks for what is not there, but seldom for what is forbidden.
-var clumsyClient = [errorClasses]beta{errDenied: {1, 20}, errAbsent: {1, 6}}
+// clumsyClient is how somebody errs who is learning an API: asks for what is not there, but seldom for what is forbidden, and sends
+// twice what may be sent once.
+var clumsyClient = [errorClasses]beta{errDenied: {1, 20}, errAbsent: {1, 6}, errDeclined: {1, 3}}
 
-// abuser is how somebody errs who does not know what the key may do, or which objects there are.
-var abuser = beta{1.5, 3}
+// abusers is how somebody errs who does not know what the key may do, or which objects there are; and how somebody is declined who
+// tries cards or codes, most of which are no good.
+var abusers = [errorClasses]beta{errDenied: {1.5, 3}, errAbsent: {1.5, 3}, errDeclined: {4, 1.5}}
 
 const (
 	clumsyShare = 0.1
@@ -57,15 +59,16 @@ func towards(h beta, hits, n float64) beta {
 func (e *Engine) errorEvidence(k *keyState, a *actor) float64 {
 	var s [errorClasses]float64
 	for c := range s {
-		if a.errK[c] == 0 {
+		// What a customer's own client is declined is between the two of them; spike tells when it gets out of hand.
+		if a.errK[c] == 0 || c == errDeclined && !a.fresh {
 			continue
 		}
 		hits, n := float64(a.errK[c]), float64(a.winN)
-		usual := logBayes(hits, n, e.expectedErrors(k, c), abuser)
-		clumsy := logBayes(hits, n, clumsyClient[c], abuser)
+		usual := logBayes(hits, n, e.expectedErrors(k, c), abusers[c])
+		clumsy := logBayes(hits, n, clumsyClient[c], abusers[c])
 		s[c] = mixtureBet(usual, clumsy, clumsyShare)
 	}
-	return together(s[0], s[1])
+	return together(together(s[errDenied], s[errAbsent]), s[errDeclined])
 }
 
 // mixtureBet is the bet against a mixture of two hypotheses, of which the second has that share.

@@ -44,3 +44,30 @@ func TestAJobThatIsRefusedAndGoesOnIsTold(t *testing.T) {
 		}
 	}
 }
+
+// Who tries cards is declined nearly always: that is a deed, whoever the routes belong to. A new client of the customer's that sends something
+// twice now and then, and is told so, does nothing of the kind.
+func TestAStrangerWhoseCardsAreDeclinedIsStopped(t *testing.T) {
+	stopped := func(declined int) bool {
+		s := newStory(57, 30).theft(4, 120, 9009, "python-httpx/0.27")
+		for i := len(s.rows) - 120; i < len(s.rows); i++ {
+			r := &s.rows[i]
+			r.Method, r.Route, r.Path, r.Status = "POST", "/v1/search", []byte("/v1/search"), 200
+			if i%10 < declined {
+				r.Status = 402
+			}
+		}
+		for _, d := range acted(s.decisions(t, Config{})) {
+			if d.KeyID == "key_4" && d.Action == ActionSuspend {
+				return true
+			}
+		}
+		return false
+	}
+	if !stopped(9) {
+		t.Error("somebody whose payments are declined nine times in ten goes on")
+	}
+	if stopped(1) {
+		t.Error("a client whose payments are declined once in ten times is stopped")
+	}
+}
