@@ -30,7 +30,7 @@ type RekeyConfig struct {
 
 	ShortenIPs bool // before they are written; country and network are found by the /24 or /48 then
 
-	MemoryBytes    int64         // 64 MiB
+	MemoryBytes    int64         // 96 MiB
 	FlushInterval  time.Duration // 50 ms
 	InsertTimeout  time.Duration // as in Config
 	SessionTimeout time.Duration
@@ -74,7 +74,7 @@ func NewRekeyer(cfg RekeyConfig) (*Rekeyer, error) {
 		return nil, errors.New("re-keying needs a store for dead letters")
 	}
 	def(&cfg.Group, "tollkeeper-rekey")
-	def(&cfg.MemoryBytes, 64<<20)
+	def(&cfg.MemoryBytes, 96<<20)
 	def(&cfg.FlushInterval, 50*time.Millisecond)
 	t := &targetTopic{OriginStore: cfg.Store, topic: cfg.Target, hands: map[string]*inHand{}}
 	in, err := New(Config{
