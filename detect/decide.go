@@ -22,6 +22,8 @@ const (
 
 	leastRequestsSuspend = 6
 	leastRequestsFlag    = 20
+	leastAwakened        = 2 // requests on a key that nobody used for long, by somebody this new: there is no other traffic to mistake them for
+	awakenedWho          = 2.0
 	proberBonus          = 0.75 // more evidence for an alert about what looks like an availability check
 
 	watchMillis   = 5 * 86400e3 // a key younger than this is watched, and flagged only for what would stop an older one, or for
@@ -152,7 +154,11 @@ func (e *Engine) weigh(k *keyState, a *actor, f *finding, p *Policy, t int64) (A
 		total += f.by[FamilyLatency]
 	}
 	total += max(0, f.overlap-oddProgram) - float64(a.line) - a.calm()
-	if a.n >= leastRequestsFlag && who >= leastWhoFlag && total >= max(p.Required.Flag, float64(a.level))+more {
+	least := uint32(leastRequestsFlag)
+	if who >= awakenedWho && f.by[FamilyDormancy] > 0 {
+		least = leastAwakened
+	}
+	if a.n >= least && who >= leastWhoFlag && total >= max(p.Required.Flag, float64(a.level))+more {
 		return ActionFlag, total
 	}
 	return ActionObserve, 0

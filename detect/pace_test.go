@@ -2,6 +2,7 @@ package detect
 
 import (
 	"net/netip"
+	"slices"
 	"testing"
 
 	"pgregory.net/rapid"
@@ -90,6 +91,7 @@ func TestASuspensionThatWaitsForHistoryIsDoneWhenItIsThere(t *testing.T) {
 		}
 	}
 	ds := acted(s.decisions(t, Config{}))
+	ds = slices.DeleteFunc(ds, func(d Decision) bool { return d.Wanted == ActionFlag }) // of the first calls, before there is enough for more
 	if len(ds) != 2 || ds[0].Action != ActionFlag || ds[0].Wanted != ActionSuspend || ds[0].Held == "" || ds[1].Action != ActionSuspend || ds[1].Phase != PhaseEscalated {
 		t.Errorf("got %+v", ds)
 	}

@@ -160,3 +160,33 @@ func TestSilencesThatEndedWellMakeTheNextOneSayLess(t *testing.T) {
 		t.Errorf("where silences are alike awakening says %.2f, and never more than before: %.2f", s, before)
 	}
 }
+
+// Whoever tries out a key that lay about makes a call or two, and there is no traffic of the customer's to mistake them for.
+func TestTwoCallsByAStrangerOnASleepingKeyAreTold(t *testing.T) {
+	told := func(asleep bool) bool {
+		s := newStory(58, 30)
+		s.rows = slices.DeleteFunc(s.rows, func(r usage.Record) bool {
+			return asleep && r.KeyID == "key_4" && r.TimeMillis > s.c.millis-6*testDay
+		})
+		for i := range int64(3) {
+			r := s.c.record(&s.c.keys[4])
+			r.TimeMillis, r.ASN, r.Country, r.Agent, r.ClientIP = s.c.millis+i*9e3, 9009, "RO", "curl/8.7.1", netip.AddrFrom4([4]byte{203, 0, 113, 9})
+			s.rows = append(s.rows, r)
+		}
+		for _, d := range acted(s.decisions(t, Config{})) {
+			if d.KeyID == "key_4" {
+				if d.Action != ActionFlag {
+					t.Errorf("%s: %s", d.Action, d.Reason)
+				}
+				return true
+			}
+		}
+		return false
+	}
+	if !told(true) {
+		t.Error("nothing is said about a stranger on a key that slept for six days")
+	}
+	if told(false) {
+		t.Error("three calls on a key that is in use are told")
+	}
+}
