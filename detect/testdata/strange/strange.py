@@ -49,7 +49,7 @@ class World:
         rng = random.Random("strange/%d" % seed)
         self.days = days or LENGTHS[seed % 4]
         self.epoch = datetime.fromisoformat(BEGINS[seed % 4]).replace(tzinfo=timezone.utc)
-        name = [lambda i: "ak_%08x" % (i * 2654435761 % 2 ** 32), lambda i: "%d" % (7_000_000 + 37 * i), lambda i: "sub-%04d-%s" % (i, "prod" if i % 3 else "test")][seed % 3]
+        name = [lambda i: "app-%08x" % (i * 2654435761 % 2 ** 32), lambda i: "%d" % (7_000_000 + 37 * i), lambda i: "sub-%04d-%s" % (i, "prod" if i % 3 else "test")][seed % 3]
         self.customers = [Customer(random.Random("strange/%d/%d" % (seed, i)), i, name(i), self.days) for i in range(keys)]
         self.warmup = self.days * rng.uniform(.25, .4)
         t = rng.uniform(self.warmup + 1, self.days - 2) * DAY
