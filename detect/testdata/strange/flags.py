@@ -19,6 +19,8 @@ def query_from_hell(c, rng, t):
 def key_in_front_end(c, rng, t):
     """The customer's developers put the server's key into their web page: from one deploy on browsers at homes of the customer's country call with it, the usual routes at a visitor's pace, more of them every hour."""
     agents = ["Mozilla/5.0 (%s) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/13%d.0.0.0 Safari/537.36" % x for x in [("Windows NT 10.0; Win64; x64", 7), ("Macintosh; Intel Mac OS X 10_15_7", 7), ("Linux; Android 10; K", 6), ("X11; CrOS x86_64", 5)]]
+    if isinstance(c.base.source, Crowd):
+        return False  # an app's key is public, and a web page of the same customer is nothing to ask about
     nets = find("isp", "mobile", country=c.country) or find("isp")
     new = Client(Flow(max(c.per_day, 400) * rng.uniform(.2, .8), c.base.pace.shape, c.offset, 4, 8), c.base.work, Crowd(rng, nets, 3000), agents, t)
     new.cut(t, 1e12, lambda x: min(1.0, .1 + (x - t) / DAY))
@@ -86,6 +88,46 @@ def signup_farm(c, rng, t):
 
 def second_company(c, rng, t):
     """A firm in the same country, in offices and on a program of its own, works with the key at about the owner's pace over other objects: a reseller's favour or a theft, only the owner can say."""
-    w = c.base.work.like(rng, things=others(c, rng))
+    w = c.base.work.like(rng, things=others(c, rng), tenants=["org%d" % rng.randint(1000, 99999) for _ in c.base.work.tenants])
     c.clients.append(Client(Flow(max(c.per_day * rng.uniform(.5, 1.2), 60), c.base.pace.shape if isinstance(c.base.pace, Flow) else even, c.offset), w, Machines(rng, rng.choice(find("isp", country=c.country, unlike=c.asns()) or find("isp"))), [rng.choice(LIBRARIES)], t))
     c.label("second_company", "flag", t, c.days * DAY)
+
+
+def campaign(c, rng, t):
+    """The customer writes to all of its own customers at ten in the morning: a hundred times the usual rate for an hour, own machines, ordinary price; a spammer on the customer's server would look the same."""
+    h, end, rate = Hand(c, rng, c.base.source, copied=1), t + rng.uniform(.4, 2) * HOUR, rng.uniform(.5, 3)
+    path, into = ("/2/messages", 380) if c.product == "sms" else ("/v3/send", 22000)
+    while t < end:
+        h.session = rng.getrandbits(16)
+        h.call(t, "POST", path, pick(rng, {400: .02}), 300, 70, into, dear=c.base.work.dear)
+        t += rng.expovariate(rate)
+    return h.done("campaign", "flag")
+
+
+def dunning_run(c, rng, t):
+    """The first of the month: subscriptions are charged in one run, and half of the cards have expired: 402 after 402, from the usual machine with the usual program; or cards tried at the customer's till."""
+    end, rate = t + rng.uniform(.4, 2) * HOUR, rng.uniform(.1, .8)
+    h, bad = Hand(c, rng, c.base.source, copied=1), rng.uniform(.3, .6)
+    while t < end:
+        h.call(t, "POST", "/charges", pick(rng, {402: bad}), 1400, 420, 800)
+        t += rng.expovariate(rate)
+    return h.done("dunning_run", "flag")
+
+
+def privacy_cleanup(c, rng, t):
+    """The law says delete after three years: thousands of old files, oldest first, by the customer's own program from its own machine; somebody should ask before all is gone."""
+    h, end, rate = Hand(c, rng, c.base.source, copied=1), t + rng.uniform(1, 5) * HOUR, rng.uniform(.1, 1)
+    while t < end:
+        h.call(t, "DELETE", "/files/" + c.things.text(len(h.all) + 30), pick(rng, {404: .05}), 0, 30)
+        t += rng.expovariate(rate)
+    return h.done("privacy_cleanup", "flag")
+
+
+def cursor_reset(c, rng, t):
+    """The connector lost its cursor and reads everything once more from the first page, from its one machine: a day of pages without pause, slower the deeper; a loop or an insider's copy would look the same."""
+    path = next(r[1] for r in c.base.work.routes if r[0] == "GET").replace("{tenant}", "main")
+    h, end = Hand(c, rng, c.base.source, copied=1), t + rng.uniform(3, 20) * HOUR
+    while t < end:
+        n = len(h.all)
+        t += h.call(t, "GET", path.replace("{id}", c.things.text(n)), pick(rng, {429: .02, 500: .002}), 90000, 60 + .8 * n) + rng.uniform(.5, 3)
+    return h.done("cursor_reset", "flag")

@@ -79,16 +79,6 @@ def hook_redelivery(c, rng, t):
     return h.done("hook_redelivery", "benign")
 
 
-def cursor_reset(c, rng, t):
-    """The connector lost its cursor and reads everything once more from the first page, from its one machine: a day of pages without pause, slower the deeper."""
-    path = next(r[1] for r in c.base.work.routes if r[0] == "GET").replace("{tenant}", "main")
-    h, end = Hand(c, rng, c.base.source, copied=1), t + rng.uniform(3, 20) * HOUR
-    while t < end:
-        n = len(h.all)
-        t += h.call(t, "GET", path.replace("{id}", c.things.text(n)), pick(rng, {429: .02, 500: .002}), 90000, 60 + .8 * n) + rng.uniform(.5, 3)
-    return h.done("cursor_reset", "benign")
-
-
 def model_upgrade(c, rng, t):
     """The customer moves to the dear model and to longer prompts: five times the cost and twice the tokens of each call, from then on, same machines."""
     c.swap(t, 1e12, work=c.base.work.like(rng, size=c.base.work.size * 2, dear=c.base.work.dear * 5))
@@ -129,36 +119,6 @@ def store_opening(c, rng, t):
     c.clients[-1].source.open = c.base.source.open + new
     c.clients[-1].cut(t, 1e12, f)
     c.label("store_opening", "benign", t, c.days * DAY)
-
-
-def dunning_run(c, rng, t):
-    """The first of the month: subscriptions are charged in one run, and half of the cards have expired: 402 after 402, from the usual machine with the usual program."""
-    end, rate = t + rng.uniform(.4, 2) * HOUR, rng.uniform(.1, .8)
-    h, bad = Hand(c, rng, c.base.source, copied=1), rng.uniform(.3, .6)
-    while t < end:
-        h.call(t, "POST", "/charges", pick(rng, {402: bad}), 1400, 420, 800)
-        t += rng.expovariate(rate)
-    return h.done("dunning_run", "benign")
-
-
-def campaign(c, rng, t):
-    """The customer writes to all of its own customers at ten in the morning: a hundred times the usual rate for an hour, own machines, ordinary price."""
-    h, end, rate = Hand(c, rng, c.base.source, copied=1), t + rng.uniform(.4, 2) * HOUR, rng.uniform(.5, 3)
-    path, into = ("/2/messages", 380) if c.product == "sms" else ("/v3/send", 22000)
-    while t < end:
-        h.session = rng.getrandbits(16)
-        h.call(t, "POST", path, pick(rng, {400: .02}), 300, 70, into, dear=c.base.work.dear)
-        t += rng.expovariate(rate)
-    return h.done("campaign", "benign")
-
-
-def privacy_cleanup(c, rng, t):
-    """The law says delete after three years: thousands of old files, oldest first, by the customer's own program from its own machine, at night."""
-    h, end, rate = Hand(c, rng, c.base.source, copied=1), t + rng.uniform(1, 5) * HOUR, rng.uniform(.1, 1)
-    while t < end:
-        h.call(t, "DELETE", "/files/" + c.things.text(len(h.all) + 30), pick(rng, {404: .05}), 0, 30)
-        t += rng.expovariate(rate)
-    return h.done("privacy_cleanup", "benign")
 
 
 def terraform_apply(c, rng, t):

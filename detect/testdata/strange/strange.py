@@ -37,9 +37,9 @@ EPISODES = {f.__name__: (f, kinds, products) for f, kinds, products in (
     (flags.second_company, ("few", "server", "saas"), ("crm", "pay", "files")),
     (honest.month_end, ("batch",), None), (honest.long_weekend, ("few", "nat", "notify", "tills", "server"), None), (honest.weekly_rotation, FLOW, None), (honest.regional_launch, ("app",), None),
     (honest.tv_spot, ("app",), None), (honest.lte_backup, ("few", "nat"), None), (honest.tenant_wave, ("saas",), None), (honest.hook_redelivery, ("hooks",), None),
-    (honest.cursor_reset, ("etl",), None), (honest.model_upgrade, ("llm",), None), (honest.eval_run, ("llm",), None), (honest.dual_stack, ("server", "etl", "notify", "map"), None),
-    (honest.synthetic_checks, ("server", "map", "poller", "graph", "cloud"), None), (honest.store_opening, ("tills",), None), (honest.dunning_run, ("tills", "batch", "server"), ("pay",)),
-    (honest.campaign, ("notify",), None), (honest.privacy_cleanup, ("batch", "server", "nat"), ("files",)), (honest.terraform_apply, ("cloud",), None),
+    (flags.cursor_reset, ("etl",), None), (honest.model_upgrade, ("llm",), None), (honest.eval_run, ("llm",), None), (honest.dual_stack, ("server", "etl", "notify", "map"), None),
+    (honest.synthetic_checks, ("server", "map", "poller", "graph", "cloud"), None), (honest.store_opening, ("tills",), None), (flags.dunning_run, ("tills", "batch", "server"), ("pay",)),
+    (flags.campaign, ("notify",), None), (flags.privacy_cleanup, ("batch", "server", "nat"), ("files",)), (honest.terraform_apply, ("cloud",), None),
     (honest.feast_month, ("server", "notify", "graph", "map"), None), (honest.election_night, ("few", "graph", "map"), None), (honest.offices_own_script, ("nat",), None),
     (honest.field_days, ("few",), None))}
 

@@ -58,6 +58,11 @@ def others(c, rng):
     return Things(rng, c.things.style, 3000)
 
 
+def listed(c, n):
+    """The customer's first n objects in the order in which a listing gives them: by name."""
+    return sorted(c.things.text(i) for i in range(n))
+
+
 def night(c, t):
     """The next 1 o'clock at the customer's."""
     h, _ = local(t, c.offset)
@@ -202,23 +207,23 @@ def llmjack(c, rng, t):
 def hash_exfil(c, rng, t):
     """A copier behind a VPN abroad fetches every file of the customer's once, large ones too, one every some seconds for a day or two."""
     h, end, gap = Hand(c, rng, Machines(rng, c.abroad(rng, "vpn", "vps"), 1)), min(t + rng.uniform(10, 40) * HOUR, c.days * DAY), rng.uniform(4, 25)
-    n = 0
-    while t < end:
+    n, names = 0, listed(c, 12000)
+    while t < end and n < len(names) - 1:
         if n % 200 == 0:
             h.call(t, "GET", "/files?prefix=&after=%d" % n, out=90000, ms=160)
         n += 1
-        h.call(t, "GET", "/files/" + c.things.text(n), pick(rng, {404: .004}), 4_000_000, 900)
+        h.call(t, "GET", "/files/" + names[n], pick(rng, {404: .004}), 4_000_000, 900)
         t += gap * rng.uniform(.7, 1.3)
     return h.done("hash_exfil", "suspend")
 
 
 def ransom_rewrite(c, rng, t):
     """An extortioner abroad reads, overwrites and deletes file after file in that order, each once, and leaves a note under a new name now and then."""
-    h, end, n = Hand(c, rng, Machines(rng, c.abroad(rng, "vps", "vpn"))), t + rng.uniform(.3, 3) * HOUR, rng.randint(1, 300)
+    h, end, n, names = Hand(c, rng, Machines(rng, c.abroad(rng, "vps", "vpn"))), t + rng.uniform(.3, 3) * HOUR, rng.randint(1, 300), listed(c, 12000)
     h.call(t, "GET", "/files?prefix=", out=90000, ms=160)
-    while t < end:
+    while t < end and n < len(names) - 1:
         n += 1
-        name = c.things.text(n)
+        name = names[n]
         for m, path, out, into in (("GET", "/files/" + name, 480000, 0), ("PUT", "/files/%s.lock" % name, 200, 480000), ("DELETE", "/files/" + name, 0, 0)):
             t += h.call(t, m, path, pick(rng, {403: .02}), out, 150, into) + rng.uniform(.05, 1.2)
     return h.done("ransom_rewrite", "suspend")
@@ -237,9 +242,9 @@ def secrets_grab(c, rng, t):
     """From an address abroad: the list of all secrets, then each secret once, in a few minutes, some refused; the customer's machines fetch the same handful day by day."""
     h, n = Hand(c, rng, Machines(rng, c.abroad(rng, "vps", "vpn", "isp")), copied=.3), rng.randint(40, 250)
     h.call(t, "GET", "/secrets", out=30000, ms=50)
-    for i in range(n):
+    for name in listed(c, n):
         t += rng.uniform(.3, 2.5)
-        h.call(t, "GET", "/secrets/" + c.things.text(i), pick(rng, {403: .15}), 900, 14)
+        h.call(t, "GET", "/secrets/" + name, pick(rng, {403: .15}), 900, 14)
     return h.done("secrets_grab", "suspend")
 
 
