@@ -111,12 +111,16 @@ type backtestResult struct {
 	Suspensions   int           `json:"suspensions"`
 	Flags         int           `json:"flags"`
 	Score         *replay.Score `json:"score,omitempty"`
+	Notice        string        `json:"notice,omitempty"` // why the result may mean nothing
 }
 
 func (b *backtest) result() backtestResult {
 	r := backtestResult{
 		Records: b.records, BadLines: b.badLines, Keys: b.traffic.Keys, Seconds: b.took.Seconds(),
 		RecordsPerSec: float64(b.records) / max(b.took.Seconds(), 1e-9),
+	}
+	if b.strangers {
+		r.Notice = "None of the keys in keys.json occurs in the log, so that every call was one with an unknown key. Are its key ids those of the log?"
 	}
 	for i := range b.decisions {
 		if stop, ok := replay.Counts(&b.decisions[i]); ok {
@@ -138,8 +142,8 @@ func (b *backtest) print(w io.Writer) {
 	r := b.result()
 	fmt.Fprintf(w, "%d records of %d keys over %.1f days in %s (%.0f records/s)\n", r.Records, r.Keys,
 		float64(b.traffic.Last-b.traffic.First)/86400e3, b.took.Round(10*time.Millisecond), r.RecordsPerSec)
-	if b.strangers {
-		fmt.Fprintln(w, "None of the keys in keys.json occurs in the log, so that every call was one with an unknown key. Are its key ids those of the log?")
+	if r.Notice != "" {
+		fmt.Fprintln(w, r.Notice)
 	}
 	if r.BadLines > 0 {
 		fmt.Fprintf(w, "%d lines could not be read; 'tollkeeper import' says why\n", r.BadLines)

@@ -118,7 +118,7 @@ func (b *backtest) decoder() (accesslog.Decoder, *enrich.Enricher, error) {
 	if err != nil {
 		return nil, nil, err
 	}
-	o := accesslog.Options{Keys: keys, TrustedHops: b.hops}
+	o := accesslog.Options{Keys: listed{keys, b.keys}, TrustedHops: b.hops}
 	if b.mapping != "" {
 		if o.Mapping, err = accesslog.LoadMapping(b.mapping); err != nil {
 			return nil, nil, err
@@ -130,6 +130,19 @@ func (b *backtest) decoder() (accesslog.Decoder, *enrich.Enricher, error) {
 	}
 	e, err := enrich.New(enrich.Config{CountryFiles: b.countries, ASNFiles: b.networks})
 	return d, e, err
+}
+
+// listed is a key store of the ids in keys.json: what stands there is an id, even where it looks like a secret.
+type listed struct {
+	accesslog.KeyResolver
+	ids map[string]detect.KeyAttributes
+}
+
+func (l listed) Resolve(plaintext []byte) (keyID string, known bool) {
+	if _, ok := l.ids[string(plaintext)]; ok {
+		return string(plaintext), true
+	}
+	return l.KeyResolver.Resolve(plaintext)
 }
 
 // cut cuts the log into pieces that end at a line's end.

@@ -127,4 +127,14 @@ func TestBacktestOfAnUnlabelledLog(t *testing.T) {
 	out, err = exec.Command(binary, "backtest", log, "--out", dir).CombinedOutput()
 	require.NoError(t, err, "%s", out)
 	require.Contains(t, string(out), "None of the keys in keys.json occurs in the log")
+	out, err = exec.Command(binary, "backtest", log, "--out", dir, "--json").Output()
+	require.NoError(t, err)
+	require.Contains(t, string(out), `"notice":"None of the keys in keys.json occurs in the log`)
+
+	// What the list calls an id is one, whatever it looks like; elsewhere it would be hidden as a secret.
+	require.NoError(t, os.WriteFile(log, bytes.ReplaceAll(b.Bytes(), []byte(`"k1"`), []byte(`"sk_live_4eC39HqLyjWDarjtT1zdp7dc"`)), 0o600))
+	require.NoError(t, os.WriteFile(list, []byte(`[{"key_id":"sk_live_4eC39HqLyjWDarjtT1zdp7dc"}]`), 0o600))
+	out, err = exec.Command(binary, "backtest", log, "--out", dir).CombinedOutput()
+	require.NoError(t, err, "%s", out)
+	require.NotContains(t, string(out), "None of the keys")
 }
