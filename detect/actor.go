@@ -5,18 +5,19 @@ import "github.com/tollkeeper/tollkeeper/detect/arena"
 // actor is a client behind a key: one agent family in one network, with established addresses or with others (fresh).
 // The two are kept apart so that a thief inside the customer's own network is not averaged away.
 type actor struct {
-	net    uint32
-	agent  uint32
-	first  int64
-	last   int64
-	n      uint32
-	who    float32 // evidence of novelty when it first came
-	rate   float32 // chance of such a novelty on a day, when it came
-	line   float32 // of who, what an address that changed during a silence explains
-	cc     uint16
-	nAddr  uint16
-	fresh  bool
-	netNew bool
+	net       uint32
+	agent     uint32
+	first     int64
+	last      int64
+	n         uint32
+	who       float32 // evidence of novelty when it first came
+	rate      float32 // chance of such a novelty on a day, when it came
+	elsewhere float32 // of who, what its address did at another key
+	line      float32 // of who, what an address that changed during a silence explains
+	cc        uint16
+	nAddr     uint16
+	fresh     bool
+	netNew    bool
 
 	routesNew, routesKnown uint8
 	rare                   uint8
@@ -32,6 +33,11 @@ type actor struct {
 	took [meters]float32 // what it took in it
 	past [meters]float32 // and in the hour before
 	mark [meters]float32 // the busiest hour of the key when it came
+
+	minutesAt int32      // the running five minutes of this client
+	inMinutes float32    // its calls in them
+	most      [2]float32 // in any of the running hour, and of the hour before
+	minutes   float32    // the most of the key when it came
 
 	idN        float32
 	idKnown    float32
@@ -178,7 +184,7 @@ func (a *actor) sawRoute(route uint32, isNew, rare bool) {
 func (a *actor) forgive() {
 	*a = actor{
 		net: a.net, agent: a.agent, cc: a.cc, fresh: a.fresh, first: a.last, last: a.last, who: a.who, netNew: a.netNew,
-		rate: a.rate, line: a.line, ips: a.ips, nAddr: a.nAddr, level: a.level,
+		rate: a.rate, line: a.line, elsewhere: a.elsewhere, ips: a.ips, nAddr: a.nAddr, level: a.level,
 	}
 }
 

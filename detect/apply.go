@@ -30,6 +30,7 @@ func (e *Engine) apply(k *keyState, o *obs) {
 	trusted := filling || !k.suspicious(o)
 	if !addr.established() && (filling || trusted && minute-addr.first >= addrProbation && addr.count() >= addrMinRequests) {
 		addr.n |= establishedBit
+		e.culprits.settle(o.addr)
 	}
 	fresh := !addr.established()
 	at, created := k.actorOf(e.mem, o, fresh)
@@ -39,6 +40,9 @@ func (e *Engine) apply(k *keyState, o *obs) {
 		if fresh && !filling {
 			a.level = suspect(e.suspects.clients)
 		}
+	}
+	if fresh && (created || isNew[kindAddr]) && !filling && len(e.culprits.by) > 0 {
+		e.recognise(k, a, o)
 	}
 	if isNew[kindNet] && !filling {
 		e.all.rising[o.net]++

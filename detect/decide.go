@@ -9,7 +9,7 @@ const (
 
 	leastWho        = 1.2 // for a suspension somebody must be new, and
 	leastWhat       = 1.5 // do something that customers don't,
-	severalWhat     = 2.5 // or several things that they seldom do
+	severalWhat     = 2.5 // or several things that they seldom do; less of that is made up for by as much more evidence in all
 	leastWhoFlag    = 1.5
 	overwhelming    = 6.0 // ids one after the other, by whomever it is, with
 	overwhelmingAll = 8.5 // this much about what it does
@@ -124,6 +124,7 @@ func (e *Engine) weigh(k *keyState, a *actor, f *finding, p *Policy, t int64) (A
 	if best >= leastBeside { // a customer's second office is as far away
 		total += f.by[FamilyGeography] + f.by[FamilyRhythm] + min(maxBesideLatency, f.by[FamilyLatency])
 	}
+	several := what + max(0, min(oddProgram, f.overlap))
 	more := k.tolerant(t)
 	if !a.fresh {
 		own := max(f.by[FamilyErrors], f.by[FamilyMoney])
@@ -137,7 +138,9 @@ func (e *Engine) weigh(k *keyState, a *actor, f *finding, p *Policy, t int64) (A
 	}
 	switch {
 	case a.n < leastRequestsSuspend:
-	case who >= leastWho && (best >= leastWhat || what >= severalWhat) && total >= p.Required.Suspend+more:
+	case who >= leastWho && (best >= leastWhat || several >= severalWhat) && total >= p.Required.Suspend+more:
+		return ActionSuspend, total
+	case who >= leastWho && several >= leastWhat && several+total >= severalWhat+p.Required.Suspend+more: // the more of all, the less of each
 		return ActionSuspend, total
 	case f.by[FamilyErrors] >= probing && (f.by[FamilyRoutes] >= probedRoutes || who >= halfNew) && total >= p.Required.Suspend+probedMore+more:
 		return ActionSuspend, total
@@ -250,6 +253,7 @@ func (e *Engine) act(k *keyState, p *Policy, v verdict) {
 	if v.wanted == ActionSuspend {
 		if v.kind == episodeActor {
 			e.markHostile(v.net, v.t)
+			e.blame(k, v.actor, v.t)
 		}
 		if action == ActionSuspend {
 			k.write().pool = nil // what one client did must not be held against the rest

@@ -28,6 +28,10 @@ func anyActor(t *rapid.T) *actor {
 	residual, variance := rapid.Float32Range(-5, 5), rapid.Float32Range(0, 5)
 	a.moneySum, a.moneyVar = a.moneyN*residual.Draw(t, "spent"), a.moneyN*variance.Draw(t, "spent otherwise")
 	a.sizeSum, a.sizeVar = a.sizeN*residual.Draw(t, "size"), a.sizeN*variance.Draw(t, "other sizes")
+	a.tookN = f("timed", slowWindow)
+	a.slow = f("share of slow calls", 1) * a.tookN
+	a.tookSum, a.tookVar = a.tookN*residual.Draw(t, "later"), a.tookN*variance.Draw(t, "later otherwise")
+	a.most = [2]float32{f("five minutes", 1e4), f("five minutes before", 1e4)}
 	a.objects = f("objects", 1) * (a.idN - a.idAgain)
 	a.ownObjects = f("own objects", 1) * a.objects
 	a.cadence = cadence{mean: f("interval", 1e6), sum: f("regular", 50), n: rapid.Uint16().Draw(t, "intervals")}
@@ -63,5 +67,29 @@ func TestAMeanNearerToTheClientsIsNoEvidence(t *testing.T) {
 		n, mean := float64(rapid.IntRange(2, 300).Draw(t, "n")), rapid.Float64Range(-5, 1).Draw(t, "mean")
 		v := max(rapid.Float64Range(0, 30).Draw(t, "variance"), 0.1) / n
 		require.LessOrEqual(t, logNormalRatio(mean, abuseShift, abuseVariance+v, 0, clientSpread+v), 0.0)
+	})
+}
+
+// What a stranger does may be several things that are seldom, and the more there is in all, the less of each; who it is alone never suspends.
+func TestSeveralWeakFindingsSuspendWithMoreEvidenceInAll(t *testing.T) {
+	e := freshEngine()
+	p := e.policies.For("key", nil)
+	wants := func(who, volume, money float64) bool {
+		f := finding{}
+		f.by[FamilyNovelty], f.by[FamilyVolume], f.by[FamilyMoney] = who, volume, money
+		wanted, _ := e.weigh(&keyState{}, &actor{fresh: true, n: 100}, &f, p, 0)
+		return wanted == ActionSuspend
+	}
+	require.True(t, wants(2.8, 1.25, 1.25), "severalWhat and just enough in all")
+	require.False(t, wants(3.3, 1, 1), "less of it, and just enough in all")
+	require.True(t, wants(3.8, 1, 1), "less of it, and more in all")
+	rapid.Check(t, func(t *rapid.T) {
+		who, volume, money := rapid.Float64Range(0, 9).Draw(t, "who"), rapid.Float64Range(0, 1.4).Draw(t, "volume"), rapid.Float64Range(0, 1.4).Draw(t, "money")
+		if volume+money < leastWhat && wants(who, volume, money) {
+			t.Fatal("suspended for who it is")
+		}
+		if wants(who, volume, money) && !(wants(who+0.1, volume, money) && wants(who, volume+0.1, money) && wants(who, volume, money+0.1)) {
+			t.Fatal("more evidence, and no suspension")
+		}
 	})
 }

@@ -45,6 +45,8 @@ type Engine struct {
 	unitsHour moments               // log of an hour of units, over keys that have any
 	tails     *tail.Estimator
 	guesses   guesses
+	absent    absence
+	culprits  culprits
 
 	second    int64
 	buf       []obs    // the second that is being collected

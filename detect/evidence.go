@@ -59,7 +59,7 @@ func (e *Engine) find(k *keyState, a *actor) (f finding) {
 	f.by[FamilyErrors] = min(maxErrors, e.errorEvidence(k, a))
 	f.by[FamilyMoney] = min(maxMoney, e.moneyEvidence(k, a))
 	f.by[FamilyRoutes] = max(-0.5, min(maxRouteEvidence, routeEvidence(a)))
-	f.by[FamilyVolume], _, _ = k.outpace(a)
+	f.by[FamilyVolume] = k.outpace(a).evidence
 	// Many calls use many units: what the pace says about units it does not say once more about calls.
 	f.by[FamilyVolume] = max(0, f.by[FamilyVolume]-e.spending(k, a))
 	f.by[FamilyDormancy] = e.dormancy(k)

@@ -159,6 +159,9 @@ func (e *Engine) actorEvidence(k *keyState, a *actor, f *finding) (out []Evidenc
 		}
 		out = append(out, ev)
 	}
+	if a.elsewhere > 0.05 {
+		out = append(out, a.describeElsewhere(window))
+	}
 	if f.overlap > 0.05 {
 		out = append(out, Evidence{
 			Family: FamilyNovelty, Detector: "strange_objects", PValue: probability(f.overlap), WindowSeconds: window,
@@ -227,11 +230,22 @@ func (e *Engine) describe(k *keyState, a *actor, fam Family, s float64) (ev Evid
 	case FamilyLatency:
 		ev = e.describeLatency(k, a)
 	case FamilyVolume:
-		_, m, times := k.outpace(a)
-		rec := float64(k.record(a, m))
-		ev = Evidence{Detector: "pace_" + meterNames[m], Observed: float64(a.busiest(m)), Expected: rec, High: 3 * rec, WindowSeconds: 3600}
-		ev.Sentence = fmt.Sprintf("It alone took %.0f %s in an hour, %.1f times the busiest hour of the whole key.", ev.Observed, meterNames[m], max(times, ev.Observed/max(1, rec)))
+		ev = k.describePace(a)
 	}
+	return ev
+}
+
+func (k *keyState) describePace(a *actor) Evidence {
+	p := k.outpace(a)
+	times := p.observed / max(1, p.record)
+	ev := Evidence{Observed: p.observed, Expected: p.record, High: 3 * p.record}
+	if p.meter == meterMinutes {
+		ev.Detector, ev.WindowSeconds = "pace_minutes", minutesMillis/1000
+		ev.Sentence = fmt.Sprintf("It alone made %.0f calls in five minutes, %.1f times the busiest five minutes of the whole key.", p.observed, times)
+		return ev
+	}
+	ev.Detector, ev.WindowSeconds = "pace_"+meterNames[p.meter], 3600
+	ev.Sentence = fmt.Sprintf("It alone took %.0f %s in an hour, %.1f times the busiest hour of the whole key.", p.observed, meterNames[p.meter], times)
 	return ev
 }
 

@@ -32,6 +32,7 @@ type hours struct {
 	routeN   float32
 	late     float32    // answers 429 in this hour
 	refused  float32    // other answers 4xx in this hour
+	minutes  minutes    // the same of five minutes
 	level    float32    // evidence that the budget asks for an alert about this hour; 0: the hour is no suspect yet
 	tails    *hourTails // active hours; nil before the first is over
 }
@@ -111,8 +112,10 @@ func (e *Engine) rollHours(k *keyState, hour int32) {
 		h.habits(e.mem).asleep()
 		h.closed = 0
 	}
+	forget := float32(math.Exp(-float64(gone) / (24 * 60)))
+	h.minutes.record *= forget
 	for m := range h.record {
-		h.record[m] *= float32(math.Exp(-float64(gone) / (24 * 60)))
+		h.record[m] *= forget
 		if h.cur[m] > 0 {
 			e.tails.Absorb(h.grow(e.mem, m), float64(h.cur[m]))
 		}
@@ -129,7 +132,29 @@ func (e *Engine) rollHours(k *keyState, hour int32) {
 	h.bad = [errorClasses]uint8{}
 }
 
+// minutes follows calls by five minutes: what comes all at once is far above any hour's pace before the hour shows it.
+type minutes struct {
+	at     int32   // five minutes since 1970
+	cur    float32 // calls in them
+	record float32 // the most so far, slowly forgotten
+}
+
+const minutesMillis = 5 * 60e3
+
+// add counts a call. first says that the key is not known for long yet, so that its record is what it shows.
+func (m *minutes) add(t int64, first bool) {
+	if at := int32(t / minutesMillis); at > m.at {
+		if first || m.record == 0 {
+			m.record = max(m.record, m.cur)
+		}
+		m.record = max(m.record, min(m.cur, recordGrowth*m.record))
+		m.at, m.cur = at, 0
+	}
+	m.cur++
+}
+
 func (h *hours) add(o *obs) {
+	h.minutes.add(o.t, h.seen < 24)
 	h.cur[meterRequests]++
 	h.cur[meterBytes] += o.bytes
 	h.cur[meterUnits] += o.units

@@ -69,12 +69,17 @@ func (a *actor) hours() float64 { return max(1, float64(a.last-a.first)/hourMill
 // take counts what the client takes in the running hour.
 func (a *actor) take(o *obs) {
 	if hour := int32(o.t / hourMillis); hour > a.hour {
-		a.past = [meters]float32{}
+		a.past, a.most[1] = [meters]float32{}, 0
 		if hour == a.hour+1 {
-			a.past = a.took
+			a.past, a.most[1] = a.took, a.most[0]
 		}
-		a.hour, a.took = hour, [meters]float32{}
+		a.hour, a.took, a.most[0] = hour, [meters]float32{}, 0
 	}
+	if at := int32(o.t / minutesMillis); at > a.minutesAt {
+		a.minutesAt, a.inMinutes = at, 0
+	}
+	a.inMinutes++
+	a.most[0] = max(a.most[0], a.inMinutes)
 	a.took[meterRequests]++
 	a.took[meterBytes] += o.bytes
 	a.took[meterUnits] += o.units
@@ -92,26 +97,49 @@ func (k *keyState) record(a *actor, meter int) float32 {
 	return k.hours.record[meter]
 }
 
-// outpace compares what a new client takes in an hour, in calls or bytes, with the busiest hour of the whole key: what it takes is its
-// own doing, not the key's. Units are the money detector's.
-func (k *keyState) outpace(a *actor) (evidence float64, meter int, times float64) {
+// meterMinutes stands for the calls of five minutes, beside the meters of an hour.
+const meterMinutes = meters
+
+// outpaced is what a new client takes beside the most that the whole key took before.
+type outpaced struct {
+	evidence         float64
+	meter            int
+	observed, record float64
+}
+
+// outpace compares what a new client takes in an hour, in calls or bytes, and how many calls it makes in five minutes, with the most of the
+// whole key: what it takes is its own doing, not the key's. Units are the money detector's.
+func (k *keyState) outpace(a *actor) (p outpaced) {
 	if k.hours == nil || !a.fresh || k.hours.record[meterRequests] == 0 {
-		return 0, 0, 0
+		return p
 	}
 	// The hour of a key that makes three calls is judged as one that makes twenty.
 	least := max(1, paceCalls/float64(k.record(a, meterRequests)))
 	for m := meterRequests; m <= meterBytes; m++ {
-		if rec := float64(k.record(a, m)) * least; rec > 0 {
-			x := float64(a.busiest(m)) / rec
-			s := k.hours.pace(x)
-			if m == meterBytes {
-				calls := float64(a.busiest(meterRequests))
-				s *= calls / (calls + bytesCalls)
-			}
-			if s > evidence {
-				evidence, times, meter = s, x, m
-			}
+		observed, rec := float64(a.busiest(m)), float64(k.record(a, m))
+		if rec <= 0 {
+			continue
+		}
+		s := k.hours.pace(observed / (rec * least))
+		if m == meterBytes {
+			calls := float64(a.busiest(meterRequests))
+			s *= calls / (calls + bytesCalls)
+		}
+		if s > p.evidence {
+			p = outpaced{s, m, observed, rec}
 		}
 	}
-	return evidence, meter, times
+	observed, rec := float64(max(a.most[0], a.most[1])), float64(k.mostIn(a))
+	if s := k.hours.pace(observed / max(paceCalls, rec)); s > p.evidence {
+		p = outpaced{s, meterMinutes, observed, rec}
+	}
+	return p
+}
+
+// mostIn is the key's busiest five minutes that a new client is measured by; see record.
+func (k *keyState) mostIn(a *actor) float32 {
+	if a.minutes > 0 && a.last-a.first < 24*hourMillis {
+		return min(a.minutes, k.hours.minutes.record)
+	}
+	return k.hours.minutes.record
 }

@@ -14,7 +14,7 @@ const (
 // meet rates how new a client is when it comes first.
 func (e *Engine) meet(k *keyState, a *actor, net, agent, cc *entry) {
 	if k.hours != nil {
-		a.mark = k.hours.record
+		a.mark, a.minutes = k.hours.record, k.hours.minutes.record
 	}
 	if k.filling(a.first) {
 		return

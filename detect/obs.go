@@ -22,8 +22,8 @@ type obs struct {
 	bytes  float32
 	units  float32 // sum of all units
 	took   float32 // microseconds; 0 where the log does not say
-	id     int64   // the numeric object id of the path, -1 when there is none
 	idHash uint32  // of collection and object id; 0 when there is none
+	id     int64   // the numeric object id of the path, -1 when there is none
 	ip     [16]byte
 	path   [2]uint32 // span in the engine's arena
 }

@@ -27,8 +27,8 @@ func TestPaceIsBelievedAsFarAsTheKeyIsKnown(t *testing.T) {
 		}
 		k := &keyState{hours: &hours{seen: h.seen, record: [meters]float32{1000, 1e5, 0}}}
 		few, many := actor{fresh: true, took: [meters]float32{10, 1e7, 0}}, actor{fresh: true, took: [meters]float32{100, 1e7, 0}}
-		a, _, _ := k.outpace(&few)
-		if b, _, _ := k.outpace(&many); b < a {
+		a := k.outpace(&few).evidence
+		if b := k.outpace(&many).evidence; b < a {
 			t.Errorf("%v for bytes of a hundred calls, %v for those of ten", b, a)
 		}
 	})
@@ -43,21 +43,21 @@ func TestAClientsOwnDoingIsNotItsYardstick(t *testing.T) {
 	a := actor{fresh: true, mark: k.hours.record}
 	a.take(&obs{t: 100 * hourMillis})
 	a.took = [meters]float32{2000, 2e6, 0}
-	first, _, _ := k.outpace(&a)
+	first := k.outpace(&a).evidence
 	k.hours.record = [meters]float32{400, 4e5, 0} // by itself
-	if again, _, _ := k.outpace(&a); first < 1.5 || again != first {
+	if again := k.outpace(&a).evidence; first < 1.5 || again != first {
 		t.Errorf("%.2f at first, %.2f after its hour was the key's busiest", first, again)
 	}
 	a.take(&obs{t: 101 * hourMillis})
-	if next, _, _ := k.outpace(&a); next != first {
+	if next := k.outpace(&a).evidence; next != first {
 		t.Errorf("%.2f in the next hour, %.2f before", next, first)
 	}
 	a.take(&obs{t: 103 * hourMillis})
-	if later, _, _ := k.outpace(&a); later != 0 {
+	if later := k.outpace(&a).evidence; later != 0 {
 		t.Errorf("%.2f two hours later", later)
 	}
 	a.took, a.last = [meters]float32{2000, 2e6, 0}, 25*hourMillis
-	if old, _, _ := k.outpace(&a); old >= first {
+	if old := k.outpace(&a).evidence; old >= first {
 		t.Errorf("%.2f on its second day, %.2f on the first", old, first)
 	}
 }
@@ -94,5 +94,30 @@ func TestASuspensionThatWaitsForHistoryIsDoneWhenItIsThere(t *testing.T) {
 	ds = slices.DeleteFunc(ds, func(d Decision) bool { return d.Wanted == ActionFlag }) // of the first calls, before there is enough for more
 	if len(ds) != 2 || ds[0].Action != ActionFlag || ds[0].Wanted != ActionSuspend || ds[0].Held == "" || ds[1].Action != ActionSuspend || ds[1].Phase != PhaseEscalated {
 		t.Errorf("got %+v", ds)
+	}
+}
+
+// Sixty calls in five minutes are nothing for an hour that had a hundred, and much for a key that never made more than ten at once. Where the record
+// is not known yet the first minutes are it.
+func TestCallsThatComeAllAtOnceAreMeasuredByFiveMinutes(t *testing.T) {
+	k := &keyState{hours: &hours{seen: 1000, record: [meters]float32{100, 1e5, 0}, minutes: minutes{record: 10}}}
+	a := actor{fresh: true, mark: k.hours.record, minutes: 10}
+	for i := range int64(60) {
+		a.take(&obs{t: 100*hourMillis + i*4000})
+	}
+	p := k.outpace(&a)
+	if p.meter != meterMinutes || p.observed != 60 || p.record != 10 || p.evidence < 0.6 {
+		t.Errorf("got %+v, want 60 calls in five minutes beside 10", p)
+	}
+	if ev := k.describePace(&a); ev.Detector != "pace_minutes" || ev.WindowSeconds != 300 || ev.Observed != 60 {
+		t.Errorf("it is described as %+v", ev)
+	}
+	var m minutes
+	for i := range int64(40) {
+		m.add(i*1000, true)
+	}
+	m.add(2*minutesMillis, true)
+	if m.record != 40 || m.cur != 1 {
+		t.Errorf("the record is %v and the running five minutes have %v", m.record, m.cur)
 	}
 }

@@ -149,17 +149,43 @@ func (e *Engine) succession(k *keyState, a *actor, t int64) float64 {
 	if !a.netNew || a.routesNew > 0 || k.hours == nil || k.gapSec != 0 || k.lastKnown == 0 || t-k.lastKnown < burstMillis || !k.uses(a.agent) {
 		return 0
 	}
-	mean, last := 0.0, int32(t/hourMillis)
-	for hour := max(int32(k.lastKnown/hourMillis), last-movedMemory); hour <= last; hour++ {
-		from, to := max(k.lastKnown, int64(hour)*hourMillis), min(t, int64(hour+1)*hourMillis)
-		calls, _ := e.expected(k.hours, hour)
-		mean += calls * float64(to-from) / hourMillis
-	}
+	mean := e.missed(k, t)
 	if mean < leastExpected {
 		return 0
 	}
 	silent := e.law(k.hours, mean).Below(0)
 	return min(0, math.Log10((takenShare+(1-takenShare)*silent)/(movedShare+(1-movedShare)*silent)))
+}
+
+// absence is what was summed up last of the calls that a key's own clients did not make: by whole hours, so that not every call of a client that
+// came in their place takes up two days anew.
+type absence struct {
+	key      *keyState
+	known    int64 // when its own clients called last
+	from, to int32 // hours, the last not included
+	day      [48]float32
+	calls    float64
+}
+
+// missed is how many calls were to be expected since the key's own clients fell silent, of the last two days at most.
+func (e *Engine) missed(k *keyState, t int64) float64 {
+	last := int32(t / hourMillis)
+	part := func(hour int32) float64 {
+		from, to := max(k.lastKnown, int64(hour)*hourMillis), min(t, int64(hour+1)*hourMillis)
+		calls, _ := e.expected(k.hours, hour)
+		return calls * float64(to-from) / hourMillis
+	}
+	first := max(int32(k.lastKnown/hourMillis), last-movedMemory)
+	if first == last {
+		return part(last)
+	}
+	if s := &e.absent; s.key != k || s.known != k.lastKnown || s.from != first || s.to != last || s.day != k.hours.day {
+		*s = absence{key: k, known: k.lastKnown, from: first, to: last, day: k.hours.day}
+		for hour := first; hour < last; hour++ {
+			s.calls += part(hour)
+		}
+	}
+	return e.absent.calls + part(last)
 }
 
 func (e *Engine) describeRhythm(k *keyState, a *actor) Evidence {

@@ -161,3 +161,27 @@ func TestTheHoursOfAKeyThatWorkedOnADayAreHardlyBelieved(t *testing.T) {
 		t.Errorf("after two weeks a key's past is believed by %v", before)
 	}
 }
+
+// What is kept of a sum over two days is the sum.
+func TestTheCallsOfASilenceAreSummedUpOnce(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		e := freshEngine()
+		keys := []*keyState{{hours: &hours{seen: 500}}, {hours: &hours{seen: 500}}}
+		at := int64(1_800_000_000_000)
+		for _, k := range keys {
+			for s := range k.hours.day {
+				k.hours.day[s] = float32(rapid.IntRange(0, 50).Draw(t, "calls"))
+			}
+		}
+		for range rapid.IntRange(1, 30).Draw(t, "steps") {
+			at += rapid.Int64Range(1, 3*hourMillis).Draw(t, "later")
+			k := rapid.SampledFrom(keys).Draw(t, "key")
+			if k.lastKnown == 0 || rapid.Bool().Draw(t, "calls") {
+				k.lastKnown = at - rapid.Int64Range(0, 60*hourMillis).Draw(t, "silent")
+			}
+			if got, want := e.missed(k, at), freshEngine().missed(k, at); math.Abs(got-want) > 1e-9*max(1, want) {
+				t.Fatalf("%v, want %v", got, want)
+			}
+		}
+	})
+}

@@ -87,6 +87,7 @@ func (e *Engine) forget(number uint32) {
 		arena.Free(e.mem, h)
 	}
 	e.keys.remove(number)
+	e.absent = absence{}
 }
 
 // Knows says that the engine has state for a key.
