@@ -56,7 +56,8 @@ type actor struct {
 	tookN, tookSum float32
 	tookVar        float32
 	slow           float32
-	usual          ratio // of an established client: how much longer its calls take than others of its key
+	slowAt         uint32 // seconds since 1970, when the slow calls began
+	usual          ratio  // of an established client: how much longer its calls take than others of its key
 
 	idSeen    [8]uint64   // Bloom filter of two hashes over 512 bits, emptied as it fills
 	ips       [4][16]byte // latest distinct addresses

@@ -21,8 +21,9 @@ const (
 	slowLeast     = 10        // slow calls before it is told of one
 	lateFrom      = 0.69      // natural logarithm: a call of less than twice the usual time needs no excuse
 	lateMillis    = 10 * 60e3
-	latePeers     = 3   // other keys that must be late, or not, to know
-	maxLatency    = 5.0 // beyond ownFlag
+	latePeers     = 3              // other keys that must be late, or not, to know
+	nobody        = math.MaxUint32 // the number of no key
+	maxLatency    = 5.0            // beyond ownFlag
 
 	// Of one in a hundred honest clients the backend is slow: its records grew, its shard is ill. More than that against one is no certainty
 	// about a thief.
@@ -48,34 +49,44 @@ func (l *lateness) note(key uint32, t int64, later float64) {
 	}
 }
 
-// others is the median lateness of other keys within the last minutes, and of how many.
+// others is the median lateness of the three keys that called last, within the last minutes, without the one named; n is how many there are.
 func (l *lateness) others(key uint32, t int64) (later float64, n int) {
-	var by [len(lateness{})]float32
+	var latest [latePeers]int // by recency
 	for i := range l {
-		if s := &l[i]; s.sec != 0 && s.key != key && t-int64(s.sec)*1000 < lateMillis {
-			at := n
-			for ; at > 0 && by[at-1] > s.later; at-- {
-				by[at] = by[at-1]
-			}
-			by[at] = s.later
-			n++
+		s := &l[i]
+		if s.sec == 0 || s.key == key || t-int64(s.sec)*1000 >= lateMillis {
+			continue
 		}
+		at := min(n, latePeers)
+		for ; at > 0 && l[latest[at-1]].sec < s.sec; at-- {
+			if at < latePeers {
+				latest[at] = latest[at-1]
+			}
+		}
+		if at < latePeers {
+			latest[at] = i
+		}
+		n++
 	}
-	if n == 0 {
-		return 0, 0
+	if n < latePeers {
+		return 0, n
 	}
-	return float64(by[(n-1)/2]), n
+	a, b, c := l[latest[0]].later, l[latest[1]].later, l[latest[2]].later
+	return float64(max(min(a, b), min(max(a, b), c))), n
 }
 
-// incidental is how much of a call's lateness others share: keys on the same route, or where there are too few, anywhere.
-func (e *Engine) incidental(r *routeState, key uint32, t int64) float64 {
-	later, n := r.late.others(key, t)
-	if n < latePeers {
-		if later, n = e.all.late.others(key, t); n < latePeers {
-			return 0
-		}
+// incidental is how much of a call's lateness others share: other keys on the same route. A new client is measured by the clients of its own key
+// as well, and where there are too few, by keys anywhere. An established one without company is not judged, since a route that is slow
+// for all who use it now and then is nobody's doing; ok is false then.
+func (e *Engine) incidental(a *actor, r *routeState, key uint32, t int64) (later float64, ok bool) {
+	if a.fresh {
+		key = nobody
 	}
-	return max(0, later)
+	later, n := r.late.others(key, t)
+	if n < latePeers && a.fresh {
+		later, n = e.all.late.others(key, t)
+	}
+	return max(0, later), a.fresh || n >= latePeers
 }
 
 // waited is how much longer a call took than usual, on the natural log scale: by its route, its key, and an established client's own habit.
@@ -107,7 +118,11 @@ func (e *Engine) noteLatency(k *keyState, a *actor, o *obs, is *reading) {
 		e.all.late.note(o.key, o.t, later)
 	}
 	if later > lateFrom {
-		later -= min(later, e.incidental(r, o.key, o.t))
+		others, ok := e.incidental(a, r, o.key, o.t)
+		if !ok {
+			return
+		}
+		later -= min(later, others)
 	}
 	is.later, is.timed = later, true
 	if a.tookN >= slowWindow {
@@ -117,6 +132,9 @@ func (e *Engine) noteLatency(k *keyState, a *actor, o *obs, is *reading) {
 	a.tookSum += float32(later)
 	a.tookVar += r.tookVar.mean
 	if later > slowBy {
+		if a.slow < 1 {
+			a.slowAt = uint32(o.t / 1000)
+		}
 		a.slow++
 	}
 }
@@ -181,8 +199,10 @@ func (e *Engine) slowBets(k *keyState, a *actor) (each, some float64) {
 	return each, some
 }
 
-// slowly says that an established client's calls are worth a look.
-func (a *actor) slowly() bool { return a.slow >= slowLeast && a.slow > slowShare*a.tookN }
+// slowly says that an established client's calls are worth a look: they have been slow for so long that what others last waited dates from then, too.
+func (a *actor) slowly() bool {
+	return a.slow >= slowLeast && a.slow > slowShare*a.tookN && a.last-int64(a.slowAt)*1000 >= lateMillis
+}
 
 func (e *Engine) describeLatency(k *keyState, a *actor) Evidence {
 	each, some := e.slowBets(k, a)

@@ -183,10 +183,34 @@ func TestLatenessIsThatOfOtherKeys(t *testing.T) {
 	if _, n := l.others(1, 1000e3); n != 0 {
 		t.Fatalf("%d others, want none", n)
 	}
-	if later, n := l.others(2, 1000e3); n != 1 || later != 4 {
-		t.Fatalf("%v of %d, want 4 of 1", later, n)
+	if later, n := l.others(2, 1000e3); n != 1 || later != 0 {
+		t.Fatalf("%v of %d, want nothing of 1", later, n)
 	}
-	if _, n := l.others(2, 1000e3+lateMillis); n != 0 {
+	for key := range uint32(40) { // the earlier ones are not late
+		l.note(key, 1001e3+int64(key)*1000, float64(key/30))
+	}
+	if later, n := l.others(999, 1041e3); n < latePeers || later != 1 {
+		t.Fatalf("%v of %d, want that of the latest", later, n)
+	}
+	if _, n := l.others(2, 1041e3+lateMillis); n != 0 {
 		t.Error("what is long ago is no news")
+	}
+}
+
+// A route that only one key uses now and then may be slow for everybody: without company an established client is not judged.
+func TestAnEstablishedClientWithoutCompanyIsNotJudgedByItsWaiting(t *testing.T) {
+	s := pacedStory(30, func(r *usage.Record, _ *rand.Rand) float64 {
+		if r.KeyID == "key_4" {
+			return 30
+		}
+		return 1
+	})
+	for i := range s.rows {
+		if s.rows[i].KeyID == "key_4" {
+			s.rows[i].Route, s.rows[i].Path = "/v1/own", []byte("/v1/own")
+		}
+	}
+	if ds := of(FamilyLatency, s.decisions(t, Config{})); len(ds) != 0 {
+		t.Errorf("%d decisions: %+v", len(ds), ds[0])
 	}
 }
