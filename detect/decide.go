@@ -24,7 +24,8 @@ const (
 	leastRequestsFlag    = 20
 	leastAwakened        = 2 // requests on a key that nobody used for long, by somebody this new: there is no other traffic to mistake them for
 	awakenedWho          = 2.0
-	proberBonus          = 0.75 // more evidence for an alert about what looks like an availability check
+	proberBonus          = 0.75 // more evidence for an alert about what looks like an availability check, which goes through
+	probedAtMost         = 4    // routes
 
 	watchMillis   = 5 * 86400e3 // a key younger than this is watched, and flagged only for what would stop an older one, or for
 	youngFlag     = 5.5         // so much evidence of errors: more than somebody makes who learns the API
@@ -140,7 +141,7 @@ func (e *Engine) weigh(k *keyState, a *actor, f *finding, p *Policy, t int64) (A
 	case a.n < leastRequestsSuspend:
 	case who >= leastWho && (best >= leastWhat || several >= severalWhat) && total >= p.Required.Suspend+more:
 		return ActionSuspend, total
-	case who >= leastWho && several >= leastWhat && several+total >= severalWhat+p.Required.Suspend+more: // the more of all, the less of each
+	case who >= leastWho && several >= leastWhat && total >= p.Required.Suspend+more && several+total >= severalWhat+p.Required.Suspend+more: // the more of all, the less of each
 		return ActionSuspend, total
 	case f.by[FamilyErrors] >= probing && (f.by[FamilyRoutes] >= probedRoutes || who >= halfNew) && total >= p.Required.Suspend+probedMore+more:
 		return ActionSuspend, total
@@ -158,7 +159,7 @@ func (e *Engine) weigh(k *keyState, a *actor, f *finding, p *Policy, t int64) (A
 	}
 	total += max(0, f.overlap-oddProgram) - float64(a.line) - a.calm()
 	least := uint32(leastRequestsFlag)
-	if who >= awakenedWho && f.by[FamilyDormancy] > 0 {
+	if who >= awakenedWho && f.by[FamilyDormancy] >= leastBeside && !k.uses(a.agent) { // the customer's own program moves to other networks
 		least = leastAwakened
 	}
 	if a.n >= least && who >= leastWhoFlag && total >= max(p.Required.Flag, float64(a.level))+more {
@@ -167,10 +168,17 @@ func (e *Engine) weigh(k *keyState, a *actor, f *finding, p *Policy, t int64) (A
 	return ActionObserve, 0
 }
 
-// prober says that the actor looks like an availability check: one program reads one known route from several networks at once.
+// prober says that the actor looks like an availability check: one program reads a known route or a few from several networks at once.
 func (e *Engine) prober(k *keyState, a *actor) bool {
-	return k.read().pool != nil && k.file.pool.nNets >= poolLeast && k.file.pool.nAgents == 1 && a.routesNew == 0 && a.routesKnown == 1 &&
-		strings.HasPrefix(e.routes[a.routeSeen[0]].name, "GET ")
+	if k.read().pool == nil || k.file.pool.nNets < poolLeast || k.file.pool.nAgents != 1 || a.routesNew > 0 || a.routesKnown > probedAtMost {
+		return false
+	}
+	for _, r := range a.routeSeen[:a.routesKnown] {
+		if !strings.HasPrefix(e.routes[r].name, "GET ") {
+			return false
+		}
+	}
+	return true
 }
 
 // tolerant is how much more evidence is wanted since people dismissed alerts about this key.

@@ -93,3 +93,22 @@ func TestSeveralWeakFindingsSuspendWithMoreEvidenceInAll(t *testing.T) {
 		}
 	})
 }
+
+// However a suspension comes about, the total is what the policy asks for, unless ids are walked through by whomever it is.
+func TestASuspensionHasTheEvidenceThatThePolicyAsksFor(t *testing.T) {
+	e, err := New(Config{})
+	require.NoError(t, err)
+	p := e.policies.For("key", nil)
+	k := &keyState{id: "key"}
+	rapid.Check(t, func(t *rapid.T) {
+		a := &actor{fresh: true, n: 100}
+		f := finding{moved: rapid.Float64Range(-3, 0).Draw(t, "moved"), overlap: rapid.Float64Range(-2.5, 1).Draw(t, "overlap")}
+		f.by[FamilyNovelty] = rapid.Float64Range(1, 4).Draw(t, "who")
+		for _, what := range []Family{FamilyEnumeration, FamilyErrors, FamilyMoney, FamilyVolume} {
+			f.by[what] = rapid.Float64Range(0, 1.6).Draw(t, "what")
+		}
+		if wanted, score := e.weigh(k, a, &f, p, 0); wanted == ActionSuspend {
+			require.GreaterOrEqual(t, score, p.Required.Suspend)
+		}
+	})
+}

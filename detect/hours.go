@@ -158,9 +158,11 @@ func (h *hours) add(o *obs) {
 	h.cur[meterRequests]++
 	h.cur[meterBytes] += o.bytes
 	h.cur[meterUnits] += o.units
-	if o.status == 429 {
+	switch {
+	case o.status == 429:
 		h.late++
-	} else if o.status/100 == 4 {
+	case o.status == 409 || o.status == 412: // said twice, or too late: who delivers again is told so each time
+	case o.status/100 == 4:
 		h.refused++
 	}
 	switch {

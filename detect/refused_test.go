@@ -15,6 +15,7 @@ func TestAJobThatIsRefusedAndGoesOnIsTold(t *testing.T) {
 		{"a right was taken away", 403, 99, 150, true},
 		{"a broken call", 422, 90, 150, true},
 		{"it runs into its limit", 429, 40, 150, true},
+		{"it delivers again what has arrived", 409, 90, 150, false},
 		{"a bad release at the usual pace", 400, 50, 30, false},
 		{"a busy hour", 400, 3, 70, false},
 	} {
