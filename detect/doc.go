@@ -45,7 +45,8 @@
 // Measured on the generated worlds, and not worth their cost: that a network which is met in many countries is no place (fewer false
 // alerts by a twentieth, but stolen keys on clouds are found later); the platform's own rate of new networks in place of the prior (it is
 // the prior, and where many keys are being stolen it excuses thieves); that calm days excuse a client also where its deeds are enough for a
-// suspension (a thief joins it); thieves that choose networks less like customers do than by half (nothing changes). A forest or neighbours
+// suspension (a thief joins it); thieves that choose networks less like customers do than by half (nothing changes); that known objects excuse a
+// client less where it comes back to none (no thief more is found, and a warehouse's nightly copy is stopped). A forest or neighbours
 // over the fleet were not tried: what is missed is missed for want of facts, not of a combination of them.
 //
 // # Contract
