@@ -155,7 +155,7 @@ def main():
             ("families", "Families of our own (`testdata/families`); their failures were worked on", own, "f", a.families),
             ("fresh_families", "Families of our own, fresh seed", own, "f", a.fresh_families),
             ("blind", "Blind families (`testdata/blind`): written without having read the detectors; failures of seeds 901 and 902 were worked on", blind, "b", a.blind),
-            ("strange", "Strange families (`testdata/strange`): written without having read the detectors, not worked on", strange, "x", a.strange),
+            ("strange", "Strange families (`testdata/strange`): written without having read the detectors; failures of seeds 951 and 952 were worked on", strange, "x", a.strange),
             ("world", "Another world (`testdata/world`); its failures were worked on", other, w, a.world),
             ("fresh_world", "Another world, fresh seeds", other, w, a.fresh_world)):
         rows = [(str(n), run(a.binary, a.cache, generator, prefix, n)) for n in seeds(which)]
