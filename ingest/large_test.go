@@ -14,6 +14,7 @@ import (
 	"github.com/segmentio/kafka-go"
 
 	"github.com/tollkeeper/tollkeeper/ingest/accesslog"
+	"github.com/tollkeeper/tollkeeper/internal/heaptest"
 	"github.com/tollkeeper/tollkeeper/internal/usage"
 )
 
@@ -94,7 +95,7 @@ func TestBatchesThatUnpackToMoreThanTheBudgetAreReadInsideIt(t *testing.T) {
 			s := &countingStore{memStore: newMemStore()}
 			cfg := c.config(s)
 			cfg.MemoryBytes = budget
-			before := liveHeap()
+			before := heaptest.InUse()
 			stopped := peak(t)
 			_, stop := run(t, cfg)
 			waitFor(t, "all is stored", func() bool { return s.events.Load() == partitions*lines })

@@ -3,7 +3,6 @@ package ingest
 import (
 	"fmt"
 	"log/slog"
-	"runtime"
 	"strings"
 	"sync"
 	"testing"
@@ -11,6 +10,7 @@ import (
 
 	"github.com/prometheus/client_golang/prometheus"
 
+	"github.com/tollkeeper/tollkeeper/internal/heaptest"
 	"github.com/tollkeeper/tollkeeper/internal/usage"
 )
 
@@ -106,15 +106,6 @@ func TestASlowStoreSlowsFetchingInsteadOfFillingMemory(t *testing.T) {
 	}
 }
 
-// liveHeap is what is still in use after a collection; twice, for pools give up what they keep at the second.
-func liveHeap() int64 {
-	runtime.GC()
-	runtime.GC()
-	var m runtime.MemStats
-	runtime.ReadMemStats(&m)
-	return int64(m.HeapAlloc)
-}
-
 func TestMemoryStaysInsideTheBudgetWhileTheStoreStandsStill(t *testing.T) {
 	const budget = 64 << 20
 	c := startCluster(t, 2, "logs")
@@ -134,7 +125,7 @@ func TestMemoryStaysInsideTheBudgetWhileTheStoreStandsStill(t *testing.T) {
 	}
 	cfg := c.config(s)
 	cfg.MemoryBytes, cfg.InsertTimeout, cfg.SessionTimeout = budget, time.Minute, 2*time.Minute
-	before := liveHeap()
+	before := heaptest.InUse()
 	in, stop := run(t, cfg)
 	defer stop()
 	defer close(release)
@@ -146,12 +137,12 @@ func TestMemoryStaysInsideTheBudgetWhileTheStoreStandsStill(t *testing.T) {
 		for _, p := range in.Health().Partitions {
 			sum += p.Lag
 		}
-		now := liveHeap()
+		now := heaptest.InUse()
 		still := sum == 150_000 && fetched >= 0 && now-fetched < 100_000
 		fetched = now
 		return still
 	})
-	if grown := liveHeap() - before; grown > budget {
+	if grown := heaptest.InUse() - before; grown > budget {
 		t.Errorf("%d bytes are in use, the budget is %d", grown, budget)
 	} else {
 		t.Logf("%d of %d bytes are in use", grown, budget)

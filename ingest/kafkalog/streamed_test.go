@@ -3,11 +3,12 @@ package kafkalog
 import (
 	"errors"
 	"fmt"
-	"runtime"
 	"strings"
 	"testing"
 
 	"pgregory.net/rapid"
+
+	"github.com/tollkeeper/tollkeeper/internal/heaptest"
 )
 
 // lent is a room that counts.
@@ -71,7 +72,7 @@ func TestWhatABatchUnpacksToTakesNoMemory(t *testing.T) {
 		a := bomb(t, codec)
 		room := &lent{size: 64 << 20}
 		r := Records{Keep: 1 << 20, Longest: 1 << 20, Room: room}
-		before := heapInUse()
+		before := heaptest.InUse()
 		n, long := 0, 0
 		var held int64
 		for r.Over(&a, 0); r.Next(); n++ {
@@ -79,7 +80,7 @@ func TestWhatABatchUnpacksToTakesNoMemory(t *testing.T) {
 				long = len(r.Value)
 			}
 			if n == 20_000 {
-				held = heapInUse() - before
+				held = heaptest.InUse() - before
 			}
 		}
 		if r.Err() != nil || n != 30_001 || string(r.Value) != "next" || long != 1<<20+1 {
@@ -90,14 +91,6 @@ func TestWhatABatchUnpacksToTakesNoMemory(t *testing.T) {
 		}
 		t.Logf("codec %d: %d KiB packed, %d KiB held, %d KiB of the room", codec, len(a.records)>>10, held>>10, room.peak>>10)
 	}
-}
-
-func heapInUse() int64 {
-	runtime.GC()
-	runtime.GC()
-	var m runtime.MemStats
-	runtime.ReadMemStats(&m)
-	return int64(m.HeapAlloc)
 }
 
 func TestABatchForWhichThereIsNoRoomIsAnErrorOfTheRooms(t *testing.T) {

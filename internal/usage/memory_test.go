@@ -2,19 +2,11 @@ package usage
 
 import (
 	"fmt"
-	"runtime"
 	"strings"
 	"testing"
-)
 
-// inUse is what is still in use after a collection; twice, for pools give up what they keep at the second.
-func inUse() int64 {
-	runtime.GC()
-	runtime.GC()
-	var m runtime.MemStats
-	runtime.ReadMemStats(&m)
-	return int64(m.HeapAlloc)
-}
+	"github.com/tollkeeper/tollkeeper/internal/heaptest"
+)
 
 func TestMemoryIsWhatTheHeapHolds(t *testing.T) {
 	for _, c := range []struct {
@@ -31,7 +23,7 @@ func TestMemoryIsWhatTheHeapHolds(t *testing.T) {
 		}},
 	} {
 		t.Run(c.name, func(t *testing.T) {
-			before := inUse()
+			before := heaptest.InUse()
 			b := new(Batch)
 			for i := range 30_000 {
 				if i%7000 == 0 {
@@ -41,13 +33,13 @@ func TestMemoryIsWhatTheHeapHolds(t *testing.T) {
 				c.record(i, &r)
 				b.Append(&r)
 			}
-			held := inUse() - before
+			held := heaptest.InUse() - before
 			if said := b.Memory(); said < held*9/10 || said > held*12/10 {
 				t.Errorf("Memory() = %d, the heap holds %d", said, held)
 			}
 			generation := b.KeyID.Generation
 			b.Release()
-			if left := inUse() - before; left > 100_000 || b.Memory() != 0 {
+			if left := heaptest.InUse() - before; left > 100_000 || b.Memory() != 0 {
 				t.Errorf("%d bytes are left after Release, Memory() = %d", left, b.Memory())
 			}
 			if b.KeyID.Generation == generation {
