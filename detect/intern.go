@@ -29,38 +29,60 @@ func (n *names) number(s string) uint32 {
 	return i
 }
 
-// column translates the numbers of one dictionary column into lasting ones. It remembers which string it translated, so that a
-// batch that was made anew in the same place cannot be taken for its predecessor: comparing a string with itself is comparing
-// two pointers.
+// column translates the numbers of a dictionary column into lasting ones. It remembers what it found for the last few dictionaries:
+// blocks that take turns have one each.
 type column struct {
-	known []translation
+	views [columnViews]view
+	now   int // the one in use
 }
 
-type translation struct {
-	from string
-	to   uint32
-	ok   bool
+const columnViews = 4
+
+// view is what is known about one dictionary.
+type view struct {
+	generation uint64
+	to         []uint32 // by number; 0 is not known, others are kept plus one
+}
+
+// of returns the view of a dictionary, in place of the one that was opened longest ago if there is none.
+func (c *column) of(d *usage.Dict) *view {
+	if v := &c.views[c.now]; v.generation == d.Generation {
+		return v
+	}
+	for i := range c.views {
+		if c.views[i].generation == d.Generation {
+			c.now = i
+			return &c.views[i]
+		}
+	}
+	c.now = (c.now + 1) % columnViews
+	v := &c.views[c.now]
+	v.generation, v.to = d.Generation, v.to[:0]
+	return v
 }
 
 // has says that the column knows the value of row i.
 func (c *column) has(d *usage.Dict, i int) bool {
-	j := d.Index[i]
-	return int(j) < len(c.known) && c.known[j].ok && c.known[j].from == d.Values[j]
+	v, j := c.of(d), d.Index[i]
+	return int(j) < len(v.to) && v.to[j] != 0
 }
 
 // set says what the lasting number of the value of row i is.
 func (c *column) set(d *usage.Dict, i int, to uint32) {
-	j := d.Index[i]
-	if int(j) >= len(c.known) {
-		c.known = append(c.known, make([]translation, len(d.Values)-len(c.known))...)
+	v, j := c.of(d), d.Index[i]
+	if int(j) >= len(v.to) {
+		v.to = append(v.to, make([]uint32, len(d.Values)-len(v.to))...)
 	}
-	c.known[j] = translation{from: d.Values[j], to: to, ok: true}
+	v.to[j] = to + 1
 }
 
 // at returns the lasting number of row i.
 func (c *column) at(d *usage.Dict, i int, lookup func(string) uint32) uint32 {
-	if !c.has(d, i) {
-		c.set(d, i, lookup(d.At(i)))
+	v, j := c.of(d), d.Index[i]
+	if int(j) < len(v.to) && v.to[j] != 0 {
+		return v.to[j] - 1
 	}
-	return c.known[d.Index[i]].to
+	to := lookup(d.At(i))
+	c.set(d, i, to)
+	return to
 }

@@ -48,7 +48,7 @@ func (e *Engine) Trim(limit int) (forgotten int) {
 		}
 	}
 	e.forgotten += uint64(forgotten)
-	clear(e.keyCol.known) // numbers will stand for other keys
+	e.keyCol = column{} // numbers will stand for other keys
 	return forgotten
 }
 

@@ -37,14 +37,6 @@ func (b *block) reset(from int64) {
 	b.lines, b.bytes, b.kept, b.ready, b.streamMillis, b.lastRow = 0, 0, 0, 0, 0, -1
 }
 
-// distinguish gives the dictionaries of each of the blocks that take turns generations of their own, so that an observer
-// that caches by number and generation never takes one block's numbers for another's.
-func (b *block) distinguish(i int) {
-	for _, d := range b.batch.Dicts() {
-		d.Generation = uint32(i) * (1 << 32 / blocksInTurn)
-	}
-}
-
 // reserve makes room in the columns in few steps, each eight times the last, up to what a block of that many rows and bytes
 // can have by the rows so far: growing as they fill would copy every column five times over.
 func (b *block) reserve(rows int, limit int64) {

@@ -223,7 +223,7 @@ func (w *window) restore(timeMillis int64, source string, requestID []byte) {
 // sourceSeeds caches the hash of each source by its number in one batch's dictionary.
 type sourceSeeds struct {
 	seeds      []uint64
-	generation uint32
+	generation uint64
 }
 
 func (c *sourceSeeds) update(d *usage.Dict) []uint64 {

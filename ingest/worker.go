@@ -72,10 +72,8 @@ func newWorker(in *Ingester, g generation, topic string, partition int32, assign
 			w.observers = append(w.observers, o)
 		}
 	}
-	for i := range blocksInTurn {
-		b := new(block)
-		b.distinguish(i)
-		w.free <- b
+	for range blocksInTurn {
+		w.free <- new(block)
 	}
 	return w
 }

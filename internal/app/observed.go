@@ -23,7 +23,7 @@ type observedKeys struct {
 
 // dictView is how far a partition's dictionaries of key ids were looked through, by their generation: blocks that take
 // turns have one each.
-type dictView map[uint32]int
+type dictView map[uint64]int
 
 // fresh returns the values that were added since done was last called.
 func (v dictView) fresh(d *usage.Dict) []string {

@@ -75,14 +75,7 @@ func (b *Batch) Reset() {
 }
 
 // Release empties the batch and gives its memory back. The dictionaries get new generations.
-func (b *Batch) Release() {
-	var empty Batch
-	was := b.Dicts()
-	for i, d := range empty.Dicts() {
-		d.Generation = was[i].Generation + 1
-	}
-	*b = empty
-}
+func (b *Batch) Release() { *b = Batch{} }
 
 // Memory is how many bytes the columns and dictionaries hold, used or not. It looks at no record.
 func (b *Batch) Memory() int64 {

@@ -1,6 +1,9 @@
 package usage
 
-import "math/bits"
+import (
+	"math/bits"
+	"sync/atomic"
+)
 
 // Dict is a column of strings with few distinct values: each value is held once and rows refer to it by number. Numbers
 // stay valid across [Dict.Reset] until the dictionary has grown past its bound, so that a reader may cache what it knows
@@ -8,7 +11,7 @@ import "math/bits"
 type Dict struct {
 	Values     []string // by number
 	Index      []uint32 // number per row
-	Generation uint32   // changes when numbers are given out anew
+	Generation uint64   // changes when numbers are given out anew; no two dictionaries of a process have the same, but for empty ones, which have 0
 	numbers    map[string]uint32
 	text       int // bytes of the values
 	// recent has the numbers of some values by a hash of their ends: the map's lookup costs several times as much.
@@ -16,6 +19,9 @@ type Dict struct {
 }
 
 const recentSlots = 1 << 8
+
+// generations counts those that were given out.
+var generations atomic.Uint64
 
 // What a dictionary keeps from block to block at the most: so many values, of so many bytes.
 const (
@@ -102,7 +108,7 @@ func (d *Dict) At(i int) string { return d.Values[d.Index[i]] }
 
 func (d *Dict) add(v string) uint32 {
 	if d.numbers == nil {
-		d.numbers = make(map[string]uint32)
+		d.numbers, d.Generation = make(map[string]uint32), generations.Add(1)
 	}
 	n := uint32(len(d.Values))
 	d.Values = append(d.Values, v)
@@ -118,8 +124,7 @@ func (d *Dict) memory() int64 {
 func (d *Dict) reset() {
 	d.Index = d.Index[:0]
 	if len(d.Values) > maxDictValues || d.text > maxDictText {
-		d.Values, d.numbers, d.text = nil, nil, 0
-		d.Generation++
+		d.Values, d.numbers, d.text, d.Generation = nil, nil, 0, 0
 	}
 }
 
