@@ -20,11 +20,8 @@ func (e *Engine) apply(k *keyState, o *obs) {
 
 	minute := uint32(o.t / 60000)
 	filling := k.filling(o.t)
-	var where [setKinds]int
-	var isNew [setKinds]bool
-	for kind, id := range [setKinds]uint32{kindNet: o.net, kindAddr: o.addr, kindAgent: o.agent, kindRoute: o.route, kindCountry: uint32(o.cc)} {
-		where[kind], isNew[kind] = k.sets.touch(e.mem, kind, id, minute)
-	}
+	ids := [setKinds]uint32{kindNet: o.net, kindAddr: o.addr, kindAgent: o.agent, kindRoute: o.route, kindCountry: uint32(o.cc)}
+	where, isNew := k.sets.touchAll(e.mem, &ids, minute)
 	net, addr, agent := &k.nets()[where[kindNet]], &k.addrs()[where[kindAddr]], &k.agents()[where[kindAgent]]
 	route, cc := &k.routes()[where[kindRoute]], &k.countries()[where[kindCountry]]
 	trusted := filling || !k.suspicious(o)

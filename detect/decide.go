@@ -31,6 +31,7 @@ const (
 	youngFlag     = 5.5         // so much evidence of errors: more than somebody makes who learns the API
 	youngRequests = 40
 	youngShare    = 0.3
+	youngEvery    = 4  // requests of a new client of such a key between two looks: nothing is stopped
 	judgeEvery    = 16 // requests of an established client between two looks
 )
 
@@ -84,7 +85,7 @@ func (e *Engine) judge(k *keyState, rows []obs) {
 // judgeYoung decides about a client of a key of which it is hardly known yet who is the customer's: about what nobody does, then. Nothing more
 // than a flag comes of it.
 func (e *Engine) judgeYoung(k *keyState, p *Policy, a *actor, number int, t int64) {
-	if a.fresh && !k.filling(t) {
+	if a.fresh && !k.filling(t) && a.n%youngEvery == 0 && !e.harmless(k, a) {
 		f := e.find(k, a)
 		if wanted, score := e.weigh(k, a, &f, p, t); wanted == ActionSuspend {
 			e.act(k, p, verdict{kind: episodeActor, net: a.net, agent: a.agent, actor: a, number: number, f: &f, wanted: ActionFlag, score: score, t: t})
@@ -109,10 +110,10 @@ const harmlessErrors = 0.1
 // harmless says of most clients, in a tenth of the time, that weigh will find nothing to do about them. It looks at what weigh cannot
 // do without.
 func (e *Engine) harmless(k *keyState, a *actor) bool {
-	if a.errK[errDenied]+a.errK[errAbsent] > harmlessErrors*a.winN || e.moneyEvidence(k, a) >= ownFlag || a.slowly() {
+	if a.fresh && (a.who >= leastWho || max(a.walk.sum[0], a.walk.sum[1], a.walk.sum[2]) >= overwhelming) {
 		return false
 	}
-	return !a.fresh || a.who < leastWho && max(a.walk.sum[0], a.walk.sum[1], a.walk.sum[2]) < overwhelming
+	return a.errK[errDenied]+a.errK[errAbsent] <= harmlessErrors*a.winN && !a.slowly() && e.moneyEvidence(k, a) < ownFlag
 }
 
 // weigh turns the evidence about a client into what should be done, and the total that speaks for it.

@@ -6,22 +6,22 @@ import (
 	"github.com/tollkeeper/tollkeeper/detect/counts"
 )
 
-// lbeta is the logarithm of the beta function.
-func lbeta(a, b float64) float64 {
-	x, _ := math.Lgamma(a)
-	y, _ := math.Lgamma(b)
-	z, _ := math.Lgamma(a + b)
-	return x + y - z
-}
-
 // beta is a distribution over rates.
 type beta struct{ a, b float64 }
+
+// lbeta is the logarithm of the beta function once k hits among n were seen.
+func (h beta) lbeta(k, n float64) float64 {
+	x, _ := math.Lgamma(h.a + k)
+	y, _ := math.Lgamma(h.b + n - k)
+	z, _ := math.Lgamma(h.a + h.b + n)
+	return x + y - z
+}
 
 // logBayes returns log10 of how much better h1 than h0 foretells k hits among n: the ratio of two beta-binomial
 // probabilities. Its mean under h0 is 1 on the linear scale, so that 10^-x bounds the chance of reaching x (Ville 1939).
 func logBayes(k, n float64, h0, h1 beta) float64 {
-	l1 := lbeta(h1.a+k, h1.b+n-k) - lbeta(h1.a, h1.b)
-	l0 := lbeta(h0.a+k, h0.b+n-k) - lbeta(h0.a, h0.b)
+	l1 := h1.lbeta(k, n) - h1.lbeta(0, 0)
+	l0 := h0.lbeta(k, n) - h0.lbeta(0, 0)
 	return (l1 - l0) * math.Log10E
 }
 

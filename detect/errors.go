@@ -10,6 +10,14 @@ var clumsyClient = [errorClasses]beta{errDenied: {1, 20}, errAbsent: {1, 6}, err
 // tries cards or codes, most of which are no good.
 var abusers = [errorClasses]beta{errDenied: {1.5, 3}, errAbsent: {1.5, 3}, errDeclined: {4, 1.5}}
 
+// The logarithms of their beta functions, which do not change.
+var clumsyNorm, abuserNorm = func() (clumsy, abuser [errorClasses]float64) {
+	for c := range clumsy {
+		clumsy[c], abuser[c] = clumsyClient[c].lbeta(0, 0), abusers[c].lbeta(0, 0)
+	}
+	return clumsy, abuser
+}()
+
 const (
 	clumsyShare = 0.1
 	ownWeight   = 10 // requests' worth of the key's own error rate in the expectation for its new clients
@@ -64,9 +72,11 @@ func (e *Engine) errorEvidence(k *keyState, a *actor) float64 {
 			continue
 		}
 		hits, n := float64(a.errK[c]), float64(a.winN)
-		usual := logBayes(hits, n, e.expectedErrors(k, c), abusers[c])
-		clumsy := logBayes(hits, n, clumsyClient[c], abusers[c])
-		s[c] = mixtureBet(usual, clumsy, clumsyShare)
+		expected := e.expectedErrors(k, c)
+		abuse := abusers[c].lbeta(hits, n) - abuserNorm[c]
+		usual := abuse - (expected.lbeta(hits, n) - expected.lbeta(0, 0))
+		clumsy := abuse - (clumsyClient[c].lbeta(hits, n) - clumsyNorm[c])
+		s[c] = mixtureBet(usual*math.Log10E, clumsy*math.Log10E, clumsyShare)
 	}
 	return together(together(s[errDenied], s[errAbsent]), s[errDeclined])
 }

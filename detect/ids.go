@@ -122,11 +122,13 @@ func (w *walk) step(class int, null *[gapClasses]float64) {
 	for i := range w.sum {
 		near += null[i+1]
 		q := near / total
-		s := math.Log10((1 - paceShare) / max(1-q, 0.01))
+		ratio := (1 - paceShare) / max(1-q, 0.01)
 		if class <= i+1 {
-			s = math.Log10(paceShare / q)
+			ratio = paceShare / q
 		}
-		w.sum[i] = max(0, w.sum[i]+float32(s))
+		if w.sum[i] > 0 || ratio > 1 { // most clients do not walk, and a sum of 0 stays where it is
+			w.sum[i] = max(0, w.sum[i]+float32(math.Log10(ratio)))
+		}
 	}
 }
 

@@ -23,6 +23,9 @@ func (e *entry) established() bool { return e.n&establishedBit != 0 }
 func (e *entry) hostile() bool     { return e.n&hostileBit != 0 }
 func (e *entry) count() uint32     { return e.n & countMask }
 
+// worth orders entries by what is lost when they are forgotten.
+func (e *entry) worth() uint64 { return uint64(e.n&establishedBit)<<1 | uint64(e.last) }
+
 func (e *entry) add() {
 	if e.n&countMask != countMask {
 		e.n++
@@ -55,19 +58,40 @@ func (s *sets) of(kind int) known {
 	return known(s.entries[from:to:to])
 }
 
-// touch counts a sighting of id at minute m and returns its position in the set of that kind, and whether it is new. When the set is
-// full the least useful entry makes room: not established before established, then the one unseen for longest.
-func (s *sets) touch(mem *arena.Arena, kind int, id, m uint32) (at int, isNew bool) {
-	set := s.of(kind)
-	if i := set.find(id); i >= 0 {
+// farBack is the position from which an entry that is found moves up by one place: what a key uses often comes to be found early.
+const farBack = 4
+
+// touchAll counts a sighting of an id of each kind at minute m, and returns their positions in the sets of their kinds, and which are new.
+func (s *sets) touchAll(mem *arena.Arena, ids *[setKinds]uint32, m uint32) (at [setKinds]int, isNew [setKinds]bool) {
+	from := 0
+	for kind, id := range ids {
+		set := s.entries[from : from+int(s.n[kind])]
+		i := 0
+		for i < len(set) && set[i].id != id {
+			i++
+		}
+		if i == len(set) {
+			at[kind], isNew[kind] = s.insert(mem, kind, entry{id: id, first: m, last: m, n: 1}), true
+			from += int(s.n[kind])
+			continue
+		}
+		from += len(set)
+		if i >= farBack {
+			set[i], set[i-1] = set[i-1], set[i]
+			i--
+		}
 		e := &set[i]
 		e.add()
-		if m > e.last {
-			e.last = m
-		}
-		return i, false
+		e.last = max(e.last, m)
+		at[kind] = i
 	}
-	e := entry{id: id, first: m, last: m, n: 1}
+	return at, isNew
+}
+
+// insert adds an entry to the set of a kind and returns its position. When the set is full the least useful entry makes room: not
+// established before established, then the one unseen for longest.
+func (s *sets) insert(mem *arena.Arena, kind int, e entry) int {
+	set := s.of(kind)
 	if len(set) < setLimit[kind] {
 		end := 0
 		for _, n := range s.n[:kind+1] {
@@ -77,19 +101,14 @@ func (s *sets) touch(mem *arena.Arena, kind int, id, m uint32) (at int, isNew bo
 		copy(s.entries[end+1:], s.entries[end:])
 		s.entries[end] = e
 		s.n[kind]++
-		return len(set), true
+		return len(set)
 	}
-	worst := 0
+	worst, least := 0, set[0].worth()
 	for i := 1; i < len(set); i++ {
-		a, b := &set[i], &set[worst]
-		if a.established() != b.established() {
-			if b.established() {
-				worst = i
-			}
-		} else if a.last < b.last {
-			worst = i
+		if w := set[i].worth(); w < least {
+			worst, least = i, w
 		}
 	}
 	set[worst] = e
-	return worst, true
+	return worst
 }

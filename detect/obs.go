@@ -121,7 +121,10 @@ func decimal(b []byte) int64 {
 
 // compare orders the records of a key in a second by content, so that their order of arrival has no influence.
 func (o *obs) compare(p *obs) int {
-	return cmp.Or(cmp.Compare(o.t, p.t), cmp.Compare(o.addr, p.addr), cmp.Compare(o.agent, p.agent),
+	if c := cmp.Compare(o.t, p.t); c != 0 { // nearly always
+		return c
+	}
+	return cmp.Or(cmp.Compare(o.addr, p.addr), cmp.Compare(o.agent, p.agent),
 		cmp.Compare(o.route, p.route), cmp.Compare(o.id, p.id), cmp.Compare(o.idHash, p.idHash), cmp.Compare(o.status, p.status),
 		cmp.Compare(o.bytes, p.bytes), cmp.Compare(o.units, p.units), cmp.Compare(o.took, p.took))
 }

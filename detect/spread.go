@@ -109,11 +109,13 @@ func (e *Engine) fanOut(k *keyState, p *pool, addr uint32) {
 	if p.n <= poolSettling || q >= botnetFresh {
 		return
 	}
-	s := math.Log10((1 - botnetFresh) / (1 - q))
+	ratio := (1 - botnetFresh) / (1 - q)
 	if !back {
-		s = math.Log10(botnetFresh / q)
+		ratio = botnetFresh / q
 	}
-	p.fan = max(0, p.fan+float32(s))
+	if p.fan > 0 || ratio > 1 {
+		p.fan = max(0, p.fan+float32(math.Log10(ratio)))
+	}
 }
 
 // Share of calls that open a visit from an address: of a rotating proxy, and of a crowd, whose members make some calls each before they
