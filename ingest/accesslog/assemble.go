@@ -10,12 +10,13 @@ import (
 // assemble fills a call from the scanned fields and returns which targets the line names, with a value or without.
 func (d *jsonDecoder) assemble(line []byte, r *call) (seen uint32, err error) {
 	var filled uint32
-	for i := range d.spec.fields {
-		v := d.slots[i]
-		if v.Kind == jsonscan.None {
+	fields := d.spec.fields
+	slots := d.slots[:len(fields)]
+	for i := range slots {
+		if slots[i].Kind == jsonscan.None {
 			continue
 		}
-		f := &d.spec.fields[i]
+		v, f := slots[i], &fields[i]
 		switch f.to {
 		case toNothing, toWrapped:
 			continue

@@ -73,13 +73,26 @@ func secretWord(w []byte) bool {
 			return true
 		}
 	}
+	return manifold(w, seen)
+}
+
+// manifold reports whether a word, with bytes of the classes seen, is a long random one.
+func manifold(w []byte, seen uint8) bool {
 	const all = charLower | charUpper | charDigit
 	return len(w) >= 32 && seen&all == all && random(w)
 }
 
-func hasSecretPrefix(w []byte) bool {
+// prefixesOf are the secretPrefixes that start with a letter, in either case.
+var prefixesOf = func() (of [256][]string) {
 	for _, p := range secretPrefixes {
-		if p[0]|0x20 == w[0]|0x20 && (hasFoldPrefix(w, p) || len(w) > len(p) && string(w[:len(p)]) == p) {
+		of[p[0]|0x20] = append(of[p[0]|0x20], p)
+	}
+	return of
+}()
+
+func hasSecretPrefix(w []byte) bool {
+	for _, p := range prefixesOf[w[0]|0x20] {
+		if hasFoldPrefix(w, p) || len(w) > len(p) && string(w[:len(p)]) == p {
 			return true
 		}
 	}
@@ -111,29 +124,38 @@ func random(w []byte) bool {
 	return lower >= 3 && upper >= 3 && digit >= 2
 }
 
-// suspicious is the quick test of maskSecrets: false means that it would change nothing.
+// suspicious is the quick test of maskSecrets: false means that it would change nothing. It looks for secretWord's words in one
+// pass over the value.
 func suspicious(v []byte) bool {
 	if harmless(v) {
 		return false
 	}
 	start, seen := 0, uint8(0)
+	opening := true // the next byte begins a word, or stands behind a separator
+	key := -1       // where a prefix of a key was found in the word
 	for i, c := range v {
 		class := charClass[c]
 		if class&charWord != 0 {
 			seen |= class
+			if opening && class&charPrefix != 0 && key < 0 && hasSecretPrefix(v[i:]) {
+				key = i
+			}
+			if opening = class&charMark != 0; opening && c == '_' && i-start >= 2 && v[i-1]|0x20 == 'k' && isOurs(v[i-2:]) {
+				return true
+			}
 			continue
 		}
-		if c == '%' || c == '=' || c == '@' || c == ':' || maybeSecret(i-start, seen) && secretWord(v[start:i]) || c == ' ' && isAuthScheme(v[start:i]) {
+		if c == '%' || c == '=' || c == '@' || c == ':' || key >= 0 && i-key >= minSecretBytes || manifold(v[start:i], seen) || c == ' ' && isAuthScheme(v[start:i]) {
 			return true
 		}
-		start, seen = i+1, 0
+		start, seen, opening, key = i+1, 0, true, -1
 	}
-	return maybeSecret(len(v)-start, seen) && secretWord(v[start:])
+	return key >= 0 && len(v)-key >= minSecretBytes || manifold(v[start:], seen)
 }
 
 // harmless rules out, eight bytes at a time, what most paths and request ids are: small letters, digits and slashes, or hashes
-// and UUIDs, of small hexadecimal digits and hyphens. The first have neither the capitals nor the separators that maybeSecret
-// asks for, and no prefix of a key is made of the second alone. What is shorter than eight bytes is left to the long test.
+// and UUIDs, of small hexadecimal digits and hyphens. The first have neither the capitals nor the separators that all keys
+// have, and no prefix of a key is made of the second alone. What is shorter than eight bytes is left to the long test.
 func harmless(v []byte) bool {
 	if len(v) < 8 {
 		return false
@@ -157,11 +179,6 @@ func harmless(v []byte) bool {
 // within sets the top bit of each byte that is from..to, of a word whose top bits are set already; what other bits are is no matter.
 func within(x uint64, from, to byte) uint64 {
 	return (x - ones*uint64(from)) &^ (x - ones*(uint64(to)+1))
-}
-
-// maybeSecret rules out the words that most values are made of: all keys have capitals or separators.
-func maybeSecret(length int, seen uint8) bool {
-	return length >= minSecretBytes && seen&(charUpper|charMark) != 0
 }
 
 // maskSecrets appends v to dst with all that looks like a secret replaced. It gives its own output back unchanged.
