@@ -3,7 +3,7 @@
 # What a record costs and a key takes with 1,000, 100,000 and 1,000,000 keys (detect/bench says how); about four minutes.
 .PHONY: bench-detect
 bench-detect:
-	@mkdir -p .cache/bench && go build -tags $(TAGS) -o .cache/bench/bench-detect ./detect/bench && .cache/bench/bench-detect
+	@mkdir -p .cache/bench && go build -tags $(TAGS) -pgo=$(PROFILE) -o .cache/bench/bench-detect ./detect/bench && .cache/bench/bench-detect
 
 # The labelled scenarios, held-out seeds, our own families, blind families and another world. The first run generates the traffic (about twenty minutes).
 .PHONY: eval

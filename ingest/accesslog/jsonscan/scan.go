@@ -287,21 +287,22 @@ const (
 // quote, a backslash and control characters; the lowest marked byte of such a test is always a true one.
 func scanString(b []byte, i int) (end int, escaped, ok bool) {
 	for {
-		for i+8 <= len(b) {
+		if i+8 <= len(b) {
 			w := binary.LittleEndian.Uint64(b[i:])
 			q, s := w^(ones*'"'), w^(ones*'\\')
 			m := ((q - ones) &^ q) | ((s - ones) &^ s) | ((w - ones*0x20) &^ w)
-			if m &= highs; m != 0 {
-				i += bits.TrailingZeros64(m) >> 3
-				break
+			if m &= highs; m == 0 {
+				i += 8
+				continue
 			}
-			i += 8
-		}
-		for i < len(b) && b[i] != '"' && b[i] != '\\' && b[i] >= 0x20 {
-			i++
-		}
-		if i >= len(b) {
-			return i, escaped, false
+			i += bits.TrailingZeros64(m) >> 3
+		} else {
+			for i < len(b) && b[i] != '"' && b[i] != '\\' && b[i] >= 0x20 {
+				i++
+			}
+			if i == len(b) {
+				return i, escaped, false
+			}
 		}
 		switch b[i] {
 		case '"':
