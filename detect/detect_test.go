@@ -233,6 +233,41 @@ func TestADismissalMakesTheActorTheCustomers(t *testing.T) {
 	}
 }
 
+// A verdict that is taken back leaves nothing behind: the key is learnt anew from its history, and what was done is done again.
+func TestADismissalIsTakenBackWithTheKeysHistory(t *testing.T) {
+	s := newStory(6, 20).theft(3, 40, 9009, "connector")
+	e := mustEngine(t)
+	b := s.batch(0, len(s.rows))
+	e.Observe(b, 0, b.Len())
+	now := s.rows[len(s.rows)-1].TimeMillis + 2000
+	e.Advance(now)
+	first := acted(e.Drain())[0]
+	if err := e.Feedback(Feedback{KeyID: first.KeyID, EpisodeID: first.EpisodeID, Verdict: Dismissed, TimeMillis: now}); err != nil {
+		t.Fatal(err)
+	}
+	if !e.Forget(first.KeyID) || e.Knows(first.KeyID) || e.Forget(first.KeyID) {
+		t.Fatal("the key is not forgotten, once")
+	}
+	var past usage.Batch
+	for i := range s.rows {
+		if s.rows[i].KeyID == first.KeyID {
+			past.Append(&s.rows[i])
+		}
+	}
+	e.WarmUp(&past, 0, past.Len())
+	e.Lifted(first.KeyID, now)
+	more := &story{c: s.c}
+	more.c.millis = now
+	more.theft(3, 60, 9009, "connector")
+	b = more.batch(0, len(more.rows))
+	e.Observe(b, 0, b.Len())
+	e.Advance(now + hourMillis)
+	ds := acted(e.Drain())
+	if len(ds) != 1 || ds[0].Action != ActionSuspend || ds[0].EpisodeID != first.EpisodeID {
+		t.Errorf("got %+v, want the suspension of the same episode", ds)
+	}
+}
+
 func TestGuessingOfKeysIsFoundByAddress(t *testing.T) {
 	e := mustEngine(t)
 	var b usage.Batch

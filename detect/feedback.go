@@ -40,7 +40,7 @@ func halved(millis, halfLife int64) float64 {
 
 // Feedback applies a verdict. A dismissal makes the actor the customer's and asks for somewhat more evidence about this key,
 // for some months; a confirmation makes sure that nothing of the actor is ever taken for the customer's. The constants of
-// the engine never change by it. The error says what was not found.
+// the engine never change by it. A verdict is taken back by [Engine.Forget]. The error says what was not found.
 func (e *Engine) Feedback(fb Feedback) error {
 	defer runtime.KeepAlive(e) // and with it the arena
 	k := e.key(fb.KeyID)

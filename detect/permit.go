@@ -133,6 +133,18 @@ func (e *Engine) Refused(keyID, episodeID string, again int64) {
 	}
 }
 
+// Lifted says that nothing that was done about a key is in force any more, since a person let it pass again. Its episodes go on as flags; from
+// the given event time on, new evidence may lead to actions again.
+func (e *Engine) Lifted(keyID string, again int64) {
+	defer runtime.KeepAlive(e) // and with it the arena
+	if k := e.key(keyID); k != nil {
+		for i := range k.read().episodes {
+			ep := &k.file.episodes[i]
+			ep.action, ep.until = min(ep.action, ActionFlag), again
+		}
+	}
+}
+
 // separable says that the actor can be refused without touching the customer's clients.
 func (e *Engine) separable(k *keyState, ep *episode) bool {
 	if ep.kind != episodeActor {

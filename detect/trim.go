@@ -90,5 +90,21 @@ func (e *Engine) forget(number uint32) {
 	e.absent = absence{}
 }
 
+// Forget drops what is remembered of a key, whatever it is: alerts, verdicts, baselines. The key's next record finds it in [Engine.Unknown],
+// to be warmed up with its history and the verdicts that hold by then; that is how a verdict is taken back, since nobody can tell what
+// would have been learnt without it. What was collected of the running second is judged first. It says whether there was anything.
+func (e *Engine) Forget(keyID string) bool {
+	defer runtime.KeepAlive(e) // and with it the arena
+	e.flush()
+	n, ok := e.keys.find(e.keys.hash(keyID), keyID)
+	if !ok {
+		return false
+	}
+	e.running = slices.DeleteFunc(e.running, func(r uint32) bool { return r == n })
+	e.forget(n)
+	e.keyCol = column{}
+	return true
+}
+
 // Knows says that the engine has state for a key.
 func (e *Engine) Knows(keyID string) bool { return e.key(keyID) != nil }

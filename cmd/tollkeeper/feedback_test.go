@@ -4,6 +4,8 @@ import (
 	"fmt"
 	"net/http"
 	"net/netip"
+	"os"
+	"path/filepath"
 	"strings"
 	"testing"
 	"time"
@@ -14,10 +16,12 @@ import (
 )
 
 // A dismissal teaches the one key: its stranger is left alone, also by the process that comes after this one, while the
-// same stranger at another key is found as before.
+// same stranger at another key is found as before. It holds until it is taken back.
 func TestADismissalTeachesTheKeyAndLastsOverARestart(t *testing.T) {
 	dir := t.TempDir()
-	args := []string{"--data", dir, "--format", "tollkeeper", "--kafka-partitions", "2"}
+	policy := filepath.Join(dir, "policy.yaml") // of ten keys two may be suspended in a day
+	require.NoError(t, os.WriteFile(policy, []byte("version: 1\ncaps: {share_of_keys: 1}\npolicies: [{id: all}]\n"), 0o600))
+	args := []string{"--data", dir, "--format", "tollkeeper", "--kafka-partitions", "2", "--policy", policy}
 	s := serve(t, args...)
 	customers, keys := history(t, s)
 	id := 60_000
@@ -78,4 +82,8 @@ func TestADismissalTeachesTheKeyAndLastsOverARestart(t *testing.T) {
 		kinds = append(kinds, e.Kind)
 	}
 	require.Contains(t, strings.Join(kinds, " "), "assigned comment dismissed comment")
+
+	require.Equal(t, http.StatusOK, s.call("POST", "/v1/alerts/"+first.ID+"/reopen", map[string]any{"reason": "it was none of theirs"}, nil))
+	s.find(5*time.Second, `detection took a verdict back`)
+	require.Positive(t, walk(s, one, 120), "after the dismissal was taken back")
 }

@@ -36,14 +36,15 @@ type partitionID struct {
 
 // watch is the engine of one partition. Its lock keeps the clock's Advance away from the partition's own goroutine.
 type watch struct {
-	mu      sync.Mutex
-	engine  *detect.Engine
-	history bool                         // whether anything of this partition was stored before it came here
-	taught  map[string][]detect.Feedback // people's verdicts of that time, by key
-	event   int64                        // newest event time that was observed, Unix milliseconds
-	seen    time.Time                    // when that was
-	ctx     context.Context              // ends with the assignment
-	cancel  context.CancelFunc
+	mu       sync.Mutex
+	engine   *detect.Engine
+	history  bool                         // whether anything of this partition was stored before it came here
+	taught   map[string][]detect.Feedback // people's verdicts of that time, by key
+	reopened map[string]bool              // keys of which a verdict was taken back, until their history is read
+	event    int64                        // newest event time that was observed, Unix milliseconds
+	seen     time.Time                    // when that was
+	ctx      context.Context              // ends with the assignment
+	cancel   context.CancelFunc
 }
 
 // Assigned implements ingest.Observer.
@@ -59,9 +60,9 @@ func (d *detection) Assigned(ctx context.Context, topic string, partition int32)
 	if err != nil {
 		return fmt.Errorf("history for %s/%d: %w", topic, partition, err)
 	}
-	w := &watch{engine: engine, history: history, taught: map[string][]detect.Feedback{}}
+	w := &watch{engine: engine, history: history, taught: map[string][]detect.Feedback{}, reopened: map[string]bool{}}
 	if history {
-		if w.taught, err = d.verdicts(ctx); err != nil {
+		if w.taught, err = d.verdicts(ctx, alerts.Filter{}); err != nil {
 			return fmt.Errorf("verdicts for %s/%d: %w", topic, partition, err)
 		}
 	}
@@ -123,6 +124,10 @@ func (d *detection) meet(w *watch, topic string, partition int32, b *usage.Batch
 		for _, id := range part {
 			for _, fb := range w.taught[id] {
 				_ = w.engine.Feedback(fb) // an episode that history no longer shows has nothing to be taught
+			}
+			if w.reopened[id] { // the dismissal had reinstated the key
+				w.engine.Lifted(id, b.TimeMillis[from])
+				delete(w.reopened, id)
 			}
 		}
 		if err != nil {

@@ -42,6 +42,27 @@ func (d *detection) teach(fb detect.Feedback, alertID string) {
 	}
 }
 
+// unteach takes back what a reopened alert had taught about its key: the engines forget the key, and with its next record read its history,
+// and the verdicts that are left.
+func (d *detection) unteach(ctx context.Context, fb detect.Feedback, alertID string) {
+	keyID := fb.KeyID
+	left, err := d.verdicts(ctx, alerts.Filter{KeyID: keyID})
+	if err != nil {
+		d.log.Warn("a reopened alert is not known to the detection before its next start", "key", keyID, "alert", alertID, "err", err)
+		return
+	}
+	for _, w := range d.all() {
+		w.mu.Lock()
+		if w.engine.Forget(keyID) {
+			w.history = true // what it has learnt is stored, but for what is on its way
+			w.taught[keyID] = left[keyID]
+			w.reopened[keyID] = true
+			d.log.Info("detection took a verdict back", "key", keyID, "alert", alertID)
+		}
+		w.mu.Unlock()
+	}
+}
+
 // learn brings people's verdicts to the engines as they are given, here or by another process, until ctx ends.
 func (d *detection) learn(ctx context.Context) error {
 	sub := d.alerts.Subscribe(1024)
@@ -60,6 +81,11 @@ func (d *detection) learn(ctx context.Context) error {
 			}
 			fb, ok := verdictOf(&e.Value.Alert)
 			id := e.Value.Alert.ID
+			if _, was := learnt[id]; !ok && was || e.Value.Kind == "reopened" { // without a kind when another process did it
+				delete(learnt, id)
+				d.unteach(ctx, fb, id)
+				continue
+			}
 			if !ok || learnt[id] == fb.TimeMillis {
 				continue
 			}
@@ -73,9 +99,9 @@ func (d *detection) learn(ctx context.Context) error {
 }
 
 // verdicts reads those of the time that history covers, by key.
-func (d *detection) verdicts(ctx context.Context) (map[string][]detect.Feedback, error) {
+func (d *detection) verdicts(ctx context.Context, f alerts.Filter) (map[string][]detect.Feedback, error) {
 	out := map[string][]detect.Feedback{}
-	f := alerts.Filter{Judged: true, Since: d.now().AddDate(0, 0, -historyDays), Limit: 200}
+	f.Judged, f.Since, f.Limit = true, d.now().AddDate(0, 0, -historyDays), 200
 	for {
 		list, next, err := d.alerts.List(ctx, f)
 		if err != nil {
