@@ -113,7 +113,11 @@ func (e *Engine) harmless(k *keyState, a *actor) bool {
 	if a.fresh && (a.who >= leastWho || max(a.walk.sum[0], a.walk.sum[1], a.walk.sum[2]) >= overwhelming) {
 		return false
 	}
-	return a.errK[errDenied]+a.errK[errAbsent] <= harmlessErrors*a.winN && !a.slowly() && e.moneyEvidence(k, a) < ownFlag
+	errors := a.errK[errDenied] + a.errK[errAbsent]
+	if a.fresh {
+		errors += a.errK[errDeclined]
+	}
+	return errors <= harmlessErrors*a.winN && !a.slowly() && e.moneyEvidence(k, a) < ownFlag
 }
 
 // weigh turns the evidence about a client into what should be done, and the total that speaks for it.
