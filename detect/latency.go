@@ -21,6 +21,7 @@ const (
 	slowLeast     = 10        // slow calls before it is told of one
 	lateFrom      = 0.69      // natural logarithm: a call of less than twice the usual time needs no excuse
 	lateMillis    = 10 * 60e3
+	mostLate      = 5              // natural logarithm: one value counts for no more
 	latePeers     = 3              // other keys that must be late, or not, to know
 	nobody        = math.MaxUint32 // the number of no key
 	maxLatency    = 5.0            // beyond ownFlag
@@ -100,7 +101,7 @@ func (e *Engine) waited(k *keyState, a *actor, o *obs, is *reading) (later float
 	if !a.fresh {
 		later -= trusted(a.usual, 20)
 	}
-	return max(-5, min(5, later)), true
+	return max(-mostLate, min(mostLate, later)), true
 }
 
 // trusted is a mean, shrunk to 0 by the weight of so many values.
@@ -114,8 +115,12 @@ func (e *Engine) noteLatency(k *keyState, a *actor, o *obs, is *reading) {
 	}
 	r := &e.routes[o.route]
 	if !a.fresh {
-		r.late.note(o.key, o.t, later)
-		e.all.late.note(o.key, o.t, later)
+		waits := later
+		if o.status >= 500 { // gives up at once, and waits for its answer all the same
+			waits = mostLate
+		}
+		r.late.note(o.key, o.t, waits)
+		e.all.late.note(o.key, o.t, waits)
 	}
 	if later > lateFrom {
 		others, ok := e.incidental(a, r, o.key, o.t)

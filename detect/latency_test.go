@@ -70,6 +70,26 @@ func TestWhatOthersWaitForAsWellIsNoEvidence(t *testing.T) {
 	}
 }
 
+// When a backend is down half of the calls hang and the others fail at once: those are no sign that others need not wait.
+func TestInAnOutageWhoFailsAtOnceWaitsAsWell(t *testing.T) {
+	s := pacedStory(30, func(*usage.Record, *rand.Rand) float64 { return 1 })
+	rng := rand.New(rand.NewPCG(5, 5))
+	for range 200 {
+		for i := range s.c.keys {
+			s.c.millis += 700
+			r := s.c.record(&s.c.keys[i])
+			r.Status, r.LatencyMicros = 503, 2e3
+			if rng.IntN(2) == 0 {
+				r.Status, r.LatencyMicros = 504, 25e6
+			}
+			s.rows = append(s.rows, r)
+		}
+	}
+	if ds := of(FamilyLatency, s.decisions(t, Config{})); len(ds) != 0 {
+		t.Errorf("the platform was down, and %d decisions tell of it: %+v", len(ds), ds[0])
+	}
+}
+
 func TestALogWithoutDurationsHasNoEvidenceOfThem(t *testing.T) {
 	s := pacedStory(30, func(r *usage.Record, _ *rand.Rand) float64 { return 30 })
 	for i := range s.rows {
