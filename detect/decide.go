@@ -78,6 +78,8 @@ func (e *Engine) judge(k *keyState, rows []obs) {
 			f.by[FamilyVolume], f.by[FamilyRoutes], f.by[FamilyRhythm] = s.volume, s.oneSided, s.offHours
 			f.by[FamilyErrors] = max(s.throttled, s.refused)
 			e.act(k, p, verdict{kind: episodeHour, net: uint32(s.meter), f: &f, wanted: ActionFlag, score: s.total(), t: t, spike: &s})
+		} else {
+			e.judgeLongDay(k, p, t)
 		}
 	}
 }

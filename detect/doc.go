@@ -14,7 +14,7 @@
 //     was abused within days, and that no key has as its own, adds to it, by a bounded amount that fades.
 //   - What: enumeration (ids one after the other), errors (refused, not found, declined), money (units and bytes a request, against
 //     what the platform spends on that route and this key adds to it), routes, volume (faster than the key ever was, in an hour or in five
-//     minutes), latency (calls that take far longer than is usual on their routes for this key, beyond what other keys wait for there at the same time: costly queries,
+//     minutes; for the key as a whole also in a day, which what goes on around the clock is beyond, though none of its hours is), latency (calls that take far longer than is usual on their routes for this key, beyond what other keys wait for there at the same time: costly queries,
 //     statements that sleep. A slow backend looks the same, so that by itself it is an alert at most).
 //   - Where: geography (further from the customer's own client than anybody travels in the time, and taking turns with it).
 //     Address data errs, and a second office is as far away, so it counts only beside something that the client does.

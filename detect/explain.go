@@ -311,6 +311,9 @@ var meterNames = [meters]string{"requests", "bytes", "units"}
 
 func (e *Engine) spikeEvidence(k *keyState, s *spike) (out []Evidence) {
 	h := k.hours
+	if s.meter == meterDay {
+		return []Evidence{h.dayEvidence(s)}
+	}
 	cur, rec := float64(h.cur[s.meter]), float64(h.record[s.meter])
 	out = append(out, Evidence{
 		Family: FamilyVolume, Detector: "hour_" + meterNames[s.meter], Observed: cur, Expected: e.tails.Quantile(h.tail(s.meter), 0.5),

@@ -33,6 +33,7 @@ type hours struct {
 	late     float32    // answers 429 in this hour
 	refused  float32    // other answers 4xx in this hour
 	minutes  minutes    // the same of five minutes
+	days     days       // and of a day
 	level    float32    // evidence that the budget asks for an alert about this hour; 0: the hour is no suspect yet
 	tails    *hourTails // active hours; nil before the first is over
 }
@@ -114,6 +115,7 @@ func (e *Engine) rollHours(k *keyState, hour int32) {
 	}
 	forget := float32(math.Exp(-float64(gone) / (24 * 60)))
 	h.minutes.record *= forget
+	h.days.roll(h.hour, hour, h.cur[meterRequests], forget, h.seen < 24)
 	for m := range h.record {
 		h.record[m] *= forget
 		if h.cur[m] > 0 {
