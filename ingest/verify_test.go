@@ -124,12 +124,13 @@ func (r *rig) audit(topic string) {
 	}
 }
 
-// eventually repeats what may meet a dead engine or broker.
+// eventually repeats what may meet a dead engine or broker. After hours of faults an audit has millions of records to look at, on a machine
+// that others use as well.
 func (r *rig) eventually(what string, f func(ctx context.Context) error) {
 	r.t.Helper()
-	deadline := time.Now().Add(60 * time.Second)
+	deadline := time.Now().Add(3 * time.Minute)
 	for {
-		ctx, cancel := context.WithTimeout(r.t.Context(), 20*time.Second)
+		ctx, cancel := context.WithTimeout(r.t.Context(), time.Minute)
 		err := f(ctx)
 		cancel()
 		if err == nil {

@@ -9,6 +9,7 @@ import (
 	"net/http"
 	"os"
 	"path/filepath"
+	"sync"
 	"time"
 
 	"github.com/tollkeeper/tollkeeper/internal/clickhouse/libchdb"
@@ -70,6 +71,11 @@ func ServeEngine(ctx context.Context, cfg EngineConfig) error {
 		return fmt.Errorf("open %s: %w", cfg.DataDir, err)
 	}
 	defer func() { pool.close(); _ = lib.Shutdown() }()
+
+	var yielding sync.WaitGroup
+	defer yielding.Wait()
+	defer cancel()
+	yielding.Go(func() { yieldMerges(ctx) })
 
 	listener, err := listenPrivate(cfg.Socket)
 	if err != nil {
