@@ -26,9 +26,8 @@ const (
 	// partitions of most topics.
 	partitions = 4
 	// passes is how often a topic has the records, each time with other request ids: long enough that the engine's merges in
-	// the background are part of what is measured, and that the first and the last block, beside which nothing else goes on, are
-	// a small one.
-	passes = 4
+	// the background are part of what is measured.
+	passes = 2
 )
 
 // topicOf is a topic to be written.

@@ -85,7 +85,7 @@ func dispatch(ctx context.Context, args []string) error {
 	f := flag.NewFlagSet("bench", flag.ContinueOnError)
 	spine := f.Bool("spine", false, "only end to end and the insert ceiling")
 	inOrder := f.Bool("in-order", false, "only end to end and the insert ceiling, of a topic of one partition")
-	rows := f.Int("rows", 800_000, "records of the scenario; each topic has them four times, on different days and with other request ids")
+	rows := f.Int("rows", 800_000, "records of the scenario; each topic has them twice, on different days and with other request ids")
 	formats := f.String("formats", "nginx,tollkeeper", "")
 	profile := f.String("profile", "", "write CPU profiles of the measured parts into this folder")
 	pgo := f.String("pgo", "", "only write the profile that the compiler optimises for into this file")
