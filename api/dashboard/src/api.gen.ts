@@ -400,7 +400,7 @@ export interface paths {
         put?: never;
         /**
          * Take back what was said
-         * @description Undoes acknowledge, confirm, dismiss and close. What detection learnt from a dismissal it forgets when it next reads the key's history. An episode that has a newer alert keeps that one.
+         * @description Undoes acknowledge, confirm, dismiss and close. What detection learnt from the verdict is taken back: with its next call the key is learnt anew from its history. An episode that has a newer alert keeps that one.
          */
         post: operations["ReopenAlert"];
         delete?: never;
