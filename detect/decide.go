@@ -5,7 +5,7 @@ import "strings"
 // How much evidence, as -log10, the ladder wants. Required totals can be set by policy.
 const (
 	DefaultRequiredFlag    = 2.75
-	DefaultRequiredSuspend = 5.25
+	DefaultRequiredSuspend = 4.5
 
 	leastWho        = 1.2 // for a suspension somebody must be new, and
 	leastWhat       = 1.5 // do something that customers don't,
@@ -20,7 +20,7 @@ const (
 	probedMore      = 1.0 // so much more evidence
 	ownFlag         = 4.0 // an established client that probes or overspends
 
-	leastRequestsSuspend = 6
+	leastRequestsSuspend = 4
 	leastRequestsFlag    = 20
 	leastAwakened        = 2 // requests on a key that nobody used for long, by somebody this new: there is no other traffic to mistake them for
 	awakenedWho          = 2.0
@@ -144,16 +144,22 @@ func (e *Engine) weigh(k *keyState, a *actor, f *finding, p *Policy, t int64) (A
 		}
 		return ActionObserve, 0
 	}
+	// Waiting is half a deed.
+	convicts, waits := total-a.dues(), min(maxBesideLatency, f.by[FamilyLatency])/2
+	several += waits
+	if best < leastBeside {
+		convicts += waits
+	}
 	switch {
 	case a.n < leastRequestsSuspend:
-	case who >= leastWho && (best >= leastWhat || several >= severalWhat) && total >= p.Required.Suspend+more:
-		return ActionSuspend, total
-	case who >= leastWho && several >= leastWhat && total >= p.Required.Suspend+more && several+total >= severalWhat+p.Required.Suspend+more: // the more of all, the less of each
-		return ActionSuspend, total
-	case f.by[FamilyErrors] >= probing && (f.by[FamilyRoutes] >= probedRoutes || who >= halfNew) && total >= p.Required.Suspend+probedMore+more:
-		return ActionSuspend, total
+	case who >= leastWho && (best >= leastWhat || several >= severalWhat) && convicts >= p.Required.Suspend+more:
+		return ActionSuspend, convicts
+	case who >= leastWho && several >= leastWhat && convicts >= p.Required.Suspend+more && several+convicts >= severalWhat+p.Required.Suspend+more: // the more of all, the less of each
+		return ActionSuspend, convicts
+	case f.by[FamilyErrors] >= probing && (f.by[FamilyRoutes] >= probedRoutes || who >= halfNew) && convicts >= p.Required.Suspend+probedMore+more:
+		return ActionSuspend, convicts
 	case f.by[FamilyEnumeration] >= overwhelming+more && what >= max(overwhelmingAll, p.Required.Suspend)+more:
-		return ActionSuspend, total
+		return ActionSuspend, convicts
 	}
 	if own := max(f.by[FamilyErrors], f.by[FamilyMoney]); own >= ownFlag+more && a.n >= leastRequestsFlag {
 		return ActionFlag, max(own, total) // whoever it is

@@ -77,12 +77,12 @@ func TestSeveralWeakFindingsSuspendWithMoreEvidenceInAll(t *testing.T) {
 	wants := func(who, volume, money float64) bool {
 		f := finding{}
 		f.by[FamilyNovelty], f.by[FamilyVolume], f.by[FamilyMoney] = who, volume, money
-		wanted, _ := e.weigh(&keyState{}, &actor{fresh: true, n: 100}, &f, p, 0)
+		wanted, _ := e.weigh(&keyState{}, &actor{fresh: true, netNew: true, n: 100}, &f, p, 0)
 		return wanted == ActionSuspend
 	}
-	require.True(t, wants(2.8, 1.25, 1.25), "severalWhat and just enough in all")
-	require.False(t, wants(3.3, 1, 1), "less of it, and just enough in all")
-	require.True(t, wants(3.8, 1, 1), "less of it, and more in all")
+	require.True(t, wants(2.0, 1.25, 1.25), "severalWhat and just enough in all")
+	require.False(t, wants(2.5, 1, 1), "less of it, and just enough in all")
+	require.True(t, wants(3.0, 1, 1), "less of it, and more in all")
 	rapid.Check(t, func(t *rapid.T) {
 		who, volume, money := rapid.Float64Range(0, 9).Draw(t, "who"), rapid.Float64Range(0, 1.4).Draw(t, "volume"), rapid.Float64Range(0, 1.4).Draw(t, "money")
 		if volume+money < leastWhat && wants(who, volume, money) {
@@ -90,6 +90,34 @@ func TestSeveralWeakFindingsSuspendWithMoreEvidenceInAll(t *testing.T) {
 		}
 		if wants(who, volume, money) && !(wants(who+0.1, volume, money) && wants(who, volume+0.1, money) && wants(who, volume, money+0.1)) {
 			t.Fatal("more evidence, and no suspension")
+		}
+	})
+}
+
+// What is enough at once is not enough after a day: who had a day's chances to look bad needs more. So does a machine in the customer's own network. Waiting counts half of a deed, and by itself
+// never stops anybody.
+func TestASuspensionPaysForTheTimeThatItTook(t *testing.T) {
+	e := freshEngine()
+	p := e.policies.For("key", nil)
+	wants := func(who, volume, latency float64, hours int64, netNew bool) bool {
+		f := finding{}
+		f.by[FamilyNovelty], f.by[FamilyVolume], f.by[FamilyLatency] = who, volume, latency
+		wanted, _ := e.weigh(&keyState{}, &actor{fresh: true, netNew: netNew, n: 100, first: 1, last: 1 + hours*hourMillis}, &f, p, 0)
+		return wanted == ActionSuspend
+	}
+	require.True(t, wants(2.6, 2, 0, 0, true), "two families, within the hour")
+	require.False(t, wants(2.6, 2, 0, 24, true), "the same after a day")
+	require.False(t, wants(2.6, 2, 0, 0, false), "the same in the customer's own network")
+	require.True(t, wants(4, 2, 0, 24, false), "more of it")
+	require.True(t, wants(3.2, 0.9, 5, 0, true), "some pace, and calls that take far longer than others'")
+	rapid.Check(t, func(t *rapid.T) {
+		who, latency := rapid.Float64Range(0, 9).Draw(t, "who"), rapid.Float64Range(0, 9).Draw(t, "latency")
+		volume, hours := rapid.Float64Range(0, 4).Draw(t, "volume"), rapid.Int64Range(0, 100).Draw(t, "hours")
+		if wants(who, 0, latency, hours, true) {
+			t.Fatal("stopped for being new and slow")
+		}
+		if wants(who, volume, latency, hours+1, true) && !wants(who, volume, latency, hours, true) {
+			t.Fatal("the later, the less is asked for")
 		}
 	})
 }

@@ -117,7 +117,8 @@ func TestSlowCallsJoinWhatElseIsSaidAboutAStranger(t *testing.T) {
 			if walks {
 				r.Route = "/v1/users/{id}"
 				r.Path = fmt.Appendf(nil, "/v1/users/%d", 7000+i)
-			} else {
+			} else { // no faster than the key ever was
+				r.TimeMillis = s.c.millis + int64(i-at)*120e3
 				r.Route, r.Path, r.Status = "/v1/search", []byte("/v1/search"), 200
 			}
 		}

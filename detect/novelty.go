@@ -75,6 +75,23 @@ func (a *actor) calm() float64 {
 	return min(maxCalm, calmPerDay*float64(max(0, a.last-a.first-strangerMillis))/86400e3)
 }
 
+// What a suspension pays for, in evidence. Every hour for which a client is watched is another chance to look bad for somebody who does nothing
+// bad, and what it takes in an hour is told of its busiest: found within the hour is more than found after a day. It is bounded, since a thief may join a
+// client that was there. And in networks that are the key's own, customers put new machines every day.
+const (
+	maxLooks = 0.75
+	atHome   = 0.5
+)
+
+// dues is how much more evidence a suspension of that client takes.
+func (a *actor) dues() float64 {
+	s := min(maxLooks, math.Log10(1+float64(a.last-a.first)/hourMillis))
+	if !a.netNew {
+		s += atHome
+	}
+	return s
+}
+
 // everywhere says that an agent is used from several networks already.
 func (k *keyState) everywhere(agent uint32) bool {
 	const networks = 3
@@ -115,7 +132,7 @@ func (k *keyState) overlap(a *actor) float64 {
 	if a.objects == 0 || k.knownIDs < 0.3 {
 		return 0
 	}
-	s := familiarity(float64(a.ownObjects), float64(a.objects), float64(k.knownIDs))
+	s := acquaintance(float64(a.ownObjects), float64(a.objects), float64(k.knownIDs))
 	most := oddProgram
 	if k.uses(a.agent) && k.concentrated() { // people who use an app bring their own objects
 		most = oddCopy
@@ -126,8 +143,27 @@ func (k *keyState) overlap(a *actor) float64 {
 	return max(-maxFamiliar, min(most, s))
 }
 
+// Strangers who know nothing of the customer's objects, and those who asked for a list first: what they take is the customer's as often as not.
+var (
+	ignorant = beta{1, 24} // its mean is strangerHits
+	lister   = beta{1, 1}
+)
+
+const (
+	listers    = 0.1 // of strangers
+	alikeness  = 5   // objects' worth of how much the clients of one customer use the same ones
+	sharedUses = 0.7 // of what one of them uses again, another does
+)
+
+// acquaintance is the bet for one client. Familiarity is that for a crowd, which asks for no list.
+func acquaintance(own, n, usual float64) float64 {
+	customer := beta{alikeness * sharedUses * usual, alikeness * (1 - sharedUses*usual)}
+	knows, lists := logBayes(own, n, customer, ignorant), logBayes(own, n, customer, lister)
+	return math.Log10((1-listers)*math.Pow(10, knows) + listers*math.Pow(10, lists))
+}
+
 func familiarity(own, n, usual float64) float64 {
-	rho := 0.7 * usual
+	rho := sharedUses * usual
 	return own*math.Log10(strangerHits/rho) + (n-own)*math.Log10((1-strangerHits)/(1-rho))
 }
 

@@ -3,6 +3,8 @@ package detect
 import (
 	"math"
 	"testing"
+
+	"pgregory.net/rapid"
 )
 
 func TestAnAddressThatChangedDuringASilenceIsLessOfAnAlert(t *testing.T) {
@@ -40,5 +42,28 @@ func TestACalmClientIsLessOfAStrangerForAnAlert(t *testing.T) {
 			t.Errorf("after %d hours: %v, before: %v", hours, s, before)
 		}
 		before = s
+	}
+}
+
+// The more of the objects are the customer's, the more that speaks for a client; but who has them from a list takes any share of them, so that
+// no share says more for it than strangers who list are seldom.
+func TestObjectsOfTheCustomersSpeakForAClientAndAListBoundsIt(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		n := rapid.IntRange(1, 300).Draw(t, "objects")
+		own := rapid.IntRange(0, n-1).Draw(t, "the customer's")
+		usual := rapid.Float64Range(0.3, 0.95).Draw(t, "usual")
+		s, more := acquaintance(float64(own), float64(n), usual), acquaintance(float64(own+1), float64(n), usual)
+		if float64(own+1) <= sharedUses*usual*float64(n) && more > s+0.02 {
+			t.Errorf("%d of %d say %.2f, one more %.2f", own, n, s, more)
+		}
+		if s < -2 {
+			t.Errorf("%d of %d say %.2f for the client", own, n, s)
+		}
+	})
+	if s := acquaintance(47, 137, 0.57); s < -1.5 {
+		t.Errorf("a third of what it took is the customer's, who come back to more than half: %.2f", s)
+	}
+	if s := acquaintance(0, 10, 0.8); s < oddProgram {
+		t.Errorf("none of ten is the customer's: %.2f", s)
 	}
 }

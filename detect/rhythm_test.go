@@ -140,8 +140,8 @@ func TestAskingForOneKnownObjectAgainAndAgainIsNoKnowledge(t *testing.T) {
 	if once <= 0 {
 		t.Errorf("one of ten objects is the customer's, and that speaks for it: %v", once)
 	}
-	if all := k.overlap(&actor{objects: 10, ownObjects: 9}); all != -maxFamiliar {
-		t.Errorf("nine of ten objects are the customer's: %v", all)
+	if most := k.overlap(&actor{objects: 10, ownObjects: 9}); most > -1 {
+		t.Errorf("nine of ten objects are the customer's: %v", most)
 	}
 	if s := k.overlap(&actor{objects: 3}); s != 0 {
 		t.Errorf("three strange objects say %v", s)

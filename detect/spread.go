@@ -29,8 +29,9 @@ type pool struct {
 const (
 	poolIdleMillis = 6 * hourMillis
 	poolLifeMillis = 24 * hourMillis
-	poolLeast      = 3   // networks
-	poolFlag       = 5.0 // evidence for an alert
+	poolLeast      = 3    // networks
+	poolFlag       = 5.0  // evidence for an alert
+	poolMore       = 1.25 // evidence for a suspension, beyond what one client's asks for: its members are not known one by one
 
 	// A service of any size comes back to its addresses: the share of requests from one not seen before falls like
 	// size/(size+n) (Blackwell and MacQueen 1973). That of a botnet stays.
@@ -131,7 +132,7 @@ const (
 	onceNets        = 8   // from as many
 	onceCountries   = 4   // in as many
 	oncePace        = 0.5 // and busier than ever by itself: a thousand new devices of the customer call in turn, and seldom
-	onceMore        = 2.0
+	onceMore        = 2.75
 )
 
 // rotation bets on "no address makes a second call".
@@ -182,7 +183,7 @@ func (e *Engine) judgePool(k *keyState, pol *Policy, t int64) {
 	}
 	v := verdict{kind: episodePool, pool: p, f: &f, score: total, t: t}
 	switch {
-	case f.who() >= 1 && (f.by[FamilyEnumeration] >= 2 || agents >= 1 && f.by[FamilySpread]-agents >= 2 || once >= onceLeast && pace >= oncePace && total >= pol.Required.Suspend+onceMore) && total >= pol.Required.Suspend+0.5+more:
+	case f.who() >= 1 && (f.by[FamilyEnumeration] >= 2 || agents >= 1 && f.by[FamilySpread]-agents >= 2 || once >= onceLeast && pace >= oncePace && total >= pol.Required.Suspend+onceMore) && total >= pol.Required.Suspend+poolMore+more:
 		v.wanted = ActionSuspend
 	case f.who() >= leastWhoFlag && total >= max(poolFlag, float64(p.level))+more:
 		v.wanted = ActionFlag
