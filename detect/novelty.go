@@ -155,7 +155,7 @@ const (
 	sharedUses = 0.7 // of what one of them uses again, another does
 )
 
-// acquaintance is the bet for one client. Familiarity is that for a crowd, which asks for no list.
+// acquaintance is the bet for one client; familiarity is that against strangers who know nothing.
 func acquaintance(own, n, usual float64) float64 {
 	customer := beta{alikeness * sharedUses * usual, alikeness * (1 - sharedUses*usual)}
 	knows, lists := logBayes(own, n, customer, ignorant), logBayes(own, n, customer, lister)
@@ -165,6 +165,15 @@ func acquaintance(own, n, usual float64) float64 {
 func familiarity(own, n, usual float64) float64 {
 	rho := sharedUses * usual
 	return own*math.Log10(strangerHits/rho) + (n-own)*math.Log10((1-strangerHits)/(1-rho))
+}
+
+// acquitted is how much more than overlap says the customer's objects speak for a client where it is about an alert: at most 0. Of those who ask for them
+// far more are a customer's than have a list.
+func (k *keyState) acquitted(a *actor, overlap float64) float64 {
+	if a.objects == 0 || k.knownIDs < 0.3 {
+		return 0
+	}
+	return min(0, max(-maxFamiliar, familiarity(float64(a.ownObjects), float64(a.objects), float64(k.knownIDs)))-min(0, overlap))
 }
 
 // uses says that a program is one of the customer's.

@@ -67,3 +67,21 @@ func TestObjectsOfTheCustomersSpeakForAClientAndAListBoundsIt(t *testing.T) {
 		t.Errorf("none of ten is the customer's: %.2f", s)
 	}
 }
+
+// For an alert they speak as they do against strangers who know nothing: those who list are few, and are stopped for more than that.
+func TestObjectsOfTheCustomersExcuseFromAnAlertAltogether(t *testing.T) {
+	k := &keyState{knownIDs: 0.9}
+	for _, c := range []struct {
+		own  float32
+		want float64
+	}{{9, -maxFamiliar}, {0, 0}} {
+		a := &actor{objects: 10, ownObjects: c.own}
+		overlap := k.overlap(a)
+		if got := min(0, overlap) + k.acquitted(a, overlap); got != c.want {
+			t.Errorf("%.0f of ten objects are the customer's: %.2f, want %.2f", c.own, got, c.want)
+		}
+	}
+	if got := k.acquitted(&actor{}, 0); got != 0 {
+		t.Errorf("a client that asked for no object: %v", got)
+	}
+}
