@@ -138,6 +138,10 @@ func (w *worker) startStream(conn net.Conn) *stream {
 			}
 			_ = conn.SetDeadline(time.Now().Add(patience))
 			got := fetched{a, offset, f.Fetch(offset, a)}
+			next := offset
+			if got.err == nil {
+				next = a.Next(offset) // before it is given away: who has decoded it empties it
+			}
 			select {
 			case s.answers <- got:
 			case <-s.stopped:
@@ -146,7 +150,7 @@ func (w *worker) startStream(conn net.Conn) *stream {
 			if got.err != nil {
 				return
 			}
-			offset = a.Next(offset)
+			offset = next
 		}
 	})
 	return s
