@@ -205,27 +205,33 @@ func TestAnEngineWarmedWithHistoryDecidesAsOneThatSawIt(t *testing.T) {
 	})
 }
 
-func TestADismissalMakesTheActorTheCustomers(t *testing.T) {
-	s := newStory(6, 20).theft(3, 40, 9009, "connector")
-	e := mustEngine(t)
+// foundTheft is a story with a theft, an engine that has found it, what it decided, and the time after that.
+func foundTheft(t *testing.T) (s *story, e *Engine, first Decision, now int64) {
+	t.Helper()
+	s, e = newStory(6, 20).theft(3, 40, 9009, "connector"), mustEngine(t)
 	b := s.batch(0, len(s.rows))
 	e.Observe(b, 0, b.Len())
-	now := s.rows[len(s.rows)-1].TimeMillis + 2000
+	now = s.rows[len(s.rows)-1].TimeMillis + 2000
 	e.Advance(now)
 	ds := acted(e.Drain())
 	if len(ds) != 1 {
 		t.Fatalf("got %d decisions", len(ds))
 	}
-	if err := e.Feedback(Feedback{KeyID: ds[0].KeyID, EpisodeID: "ep_other", Verdict: Dismissed, TimeMillis: now}); err == nil {
+	return s, e, ds[0], now
+}
+
+func TestADismissalMakesTheActorTheCustomers(t *testing.T) {
+	s, e, first, now := foundTheft(t)
+	if err := e.Feedback(Feedback{KeyID: first.KeyID, EpisodeID: "ep_other", Verdict: Dismissed, TimeMillis: now}); err == nil {
 		t.Error("feedback about an unknown episode was taken")
 	}
-	if err := e.Feedback(Feedback{KeyID: ds[0].KeyID, EpisodeID: ds[0].EpisodeID, Verdict: Dismissed, TimeMillis: now}); err != nil {
+	if err := e.Feedback(Feedback{KeyID: first.KeyID, EpisodeID: first.EpisodeID, Verdict: Dismissed, TimeMillis: now}); err != nil {
 		t.Fatal(err)
 	}
 	more := &story{c: s.c}
 	more.c.millis = now + hourMillis
 	more.theft(3, 40, 9009, "connector")
-	b = more.batch(0, len(more.rows))
+	b := more.batch(0, len(more.rows))
 	e.Observe(b, 0, b.Len())
 	e.Advance(now + 3*hourMillis)
 	if ds := acted(e.Drain()); len(ds) != 0 {
@@ -235,13 +241,7 @@ func TestADismissalMakesTheActorTheCustomers(t *testing.T) {
 
 // A verdict that is taken back leaves nothing behind: the key is learnt anew from its history, and what was done is done again.
 func TestADismissalIsTakenBackWithTheKeysHistory(t *testing.T) {
-	s := newStory(6, 20).theft(3, 40, 9009, "connector")
-	e := mustEngine(t)
-	b := s.batch(0, len(s.rows))
-	e.Observe(b, 0, b.Len())
-	now := s.rows[len(s.rows)-1].TimeMillis + 2000
-	e.Advance(now)
-	first := acted(e.Drain())[0]
+	s, e, first, now := foundTheft(t)
 	if err := e.Feedback(Feedback{KeyID: first.KeyID, EpisodeID: first.EpisodeID, Verdict: Dismissed, TimeMillis: now}); err != nil {
 		t.Fatal(err)
 	}
@@ -259,7 +259,7 @@ func TestADismissalIsTakenBackWithTheKeysHistory(t *testing.T) {
 	more := &story{c: s.c}
 	more.c.millis = now
 	more.theft(3, 60, 9009, "connector")
-	b = more.batch(0, len(more.rows))
+	b := more.batch(0, len(more.rows))
 	e.Observe(b, 0, b.Len())
 	e.Advance(now + hourMillis)
 	ds := acted(e.Drain())

@@ -121,25 +121,24 @@ func (e *Engine) overCap() string {
 // goes on as a flag; from the given event time on, new evidence may lead to the action again. What is not known is passed
 // over.
 func (e *Engine) Refused(keyID, episodeID string, again int64) {
+	e.release(keyID, again, func(ep *episode) bool { return ep.id(keyID) == episodeID })
+}
+
+// Lifted says that nothing that was done about a key is in force any more, since a person let it pass again. Its episodes go on as flags; from
+// the given event time on, new evidence may lead to actions again.
+func (e *Engine) Lifted(keyID string, again int64) {
+	e.release(keyID, again, func(*episode) bool { return true })
+}
+
+// release makes flags of those episodes of a key.
+func (e *Engine) release(keyID string, again int64, which func(*episode) bool) {
 	defer runtime.KeepAlive(e) // and with it the arena
 	k := e.key(keyID)
 	if k == nil {
 		return
 	}
 	for i := range k.read().episodes {
-		if ep := &k.file.episodes[i]; ep.id(k.id) == episodeID {
-			ep.action, ep.until = min(ep.action, ActionFlag), again
-		}
-	}
-}
-
-// Lifted says that nothing that was done about a key is in force any more, since a person let it pass again. Its episodes go on as flags; from
-// the given event time on, new evidence may lead to actions again.
-func (e *Engine) Lifted(keyID string, again int64) {
-	defer runtime.KeepAlive(e) // and with it the arena
-	if k := e.key(keyID); k != nil {
-		for i := range k.read().episodes {
-			ep := &k.file.episodes[i]
+		if ep := &k.file.episodes[i]; which(ep) {
 			ep.action, ep.until = min(ep.action, ActionFlag), again
 		}
 	}
