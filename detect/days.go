@@ -9,7 +9,6 @@ import (
 // on around the clock at the pace of a busy hour is beyond no hour, and far beyond any day; and a key that works for an hour a night has
 // no other yardstick.
 type days struct {
-	half   int32      // half days since 1970
 	calls  [2]float32 // of the running half day up to the running hour, and of the half day before
 	last   float32    // of the day that ended with the half day before, which is not in the record yet: a day is measured by what was before it
 	record float32    // of the busiest day so far, slowly forgotten

@@ -25,6 +25,15 @@ func logBayes(k, n float64, h0, h1 beta) float64 {
 	return (l1 - l0) * math.Log10E
 }
 
+// cusum adds log10 of a ratio of probabilities to a cumulative sum that restarts at 0 (Page 1954). Most clients have a sum of 0 that stays there:
+// those cost no logarithm.
+func cusum(sum float32, ratio float64) float32 {
+	if sum == 0 && ratio <= 1 {
+		return 0
+	}
+	return max(0, sum+float32(math.Log10(ratio)))
+}
+
 // logNormalRatio is log10 of the ratio of two normal densities at x.
 func logNormalRatio(x, m1, v1, m0, v0 float64) float64 {
 	d1, d0 := x-m1, x-m0

@@ -126,9 +126,7 @@ func (w *walk) step(class int, null *[gapClasses]float64) {
 		if class <= i+1 {
 			ratio = paceShare / q
 		}
-		if w.sum[i] > 0 || ratio > 1 { // most clients do not walk, and a sum of 0 stays where it is
-			w.sum[i] = max(0, w.sum[i]+float32(math.Log10(ratio)))
-		}
+		w.sum[i] = cusum(w.sum[i], ratio)
 	}
 }
 

@@ -114,9 +114,7 @@ func (e *Engine) fanOut(k *keyState, p *pool, addr uint32) {
 	if !back {
 		ratio = botnetFresh / q
 	}
-	if p.fan > 0 || ratio > 1 {
-		p.fan = max(0, p.fan+float32(math.Log10(ratio)))
-	}
+	p.fan = cusum(p.fan, ratio)
 }
 
 // Share of calls that open a visit from an address: of a rotating proxy, and of a crowd, whose members make some calls each before they

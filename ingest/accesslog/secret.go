@@ -57,23 +57,33 @@ var secretPrefixes = []string{
 
 // secretWord reports whether a word looks like a key or token. Better one word too many than one key in a table.
 func secretWord(w []byte) bool {
-	if len(w) < minSecretBytes {
-		return false
-	}
+	_, secret := scanWord(w, true)
+	return secret
+}
+
+// scanWord reads the word that v starts with, or all of v as one, and returns how long it is and whether it looks like a key or token.
+func scanWord(v []byte, all bool) (n int, secret bool) {
 	var seen uint8
-	start := true // also behind a separator: "key-tk_live_...", "x.eyJ..."
-	for i, c := range w {
+	opening := true // the next byte begins the word, or stands behind a separator: "key-tk_live_...", "x.eyJ..."
+	key := -1       // where a prefix of a key was found first
+	ours := false
+	for n < len(v) {
+		c := v[n]
 		class := charClass[c]
+		if class&charWord == 0 && !all {
+			break
+		}
 		seen |= class
-		if start && class&charPrefix != 0 && len(w)-i >= minSecretBytes && hasSecretPrefix(w[i:]) {
-			return true
+		if opening && class&charPrefix != 0 && key < 0 && hasSecretPrefix(v[n:]) {
+			key = n
 		}
-		start = class&charMark != 0
-		if c == '_' && i >= 2 && w[i-1]|0x20 == 'k' && isOurs(w[i-2:]) {
-			return true
+		opening = class&charMark != 0
+		if c == '_' && n >= 2 && v[n-1]|0x20 == 'k' && isOurs(v[n-2:]) {
+			ours = true
 		}
+		n++
 	}
-	return manifold(w, seen)
+	return n, n >= minSecretBytes && (ours || key >= 0 && n-key >= minSecretBytes || manifold(v[:n], seen))
 }
 
 // manifold reports whether a word, with bytes of the classes seen, is a long random one.
@@ -124,33 +134,24 @@ func random(w []byte) bool {
 	return lower >= 3 && upper >= 3 && digit >= 2
 }
 
-// suspicious is the quick test of maskSecrets: false means that it would change nothing. It looks for secretWord's words in one
-// pass over the value.
+// suspicious is the quick test of maskSecrets: false means that it would change nothing.
 func suspicious(v []byte) bool {
 	if harmless(v) {
 		return false
 	}
-	start, seen := 0, uint8(0)
-	opening := true // the next byte begins a word, or stands behind a separator
-	key := -1       // where a prefix of a key was found in the word
-	for i, c := range v {
-		class := charClass[c]
-		if class&charWord != 0 {
-			seen |= class
-			if opening && class&charPrefix != 0 && key < 0 && hasSecretPrefix(v[i:]) {
-				key = i
-			}
-			if opening = class&charMark != 0; opening && c == '_' && i-start >= 2 && v[i-1]|0x20 == 'k' && isOurs(v[i-2:]) {
-				return true
-			}
-			continue
-		}
-		if c == '%' || c == '=' || c == '@' || c == ':' || key >= 0 && i-key >= minSecretBytes || manifold(v[start:i], seen) || c == ' ' && isAuthScheme(v[start:i]) {
+	for {
+		n, secret := scanWord(v, false)
+		if secret {
 			return true
 		}
-		start, seen, opening, key = i+1, 0, true, -1
+		if n == len(v) {
+			return false
+		}
+		if c := v[n]; c == '%' || c == '=' || c == '@' || c == ':' || c == ' ' && isAuthScheme(v[:n]) {
+			return true
+		}
+		v = v[n+1:]
 	}
-	return key >= 0 && len(v)-key >= minSecretBytes || manifold(v[start:], seen)
 }
 
 // harmless rules out, eight bytes at a time, what most paths and request ids are: small letters, digits and slashes, or hashes

@@ -73,8 +73,7 @@ func ServeEngine(ctx context.Context, cfg EngineConfig) error {
 	defer func() { pool.close(); _ = lib.Shutdown() }()
 
 	var yielding sync.WaitGroup
-	defer yielding.Wait()
-	defer cancel()
+	defer func() { cancel(); yielding.Wait() }()
 	yielding.Go(func() { yieldMerges(ctx) })
 
 	listener, err := listenPrivate(cfg.Socket)
