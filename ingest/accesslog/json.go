@@ -196,14 +196,14 @@ func (d *jsonDecoder) object(line []byte, at Origin, b *usage.Batch, depth int) 
 	r := &d.call
 	*r = call{}
 	seen, err := d.assemble(line, r)
-	if err != nil {
-		return err
-	}
-	if seen&needed != needed || d.onlySigned && !d.signed() {
-		if depth == 0 {
+	if err != nil || seen&needed != needed || d.onlySigned && !d.signed() {
+		if depth == 0 { // also after an error: a shipper's own fields may have a name of the format's (filebeat's host is an object)
 			if inner := d.unwrap(line); inner != nil {
 				return d.value(inner, at, b, depth+1)
 			}
+		}
+		if err != nil {
+			return err
 		}
 		return d.missing(seen)
 	}
