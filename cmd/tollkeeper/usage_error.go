@@ -54,7 +54,7 @@ func plain(err error) error {
 	if !ok {
 		return err
 	}
-	want := map[string]string{"int": "is not a whole number", "duration": "is not a duration such as 15m", "bool": "is neither true nor false"}
+	want := map[string]string{"int": "is not a whole number", "duration": "is not a duration such as 15m", "bool": "is neither true nor false", "size": "is not a size such as 512MiB or 2GiB"}
 	if text, known := want[bad.GetFlag().Value.Type()]; known {
 		return fmt.Errorf("--%s: %q %s", bad.GetFlag().Name, bad.GetValue(), text)
 	}

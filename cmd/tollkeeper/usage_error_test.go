@@ -19,6 +19,7 @@ func TestMistypedCommandsAreRefusedAndSayWhereHelpIs(t *testing.T) {
 		{"keys lsit", []string{`unknown command "lsit"`, "did you mean list?", "tollkeeper keys --help"}},
 		{"config chekc", []string{`unknown command "chekc"`, "did you mean check?"}},
 		{"serve --lisen x", []string{"--lisen", "tollkeeper serve --help"}},
+		{"serve --ingest-memory 2GB", []string{`--ingest-memory: "2GB" is not a size such as 512MiB or 2GiB`}},
 		{"serve --events-days many", []string{`--events-days: "many" is not a whole number`}},
 		{"serve --seal-grace soon", []string{`--seal-grace: "soon" is not a duration such as 15m`}},
 		{"serve --replay=perhaps", []string{`--replay: "perhaps" is neither true nor false`}},

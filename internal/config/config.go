@@ -12,7 +12,7 @@ import (
 )
 
 // Config is the program's settings. The tags are the single source for flags, environment, file and printed form:
-// `setting` is the name, `help` the description, `secret` marks what is never printed.
+// `setting` is the name, `help` the description, `unit` the one that a size is kept in, `secret` marks what is never printed.
 type Config struct {
 	Data string `setting:"data" help:"folder that holds all state"`
 
@@ -35,7 +35,7 @@ type Config struct {
 	OnGap           string        `setting:"on-gap" help:"what to do when offsets are lost: stop, or continue and record the gap"`
 	Replay          bool          `setting:"replay" help:"accept that somebody rewound the consumer group's offsets"`
 	DedupWindow     time.Duration `setting:"dedup-window" help:"how long a gateway's retry with the same request id counts once"`
-	IngestMemory    int           `setting:"ingest-memory" help:"memory budget of ingest in MiB, without the engine"`
+	IngestMemory    int           `setting:"ingest-memory" unit:"MiB" help:"memory budget of ingest without the engine, such as 512MiB or 2GiB; a number alone is in MiB"`
 	SealGrace       time.Duration `setting:"seal-grace" help:"how long after its end an hour is sealed"`
 
 	ClickHouse        string `setting:"clickhouse" help:"ClickHouse DSN (http, https or clickhouse); empty: the embedded engine" secret:"true"`

@@ -77,6 +77,46 @@ func TestTheLogIsKeptLongEnoughToBeReadOrForEver(t *testing.T) {
 	}
 }
 
+func TestASizeHasAUnitOrIsInMiB(t *testing.T) {
+	file := filepath.Join(t.TempDir(), "tollkeeper.yaml")
+	require.NoError(t, os.WriteFile(file, []byte("ingest-memory: 2GiB\n"), 0o600))
+	c, err := load(t, nil, "--config", file)
+	require.NoError(t, err)
+	require.Equal(t, 2048, c.IngestMemory)
+
+	c, err = load(t, []string{"TOLLKEEPER_INGEST_MEMORY=300 MiB"})
+	require.NoError(t, err)
+	require.Equal(t, 300, c.IngestMemory)
+
+	c, err = load(t, nil, "--ingest-memory", "128")
+	require.NoError(t, err)
+	require.Equal(t, 128, c.IngestMemory)
+
+	for _, bad := range []string{"512MB", "many", "1.5GiB", "99999999999GiB", "GiB", ""} {
+		_, err = load(t, []string{"TOLLKEEPER_INGEST_MEMORY=" + bad})
+		require.ErrorContains(t, err, "ingest-memory: TOLLKEEPER_INGEST_MEMORY: \""+bad+"\" is not a size such as 512MiB or 2GiB")
+	}
+}
+
+func TestTheHostsOfADSNHavePortsThatExist(t *testing.T) {
+	for dsn, problem := range map[string]string{
+		"clickhouse://h:9000/db":         "",
+		"clickhouse://h1:9000,h2:9000/x": "",
+		"clickhouse://[::1]:9000/x":      "",
+		"http://u:hunter2@h:99999/db":    `"h:99999" has no valid port`,
+		"clickhouse://h1:9000,h2:0x/db":  "is not a DSN",
+		"http://u:hunter2#@h/db":         "write special characters of the password as %XX, such as %23 for #",
+	} {
+		_, err := load(t, nil, "--clickhouse", dsn)
+		if problem == "" {
+			require.NoError(t, err, dsn)
+			continue
+		}
+		require.ErrorContains(t, err, problem, dsn)
+		require.NotContains(t, err.Error(), "hunter2")
+	}
+}
+
 func TestASecretMayComeFromAFile(t *testing.T) {
 	file := filepath.Join(t.TempDir(), "dsn")
 	require.NoError(t, os.WriteFile(file, []byte("postgres://tk:x@db/tk\n"), 0o600))

@@ -47,7 +47,11 @@ func Flags(fs *pflag.FlagSet, def Config) {
 		case []string:
 			fs.StringSlice(name, x, help)
 		case int:
-			fs.Int(name, x, help)
+			if f.Tag.Get("unit") != "" {
+				fs.Var((*size)(&x), name, help)
+			} else {
+				fs.Int(name, x, help)
+			}
 		case bool:
 			fs.Bool(name, x, help)
 		case time.Duration:
@@ -75,7 +79,7 @@ func Load(fs *pflag.FlagSet, environ []string, def Config) (Config, error) {
 		problems = append(problems, c.loadFile(path)...)
 	}
 	problems = append(problems, c.loadEnv(env)...)
-	each(&c, func(name string, _ reflect.StructField, v reflect.Value) {
+	each(&c, func(name string, field reflect.StructField, v reflect.Value) {
 		f := fs.Lookup(name)
 		if f == nil || !f.Changed {
 			return
@@ -84,7 +88,7 @@ func Load(fs *pflag.FlagSet, environ []string, def Config) (Config, error) {
 		if sv, ok := f.Value.(pflag.SliceValue); ok {
 			values = sv.GetSlice()
 		}
-		if err := set(v, values); err != nil {
+		if err := set(field, v, values); err != nil {
 			problems = append(problems, Problem{name, err.Error()})
 		}
 	})
@@ -105,7 +109,7 @@ func (c *Config) loadFile(path string) []Problem {
 		return []Problem{{"config", fmt.Sprintf("%q is not a YAML mapping of settings: %v", path, err)}}
 	}
 	var problems []Problem
-	each(c, func(name string, _ reflect.StructField, v reflect.Value) {
+	each(c, func(name string, f reflect.StructField, v reflect.Value) {
 		node, ok := file[name]
 		if !ok {
 			return
@@ -113,7 +117,7 @@ func (c *Config) loadFile(path string) []Problem {
 		delete(file, name)
 		values, err := fileValues(&node, v.Kind() == reflect.Slice)
 		if err == nil {
-			err = set(v, values)
+			err = set(f, v, values)
 		}
 		if err != nil {
 			problems = append(problems, Problem{name, fmt.Sprintf("%s line %d: %v", path, node.Line, err)})
@@ -151,11 +155,11 @@ func fileValues(node *yaml.Node, list bool) ([]string, error) {
 
 func (c *Config) loadEnv(env map[string]string) []Problem {
 	var problems []Problem
-	each(c, func(name string, _ reflect.StructField, v reflect.Value) {
+	each(c, func(name string, f reflect.StructField, v reflect.Value) {
 		k := envName(name)
 		if value, ok := env[k]; ok {
 			delete(env, k)
-			if err := set(v, strings.Split(value, ",")); err != nil {
+			if err := set(f, v, strings.Split(value, ",")); err != nil {
 				problems = append(problems, Problem{name, fmt.Sprintf("%s: %v", k, err)})
 			}
 		}
@@ -205,7 +209,7 @@ func isSecret(name string) (secret bool) {
 	return secret
 }
 
-func set(v reflect.Value, values []string) error {
+func set(f reflect.StructField, v reflect.Value, values []string) error {
 	if v.Kind() == reflect.Slice {
 		out := make([]string, 0, len(values))
 		for _, s := range values {
@@ -221,6 +225,14 @@ func set(v reflect.Value, values []string) error {
 	case string:
 		v.SetString(s)
 	case int:
+		if f.Tag.Get("unit") != "" {
+			var n size
+			if err := n.Set(s); err != nil {
+				return fmt.Errorf("%q %w", s, err)
+			}
+			v.SetInt(int64(n))
+			return nil
+		}
 		n, err := strconv.Atoi(s)
 		if err != nil {
 			return fmt.Errorf("%q is not a whole number", s)

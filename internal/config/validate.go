@@ -109,8 +109,16 @@ func checkDSN(bad func(string, string, ...any), setting, dsn string, schemes ...
 	want := schemes[0] + "://user:password@host:port/database"
 	u, err := url.Parse(dsn)
 	if err != nil {
-		bad(setting, "is not a DSN; give it as %s", want)
+		bad(setting, "is not a DSN; give it as %s, and write special characters of the password as %%XX, such as %%23 for #", want)
 		return
+	}
+	for host := range strings.SplitSeq(u.Host, ",") {
+		if !strings.Contains(host[strings.LastIndexByte(host, ']')+1:], ":") {
+			continue // the port may be left out
+		}
+		if err := hostPort(host); err != nil {
+			bad(setting, "%v; give it as %s", err, want)
+		}
 	}
 	for _, s := range schemes {
 		if u.Scheme == s {
