@@ -2,9 +2,13 @@ package app
 
 import (
 	"context"
+	"errors"
+	"fmt"
 	"math"
+	"net"
 	"os"
 	"path/filepath"
+	"strings"
 	"time"
 
 	"github.com/tollkeeper/tollkeeper/ingest/enrich"
@@ -20,10 +24,26 @@ func (a *App) openEvents(ctx context.Context) error {
 		EventsTTLDays: a.cfg.EventsDays, Logger: a.Log, Registerer: a.Registry, Now: a.now,
 	})
 	if err != nil {
-		return err
+		return a.clickHouseAway(err)
 	}
 	a.cleanups.add("ClickHouse", func(context.Context) error { return a.Events.Close() })
 	return nil
+}
+
+// clickHouseAway says which server could not be reached and what to look at. The driver's own text is a chain of what it was
+// doing, with a whole request in it.
+func (a *App) clickHouseAway(err error) error {
+	if a.cfg.ClickHouse == "" || !errors.Is(err, clickhouse.ErrUnavailable) {
+		return err
+	}
+	where := "the server of --clickhouse"
+	if o, e := clickhouse.ParseDSN(a.cfg.ClickHouse); e == nil {
+		where = strings.Join(o.Addr, ", ")
+	}
+	if dial, ok := errors.AsType[*net.OpError](err); ok {
+		err = dial
+	}
+	return fmt.Errorf("cannot reach ClickHouse at %s (check that it runs, that it lets this host in, and --clickhouse): %w", where, err)
 }
 
 // AddressFiles are the operator's address data, as far as they are named, and what came with the engine.
