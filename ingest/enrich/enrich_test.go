@@ -229,6 +229,7 @@ func TestErrorsNameTheFileAndWhatIsWrong(t *testing.T) {
 		"c.csv":  {"1.0.0.0,1.0.0.255,DE\n16777216,16777471,DE\n", "line 2"},
 		"d.csv":  {"1.0.0.9,1.0.0.1,DE\n", "ends before it starts"},
 		"e.csv":  {"1.0.0.0,1.0.0.255,Germany\n", "third column"},
+		"f.csv":  {"", "holds no range"},
 	} {
 		path := filepath.Join(dir, name)
 		write(t, path, c.text, time.Now())
@@ -238,6 +239,14 @@ func TestErrorsNameTheFileAndWhatIsWrong(t *testing.T) {
 	}
 	if _, err := New(Config{ASNFiles: []string{filepath.Join(dir, "none.csv")}}); err == nil || !strings.Contains(err.Error(), "make engine") {
 		t.Errorf("a missing file: %v", err)
+	}
+}
+
+// Without this the two files, swapped, would leave every country and network unknown and say nothing.
+func TestAFileOfTheOtherKindIsRefused(t *testing.T) {
+	countries, _ := DefaultFiles(filepath.Join("..", "..", ".cache", "engine", "node_modules"))
+	if _, err := New(Config{ASNFiles: countries}); err == nil || !strings.Contains(err.Error(), "no network numbers") {
+		t.Errorf("countries for networks: %v", err)
 	}
 }
 

@@ -37,6 +37,23 @@ func openMMDB(content []byte) (*mmdb, error) {
 	return &mmdb{reader: reader, records: map[uintptr]mmdbRecord{}, names: map[uint32]string{}}, nil
 }
 
+// checkedNetworks is how many of a file's networks are looked at for what the file is read for. Real files know it of nearly all.
+const checkedNetworks = 10_000
+
+// tells says whether any of the first networks of the file has what it is read for. The other kind of file has none.
+func (m *mmdb) tells(read func(maxminddb.Result) mmdbRecord) bool {
+	n := 0
+	for result := range m.reader.Networks() {
+		if read(result).known {
+			return true
+		}
+		if n++; n >= checkedNetworks {
+			break
+		}
+	}
+	return false
+}
+
 // lookup finds the record of an address and reads it unless it was read before.
 func (m *mmdb) lookup(addr netip.Addr, read func(maxminddb.Result) mmdbRecord) mmdbRecord {
 	result := m.reader.Lookup(addr)

@@ -49,7 +49,7 @@ func parseRanges(text []byte, value func([]byte) (uint32, bool)) (*ranges, error
 		case from.Is4() != to.Is4() || to.Less(from):
 			return nil, fmt.Errorf("line %d: the range ends before it starts", line)
 		case !ok:
-			return nil, fmt.Errorf("line %d: the third column is not what was expected", line)
+			return nil, fmt.Errorf("line %d: the third column is no country code, or no network number: is it a file of the other kind?", line)
 		}
 		if from.Is4() {
 			a, b := from.As4(), to.As4()

@@ -55,28 +55,43 @@ func (f *file) load() error {
 		if err != nil {
 			return err
 		}
-		if f.kind == countries {
-			f.country = countryMMDB{m}
-		} else {
-			f.network = networkMMDB{m}
-		}
+		return f.take(m)
 	case ".csv":
+		value := networkValue
 		if f.kind == countries {
-			r, err := parseRanges(content, countryValue)
-			if err != nil {
-				return err
-			}
+			value = countryValue
+		}
+		r, err := parseRanges(content, value)
+		if err != nil {
+			return err
+		}
+		if len(r.from4)+len(r.from6) == 0 {
+			return errors.New("holds no range: was it fetched whole?")
+		}
+		if f.kind == countries {
 			f.country = countryRanges{r}
 		} else {
-			r, err := parseRanges(content, networkValue)
-			if err != nil {
-				return err
-			}
 			f.network = networkRanges{r}
 		}
 	default:
 		return fmt.Errorf("files ending in %q are not read: use .mmdb or .csv", ending)
 	}
+	return nil
+}
+
+// take accepts a file of MaxMind's format that tells what it is named for.
+func (f *file) take(m *mmdb) error {
+	if n := (networkMMDB{m}); f.kind == networks {
+		if !m.tells(n.readNetwork) {
+			return errors.New("holds no network numbers: is it a file of another kind?")
+		}
+		f.network = n
+		return nil
+	}
+	if !m.tells(readCountry) {
+		return errors.New("holds no countries: is it a file of another kind?")
+	}
+	f.country = countryMMDB{m}
 	return nil
 }
 
