@@ -1,6 +1,7 @@
 package main
 
 import (
+	"encoding/json"
 	"fmt"
 	"io"
 	"net/http"
@@ -35,26 +36,31 @@ func newAlertsCmd() *cobra.Command {
 }
 
 func alertsList(r *remote) *cobra.Command {
-	var status, key, assignee, text string
+	var status, severity, key, assignee, text, cursor string
 	var limit int
 	cmd := &cobra.Command{Use: "list", Short: "List alerts, the newest first", Args: cobra.NoArgs}
 	cmd.Flags().StringVar(&status, "status", "", "only alerts in this state: open, acknowledged, confirmed, dismissed or closed")
+	cmd.Flags().StringVar(&severity, "severity", "", "only alerts of this severity and worse ones: low, medium, high or critical")
 	cmd.Flags().StringVar(&key, "key", "", "only alerts about this key")
 	cmd.Flags().StringVar(&assignee, "assignee", "", "only alerts that this person looks into")
 	cmd.Flags().StringVar(&text, "search", "", "only alerts with this in their title, sentence or key id")
+	cmd.Flags().StringVar(&cursor, "cursor", "", "where to go on, as the page before said")
 	cmd.Flags().IntVar(&limit, "limit", 50, "how many, at most 200")
 	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
 		var page gen.AlertPage
-		path := "/v1/alerts" + query("status", status, "key_id", key, "assignee", assignee, "q", text, "limit", strconv.Itoa(limit))
+		path := "/v1/alerts" + query("status", status, "severity", severity, "key_id", key, "assignee", assignee, "q", text,
+			"cursor", cursor, "limit", strconv.Itoa(limit))
 		if printed, err := r.call(cmd, http.MethodGet, path, nil, &page); err != nil || printed {
 			return err
 		}
-		return table(cmd.OutOrStdout(), func(row func(...any)) {
+		err := table(cmd.OutOrStdout(), func(row func(...any)) {
 			row("ID", "OPENED", "SEVERITY", "STATUS", "ACTION", "KEY", "WHY")
 			for _, a := range page.Items {
 				row(a.Id, a.OpenedAt, a.Severity, a.Status, a.Action, a.KeyId, a.Sentence)
 			}
 		})
+		more(cmd, page.NextCursor)
+		return err
 	}
 	return cmd
 }
@@ -64,21 +70,42 @@ func alertsShow(r *remote) *cobra.Command {
 		Use: "show ID", Short: "Show one alert: why, what happened, and what became of similar ones", Args: cobra.ExactArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			var a gen.Alert
-			path := "/v1/alerts/" + url.PathEscape(args[0])
-			if printed, err := r.call(cmd, http.MethodGet, path, nil, &a); err != nil || printed {
-				return err
-			}
 			var line gen.Timeline
-			if _, err := r.call(cmd, http.MethodGet, path+"/timeline", nil, &line); err != nil {
+			var similar gen.SimilarAlerts
+			path := "/v1/alerts/" + url.PathEscape(args[0])
+			raw, err := r.ask(cmd.Context(), http.MethodGet, path, nil)
+			if err != nil {
 				return err
 			}
-			var similar gen.SimilarAlerts
-			if _, err := r.call(cmd, http.MethodGet, path+"/similar?limit=5", nil, &similar); err != nil {
+			if err := r.read(cmd.Context(), path+"/timeline", &line); err != nil {
+				return err
+			}
+			if err := r.read(cmd.Context(), path+"/similar?limit=5", &similar); err != nil {
+				return err
+			}
+			if r.asJSON {
+				return printAlertJSON(cmd.OutOrStdout(), raw, line.Items, similar.Items)
+			}
+			if err := decode(raw, &a); err != nil {
 				return err
 			}
 			return printAlert(cmd.OutOrStdout(), &a, line.Items, similar.Items)
 		},
 	}
+}
+
+// printAlertJSON prints the API's alert with what the API tells elsewhere: its timeline and the similar ones.
+func printAlertJSON(w io.Writer, raw []byte, line []gen.TimelineEntry, similar []gen.SimilarAlert) error {
+	all := map[string]any{}
+	var alert map[string]json.RawMessage
+	if err := decode(raw, &alert); err != nil {
+		return err
+	}
+	for name, value := range alert {
+		all[name] = value
+	}
+	all["timeline"], all["similar"] = line, similar
+	return json.NewEncoder(w).Encode(all)
 }
 
 func printAlert(w io.Writer, a *gen.Alert, line []gen.TimelineEntry, similar []gen.SimilarAlert) error {

@@ -4,11 +4,14 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"strings"
 
 	"github.com/spf13/cobra"
 
 	"github.com/tollkeeper/tollkeeper/api/gen"
 )
+
+var errNotExact = errors.New("not exact")
 
 func newAuditCmd() *cobra.Command {
 	r := &remote{}
@@ -20,11 +23,21 @@ func newAuditCmd() *cobra.Command {
 	r.flags(cmd)
 	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
 		var a gen.IngestAudit
-		if printed, err := r.call(cmd, http.MethodGet, "/v1/ingest/audit", nil, &a); err != nil || printed {
+		raw, err := r.ask(cmd.Context(), http.MethodGet, "/v1/ingest/audit", nil)
+		if err != nil {
+			return err
+		}
+		if err := decode(raw, &a); err != nil {
 			return err
 		}
 		w := cmd.OutOrStdout()
-		err := table(w, func(row func(...any)) {
+		if r.asJSON {
+			if _, err := fmt.Fprintln(w, strings.TrimSpace(string(raw))); err != nil || a.Exact {
+				return err
+			}
+			return failed{errNotExact}
+		}
+		err = table(w, func(row func(...any)) {
 			row("TOPIC", "PARTITION", "OFFSETS", "EVENTS", "RETRIES", "DEAD LETTERS")
 			for _, p := range a.Partitions {
 				row(p.Topic, p.Partition, fmt.Sprintf("%d to %d", p.FirstOffset, p.LastOffset), p.Events, p.Duplicates, p.DeadLetters)
@@ -40,7 +53,7 @@ func newAuditCmd() *cobra.Command {
 			fmt.Fprintln(w, "differs: "+d)
 		}
 		if !a.Exact {
-			return failed{errors.New("not exact")}
+			return failed{errNotExact}
 		}
 		fmt.Fprintln(w, "exact")
 		return nil

@@ -49,10 +49,24 @@ func (r *remote) call(cmd *cobra.Command, method, path string, in, out any) (pri
 	if out == nil || len(raw) == 0 {
 		return false, nil
 	}
+	return false, decode(raw, out)
+}
+
+// decode reads what the server answered.
+func decode(raw []byte, out any) error {
 	if err := json.Unmarshal(raw, out); err != nil {
-		return false, failed{fmt.Errorf("the server's answer cannot be read: %w; is it another version?", err)}
+		return failed{fmt.Errorf("the server's answer cannot be read: %w; is it another version?", err)}
 	}
-	return false, nil
+	return nil
+}
+
+// read asks the API and decodes the answer, whatever is to be printed.
+func (r *remote) read(ctx context.Context, path string, out any) error {
+	raw, err := r.ask(ctx, http.MethodGet, path, nil)
+	if err != nil {
+		return err
+	}
+	return decode(raw, out)
 }
 
 // copy prints what the API answers, as it is.
@@ -131,10 +145,18 @@ func (r *remote) ask(ctx context.Context, method, path string, in any) ([]byte, 
 		for i, e := range p.Errors {
 			text += fmt.Sprintf("%s%s %s", []string{": ", "; "}[min(i, 1)], cmp.Or(e.Parameter, strings.TrimPrefix(e.Pointer, "#/"), "the body"), e.Detail)
 		}
+		if res.StatusCode == http.StatusNotFound {
+			return nil, failed{notFound(text)}
+		}
 		return nil, failed{errors.New(text)}
 	}
 	return raw, nil
 }
+
+// notFound is the server's word for what it does not have.
+type notFound string
+
+func (n notFound) Error() string { return string(n) }
 
 // more says on the side that a list goes on, and from where.
 func more(cmd *cobra.Command, cursor string) {

@@ -18,22 +18,25 @@ func newDeadLettersCmd() *cobra.Command {
 	r := &remote{}
 	cmd := &cobra.Command{Use: "deadletters", Short: "Look at log lines that could not be read, on a running server"}
 	r.flags(cmd)
-	var reason string
+	var reason, cursor string
 	var limit int
 	list := &cobra.Command{Use: "list", Short: "List dead letters, the newest first, secrets removed", Args: cobra.NoArgs}
 	list.Flags().StringVar(&reason, "reason", "", "only those refused for this reason, such as bad_json")
+	list.Flags().StringVar(&cursor, "cursor", "", "where to go on, as the page before said")
 	list.Flags().IntVar(&limit, "limit", 50, "how many, at most 200")
 	list.RunE = func(cmd *cobra.Command, _ []string) error {
 		var page gen.DeadLetterPage
-		if printed, err := r.call(cmd, http.MethodGet, "/v1/dead-letters"+query("reason", reason, "limit", strconv.Itoa(limit)), nil, &page); err != nil || printed {
+		if printed, err := r.call(cmd, http.MethodGet, "/v1/dead-letters"+query("reason", reason, "cursor", cursor, "limit", strconv.Itoa(limit)), nil, &page); err != nil || printed {
 			return err
 		}
-		return table(cmd.OutOrStdout(), func(row func(...any)) {
+		err := table(cmd.OutOrStdout(), func(row func(...any)) {
 			row("AT", "WHERE", "REASON", "DETAIL", "LINE")
 			for _, l := range page.Items {
 				row(l.At, l.Topic+"/"+strconv.Itoa(int(l.Partition))+"@"+strconv.FormatInt(l.Offset, 10), l.Reason, l.Detail, strconv.Quote(l.Line))
 			}
 		})
+		more(cmd, page.NextCursor)
+		return err
 	}
 	cmd.AddCommand(list, deadLettersReplay(r))
 	return cmd
@@ -74,8 +77,8 @@ func replayAll(cmd *cobra.Command, r *remote, body gen.ReplayRequest, bar *bar) 
 			return all, err
 		}
 		var page gen.ReplayResult
-		if err := json.Unmarshal(raw, &page); err != nil {
-			return all, failed{fmt.Errorf("the server's answer cannot be read: %w; is it another version?", err)}
+		if err := decode(raw, &page); err != nil {
+			return all, err
 		}
 		all.Tried += page.Tried
 		all.Replayed += page.Replayed

@@ -1,6 +1,8 @@
 package main
 
 import (
+	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"net/http"
@@ -52,6 +54,9 @@ func newPolicyShowCmd() *cobra.Command {
 	cmd.RunE = func(cmd *cobra.Command, args []string) error {
 		var p gen.PolicyRevision
 		if printed, err := r.call(cmd, http.MethodGet, "/v1/policies/"+url.PathEscape(args[0]), nil, &p); err != nil || printed {
+			if _, unknown := errors.AsType[notFound](err); unknown {
+				return failed{fmt.Errorf("there is no revision %s; 'tollkeeper policy history' lists those that were in force", args[0])}
+			}
 			return err
 		}
 		_, err := io.WriteString(cmd.OutOrStdout(), p.Content)
@@ -73,19 +78,38 @@ func newPolicyDiffCmd() *cobra.Command {
 			content, err := os.ReadFile(arg)
 			if err != nil {
 				var p gen.PolicyRevision
-				if _, err := r.call(cmd, http.MethodGet, "/v1/policies/"+url.PathEscape(arg), nil, &p); err != nil {
+				if err := r.read(cmd.Context(), "/v1/policies/"+url.PathEscape(arg), &p); err != nil {
+					if _, unknown := errors.AsType[notFound](err); unknown {
+						return failed{fmt.Errorf("%s is no file here and no revision there; 'tollkeeper policy history' lists those", arg)}
+					}
 					return err
 				}
 				content = []byte(p.Content)
 			}
 			lines[i] = strings.Split(strings.TrimRight(string(content), "\n"), "\n")
 		}
-		for _, l := range diffLines(lines[0], lines[1]) {
+		diff := diffLines(lines[0], lines[1])
+		if r.asJSON {
+			return printDiffJSON(cmd.OutOrStdout(), args[0], args[1], diff)
+		}
+		for _, l := range diff {
 			fmt.Fprintln(cmd.OutOrStdout(), l)
 		}
 		return nil
 	}
 	return cmd
+}
+
+func printDiffJSON(w io.Writer, from, to string, diff []string) error {
+	type line struct {
+		Change string `json:"change"`
+		Text   string `json:"text"`
+	}
+	lines := make([]line, len(diff))
+	for i, l := range diff {
+		lines[i] = line{Change: map[byte]string{' ': "same", '-': "removed", '+': "added"}[l[0]], Text: l[2:]}
+	}
+	return json.NewEncoder(w).Encode(map[string]any{"from": from, "to": to, "lines": lines})
 }
 
 // diffLines lists lines with what has become of them in front, by their longest common subsequence. Its time and memory

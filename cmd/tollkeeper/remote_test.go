@@ -1,0 +1,100 @@
+package main
+
+import (
+	"encoding/json"
+	"net/http"
+	"net/http/httptest"
+	"os"
+	"path/filepath"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+)
+
+// answers is a server that says the same to everybody, by method and path.
+func answers(t *testing.T, byPath map[string]string) func(args ...string) (stdout, stderr string, code int) {
+	t.Helper()
+	api := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		body, ok := byPath[r.URL.RequestURI()]
+		if !ok {
+			w.WriteHeader(http.StatusNotFound)
+			body = `{"title":"Not found","detail":"Check the id.","code":"not_found"}`
+		}
+		_, _ = w.Write([]byte(body))
+	}))
+	t.Cleanup(api.Close)
+	return func(args ...string) (string, string, int) {
+		return tollkeeper(t, append(args, "--server", api.URL, "--token", "x")...)
+	}
+}
+
+// A script reads JSON and the exit code; both must say it.
+func TestAnAuditThatIsNotExactExitsWithOneInEveryForm(t *testing.T) {
+	do := answers(t, map[string]string{"/v1/ingest/audit": `{"exact":false,"at":"2026-11-30T00:00:00Z","differences":["orders/1: offset 7"],"notes":[],"partitions":[]}`})
+	out, errOut, code := do("audit")
+	require.Equal(t, 1, code)
+	require.Equal(t, "tollkeeper: not exact\n", errOut)
+	require.Contains(t, out, "differs: orders/1: offset 7\n")
+
+	out, errOut, code = do("audit", "--json")
+	require.Equal(t, 1, code)
+	require.Equal(t, "tollkeeper: not exact\n", errOut)
+	require.JSONEq(t, `{"exact":false,"at":"2026-11-30T00:00:00Z","differences":["orders/1: offset 7"],"notes":[],"partitions":[]}`, out)
+}
+
+func TestEveryListSaysThatItGoesOnAndFromWhere(t *testing.T) {
+	do := answers(t, map[string]string{
+		"/v1/dead-letters?limit=50":                `{"items":[],"next_cursor":"further"}`,
+		"/v1/dead-letters?cursor=further&limit=50": `{"items":[]}`,
+		"/v1/alerts?limit=50&severity=high":        `{"items":[],"next_cursor":"further"}`,
+		"/v1/alerts?cursor=further&limit=50":       `{"items":[]}`,
+	})
+	for _, list := range [][]string{{"deadletters", "list"}, {"alerts", "list", "--severity", "high"}} {
+		_, errOut, code := do(list...)
+		require.Zero(t, code, errOut)
+		require.Equal(t, "There are more: add --cursor further\n", errOut)
+		_, errOut, code = do(list[0], list[1], "--cursor", "further")
+		require.Zero(t, code, errOut)
+		require.Empty(t, errOut)
+	}
+}
+
+func TestAnAlertAsJSONHasItsTimelineAndSimilarOnes(t *testing.T) {
+	do := answers(t, map[string]string{
+		"/v1/alerts/a1":                 `{"id":"a1","sentence":"why","status":"open"}`,
+		"/v1/alerts/a1/timeline":        `{"items":[{"kind":"opened","text":"opened"}]}`,
+		"/v1/alerts/a1/similar?limit=5": `{"items":[{"because":["same network"],"alert":{"id":"a0"}}]}`,
+	})
+	out, errOut, code := do("alerts", "show", "a1", "--json")
+	require.Zero(t, code, errOut)
+	var a struct {
+		ID       string `json:"id"`
+		Sentence string
+		Timeline []struct{ Text string }
+		Similar  []struct{ Because []string }
+	}
+	require.NoError(t, json.Unmarshal([]byte(out), &a))
+	require.Equal(t, "a1", a.ID)
+	require.Equal(t, "why", a.Sentence)
+	require.Equal(t, "opened", a.Timeline[0].Text)
+	require.Equal(t, []string{"same network"}, a.Similar[0].Because)
+}
+
+func TestPolicyDiffNamesWhatItDoesNotFindAndPrintsJSON(t *testing.T) {
+	file := filepath.Join(t.TempDir(), "policy.yaml")
+	require.NoError(t, os.WriteFile(file, []byte("a\nb\n"), 0o600))
+	do := answers(t, map[string]string{"/v1/policies/123": `{"revision":"123","content":"a\nc\n"}`})
+	out, errOut, code := do("policy", "diff", "123", file)
+	require.Zero(t, code, errOut)
+	require.Equal(t, "  a\n- c\n+ b\n", out)
+	out, errOut, code = do("policy", "diff", "123", file, "--json")
+	require.Zero(t, code, errOut)
+	require.JSONEq(t, `{"from":"123","to":"`+file+`","lines":[{"change":"same","text":"a"},{"change":"removed","text":"c"},{"change":"added","text":"b"}]}`, out)
+
+	_, errOut, code = do("policy", "diff", "123", "policy.yml")
+	require.Equal(t, 1, code)
+	require.Equal(t, "tollkeeper: policy.yml is no file here and no revision there; 'tollkeeper policy history' lists those\n", errOut)
+	_, errOut, code = do("policy", "show", "124")
+	require.Equal(t, 1, code)
+	require.Equal(t, "tollkeeper: there is no revision 124; 'tollkeeper policy history' lists those that were in force\n", errOut)
+}
