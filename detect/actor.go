@@ -30,7 +30,7 @@ type actor struct {
 	level float32 // evidence that the budget for alerts asks for
 
 	hour int32           // the running hour of this client
-	took [meters]float32 // what it took in it
+	used [meters]float32 // what it took in it
 	past [meters]float32 // and in the hour before
 	mark [meters]float32 // the busiest hour of the key when it came
 
@@ -47,17 +47,15 @@ type actor struct {
 	walk       walk
 	ring       idRing
 
-	moneyN, moneySum float32
-	moneyVar         float32
-	sizeN, sizeSum   float32
-	sizeVar          float32
-	units            float32
+	money excess // in units
+	size  excess // of answers, in bytes
+	body  excess // of requests, in bytes
+	units float32
 
-	tookN, tookSum float32
-	tookVar        float32
-	slow           float32
-	slowAt         uint32 // seconds since 1970, when the slow calls began
-	usual          ratio  // of an established client: how much longer its calls take than others of its key
+	took   excess // in time
+	slow   float32
+	slowAt uint32 // seconds since 1970, when the slow calls began
+	usual  ratio  // of an established client: how much longer its calls take than others of its key
 
 	idSeen    [8]uint64   // Bloom filter of two hashes over 512 bits, emptied as it fills
 	ips       [4][16]byte // latest distinct addresses
@@ -194,8 +192,7 @@ func (a *actor) halve() {
 		return
 	}
 	for _, v := range []*float32{
-		&a.winN, &a.errK[errDenied], &a.errK[errAbsent], &a.errK[errDeclined], &a.late, &a.idN, &a.idKnown, &a.idAgain, &a.objects, &a.ownObjects, &a.moneyN, &a.moneySum,
-		&a.moneyVar, &a.sizeN, &a.sizeSum, &a.sizeVar, &a.onNew,
+		&a.winN, &a.errK[errDenied], &a.errK[errAbsent], &a.errK[errDeclined], &a.late, &a.idN, &a.idKnown, &a.idAgain, &a.objects, &a.ownObjects, &a.onNew,
 	} {
 		*v /= 2
 	}

@@ -84,7 +84,7 @@ func (e *Engine) apply(k *keyState, o *obs) {
 	if !fresh {
 		k.lastKnown = o.t
 		if trusted {
-			e.learn(k, o, &is)
+			e.learn(k, a, o, &is)
 			e.learnLatency(k, a, o, &is)
 		}
 	} else if a.netNew && !k.accused(o) {
@@ -160,11 +160,11 @@ const (
 
 // reading is what is worked out once about a record.
 type reading struct {
-	known        bool    // the key's own clients asked for that object before
-	units, bytes float64 // natural logarithms; the latter of answers that succeeded
-	took         float64 // natural logarithm of the duration
-	later        float64 // of that, beyond what is usual and what others wait for as well
-	timed        bool    // whether that is known
+	known              bool    // the key's own clients asked for that object before
+	units, bytes, body float64 // natural logarithms; bytes of answers that succeeded, body of the request
+	took               float64 // natural logarithm of the duration
+	later              float64 // of that, beyond what is usual and what others wait for as well
+	timed              bool    // whether that is known
 }
 
 func readingOf(k *keyState, o *obs) (r reading) {
@@ -174,6 +174,9 @@ func readingOf(k *keyState, o *obs) (r reading) {
 	}
 	if o.bytes > 0 && o.status < 300 {
 		r.bytes = math.Log(float64(o.bytes))
+	}
+	if o.body > 0 {
+		r.body = math.Log(float64(o.body))
 	}
 	if o.took > 0 {
 		r.took = math.Log(float64(o.took))
@@ -231,16 +234,15 @@ func (e *Engine) note(k *keyState, at int, o *obs, is *reading, routeKnown bool)
 	a.sawRoute(o.route, !routeKnown, float64(r.keys) < 0.01*float64(e.keys.len()))
 	if o.units > 0 {
 		a.units += o.units
-		if r.units.n >= 30 {
-			a.moneyN++
-			a.moneySum += float32(residual(is.units, &r.units, k.money))
-			a.moneyVar += float32(r.units.variance())
+		if r.units.n >= routeSeen {
+			a.money.add(residual(is.units, &r.units, k.money), r.units.variance())
 		}
 	}
-	if o.bytes > 0 && o.status < 300 && r.size.n >= 30 {
-		a.sizeN++
-		a.sizeSum += float32(residual(is.bytes, &r.size, k.size))
-		a.sizeVar += float32(r.size.variance())
+	if o.bytes > 0 && o.status < 300 && r.size.n >= routeSeen {
+		a.size.add(residual(is.bytes, &r.size, k.size), r.size.variance())
+	}
+	if o.body > 0 && r.body.n >= routeSeen {
+		a.body.add(residual(is.body, &r.body, k.body), r.body.variance())
 	}
 	e.noteLatency(k, a, o, is)
 	if a.fresh && (a.who > exampleWho || a.walk.sum[0] > exampleWalk) && len(k.read().of(at)) < maxExamples {
@@ -260,22 +262,34 @@ func residual(x float64, route *moments, key ratio) float64 {
 	return max(-5, min(5, x))
 }
 
+const (
+	routeSeen = 30  // calls that have to tell what is usual on a route
+	oddCounts = 0.1 // what a call counts in its key's baselines while the client's calls take far more than is usual
+)
+
+// learn takes a quantity of a call, by its logarithm, into what the platform spends on the route and into what a key adds to it.
+func (m *moments) learn(x float64, key *ratio, by *excess) {
+	weight := float32(1)
+	if by.sum > by.n { // what is odd now is to be noticed before it is usual
+		weight = oddCounts
+	}
+	if m.n >= routeSeen {
+		key.weighted(float32(max(-5, min(5, x-m.mean))), weight, 500)
+	}
+	m.add(x, 20000)
+}
+
 // learn takes a record of an established client, free of suspicion, into the baselines.
-func (e *Engine) learn(k *keyState, o *obs, is *reading) {
+func (e *Engine) learn(k *keyState, a *actor, o *obs, is *reading) {
 	r := &e.routes[o.route]
 	if o.units > 0 {
-		x := is.units
-		if r.units.n >= 30 {
-			k.money.add(float32(max(-5, min(5, x-r.units.mean))), 500)
-		}
-		r.units.add(x, 20000)
+		r.units.learn(is.units, &k.money, &a.money)
 	}
 	if o.bytes > 0 && o.status < 300 {
-		x := is.bytes
-		if r.size.n >= 30 {
-			k.size.add(float32(max(-5, min(5, x-r.size.mean))), 500)
-		}
-		r.size.add(x, 20000)
+		r.size.learn(is.bytes, &k.size, &a.size)
+	}
+	if o.body > 0 {
+		r.body.learn(is.body, &k.body, &a.body)
 	}
 	if o.idHash != 0 {
 		if k.ids == nil {

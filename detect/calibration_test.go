@@ -63,12 +63,10 @@ func TestErrorBetsAreValidUnderTheirNull(t *testing.T) {
 func TestMoneyBetsAreValidUnderTheirNull(t *testing.T) {
 	rates(t, 4000, "money", func(rng *rand.Rand) float64 {
 		client, worst := rng.NormFloat64()*math.Sqrt(clientSpread), 0.0
-		var n, sum, variance float32
+		var x excess
 		for range 100 {
-			n++
-			sum += float32(client + 0.9*rng.NormFloat64())
-			variance += 0.81
-			worst = max(worst, shift(n, sum, variance))
+			x.add(client+0.9*rng.NormFloat64(), 0.81)
+			worst = max(worst, x.bet())
 		}
 		return worst
 	})
@@ -130,7 +128,8 @@ func TestMoreMoneyIsMoreEvidence(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		n := float32(rapid.IntRange(2, 100).Draw(t, "n"))
 		x := rapid.Float64Range(0, 3.4).Draw(t, "x")
-		if a, b := shift(n, n*float32(x), n*0.8), shift(n, n*float32(x+0.1), n*0.8); b < a-1e-6 {
+		some, more := excess{n, n * float32(x), n * 0.8}, excess{n, n * float32(x+0.1), n * 0.8}
+		if a, b := some.bet(), more.bet(); b < a-1e-6 {
 			t.Fatalf("%v: %v, more: %v", x, a, b)
 		}
 	})

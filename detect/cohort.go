@@ -29,9 +29,12 @@ type dayOf [48]float32
 // ratio is a mean of bounded values with a long memory.
 type ratio struct{ n, mean float32 }
 
-func (r *ratio) add(x, limit float32) {
-	r.n = min(r.n+1, limit)
-	r.mean += (x - r.mean) / r.n
+func (r *ratio) add(x, limit float32) { r.weighted(x, 1, limit) }
+
+// weighted adds a value that counts for that much of one.
+func (r *ratio) weighted(x, weight, limit float32) {
+	r.n = min(r.n+weight, limit)
+	r.mean += weight * (x - r.mean) / r.n
 }
 
 const (

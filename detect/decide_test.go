@@ -14,7 +14,7 @@ func anyActor(t *rapid.T) *actor {
 		fresh: rapid.Bool().Draw(t, "fresh"), netNew: rapid.Bool().Draw(t, "new network"), n: rapid.Uint32Range(1, 5000).Draw(t, "calls"),
 		who: f("who", 4), line: f("line", 1), routesNew: rapid.Uint8Range(0, 6).Draw(t, "new routes"), routesKnown: rapid.Uint8Range(0, 6).Draw(t, "known routes"),
 		rare: rapid.Uint8Range(0, 6).Draw(t, "rare"), winN: f("window", 256), units: f("units", 1e6), last: rapid.Int64Range(0, 5*hourMillis).Draw(t, "last"),
-		idN: f("ids", 256), moneyN: f("money", 256), sizeN: f("sizes", 256), took: [meters]float32{f("took", 1e4), f("bytes", 1e6), f("units now", 1e6)},
+		idN: f("ids", 256), money: excess{n: f("money", 256)}, size: excess{n: f("sizes", 256)}, body: excess{n: f("bodies", 256)}, used: [meters]float32{f("took", 1e4), f("bytes", 1e6), f("units now", 1e6)},
 	}
 	for c := range a.errK {
 		a.errK[c] = f("share of errors", 1) * f("fewer", 1) * a.winN
@@ -26,11 +26,11 @@ func anyActor(t *rapid.T) *actor {
 	a.idKnown = f("share known", 1) * a.idN
 	a.idAgain = f("share again", 1) * (a.idN - a.idKnown)
 	residual, variance := rapid.Float32Range(-5, 5), rapid.Float32Range(0, 5)
-	a.moneySum, a.moneyVar = a.moneyN*residual.Draw(t, "spent"), a.moneyN*variance.Draw(t, "spent otherwise")
-	a.sizeSum, a.sizeVar = a.sizeN*residual.Draw(t, "size"), a.sizeN*variance.Draw(t, "other sizes")
-	a.tookN = f("timed", slowWindow)
-	a.slow = f("share of slow calls", 1) * a.tookN
-	a.tookSum, a.tookVar = a.tookN*residual.Draw(t, "later"), a.tookN*variance.Draw(t, "later otherwise")
+	a.took.n = f("timed", excessWindow)
+	for _, x := range []*excess{&a.money, &a.size, &a.body, &a.took} {
+		x.sum, x.variance = x.n*residual.Draw(t, "beyond"), x.n*variance.Draw(t, "variance")
+	}
+	a.slow = f("share of slow calls", 1) * a.took.n
 	a.most = [2]float32{f("five minutes", 1e4), f("five minutes before", 1e4)}
 	a.objects = f("objects", 1) * (a.idN - a.idAgain)
 	a.ownObjects = f("own objects", 1) * a.objects

@@ -12,8 +12,8 @@
 //   - Who: novelty (network, country, agent, address, weighted by how often this key shows something new, after Good and
 //     Turing, and by where customers of the platform are usually found), spread (many networks at once). An address from which another key
 //     was abused within days, and that no key has as its own, adds to it, by a bounded amount that fades.
-//   - What: enumeration (ids one after the other), errors (refused, not found, declined), money (units and bytes a request, against
-//     what the platform spends on that route and this key adds to it), routes, volume (faster than the key ever was, in an hour or in five
+//   - What: enumeration (ids one after the other), errors (refused, not found, declined), money (units, bytes of the answer and bytes of the
+//     request a call, against what the platform spends on that route and this key adds to it), routes, volume (faster than the key ever was, in an hour or in five
 //     minutes; for the key as a whole also in a day, which what goes on around the clock is beyond, though none of its hours is), latency (calls that
 //     take far longer than is usual on their routes for this key, beyond what other keys wait for there at the same time: costly queries, statements that sleep. A slow backend looks the same, so that by itself it is an alert at most, and half a deed).
 //   - Where: geography (further from the customer's own client than anybody travels in the time, and taking turns with it).
@@ -39,7 +39,8 @@
 // In its first two days a key is what it shows; after that something new is the customer's only after a probation, and
 // never while an alert about it is open. Baselines shrink to those of the platform, and of the key's cohort (same plan, same
 // kind), until a key has a history of its own. A key younger than five days is never stopped: it is flagged for errors that nobody
-// makes who learns an API, and from the third day for what would stop an older one. An hour raises a record at most fourfold. A person's dismissal teaches the one key, with decay.
+// makes who learns an API, and from the third day for what would stop an older one. An hour raises a record at most fourfold, and what a call takes counts a tenth while it is far beyond
+// what is usual. A person's dismissal teaches the one key, with decay.
 //
 // # Tried and dropped
 //

@@ -69,6 +69,7 @@ type routeState struct {
 	keys  int32   // in how many keys it is established
 	units moments // log of units of one request
 	size  moments // log of response bytes
+	body  moments // log of request bytes
 
 	took, tookVar ratio // log of microseconds: Huber's mean, and the mean square about it
 	late          lateness

@@ -265,27 +265,23 @@ func (e *Engine) describeNovelty(k *keyState, a *actor) Evidence {
 }
 
 func (e *Engine) describeMoney(k *keyState, a *actor) Evidence {
-	each := shift(a.moneyN, a.moneySum, a.moneyVar)
-	size := shift(a.sizeN, a.sizeSum, a.sizeVar)
+	units, size, body := a.money.bet(), a.size.bet(), a.body.bet()
 	spend := e.spending(k, a)
+	each := func(detector string, x *excess, sentence string) Evidence {
+		return Evidence{Detector: detector, Observed: x.times(), Expected: 1, Low: 0.2, High: 5, Sentence: fmt.Sprintf(sentence, x.times())}
+	}
 	switch {
-	case spend >= each && spend >= size && spend > 0:
+	case spend >= max(units, size, body) && spend > 0:
 		ref := e.unitsReference(k, a)
 		ev := Evidence{Detector: "units_per_hour", Observed: float64(a.units) / a.hours(), Expected: ref, High: 3 * ref}
 		ev.Sentence = fmt.Sprintf("It used %.0f units in %s; the busiest hour so far had %.0f.", a.units, span(a.last-a.first), ref)
 		return ev
-	case each >= size:
-		x := math.Exp(float64(a.moneySum / a.moneyN))
-		return Evidence{
-			Detector: "units_per_request", Observed: x, Expected: 1, Low: 0.2, High: 5,
-			Sentence: fmt.Sprintf("Its requests take %.0f times the units that are usual on these routes.", x),
-		}
+	case units >= max(size, body):
+		return each("units_per_request", &a.money, "Its requests take %.0f times the units that are usual on these routes.")
+	case size >= body:
+		return each("bytes_per_request", &a.size, "Its answers are %.0f times as large as is usual on these routes.")
 	default:
-		x := math.Exp(float64(a.sizeSum / a.sizeN))
-		return Evidence{
-			Detector: "bytes_per_request", Observed: x, Expected: 1, Low: 0.2, High: 5,
-			Sentence: fmt.Sprintf("Its answers are %.0f times as large as is usual on these routes.", x),
-		}
+		return each("bytes_sent_per_request", &a.body, "Its requests are %.0f times as large as is usual on these routes.")
 	}
 }
 

@@ -12,19 +12,16 @@ import (
 // most, or joins what else there is against a stranger.
 
 const (
-	slowBy        = 2.0794415 // ln 8: beyond what customers' clients differ by (e^0.7 is a standard deviation of theirs)
-	slowRouteSeen = 30        // calls before a route's usual duration is known
-	slowMemory    = 500       // calls of a key, or of a client
-	slowWindow    = 64        // calls of a client from which on older ones fade
-	slowShare     = 0.1       // of slow calls that is no evidence against an established client
-	slowCounts    = 0.1       // what a call counts in the baselines while more are slow
-	slowLeast     = 10        // slow calls before it is told of one
-	lateFrom      = 0.69      // natural logarithm: a call of less than twice the usual time needs no excuse
-	lateMillis    = 10 * 60e3
-	mostLate      = 5              // natural logarithm: one value counts for no more
-	latePeers     = 3              // other keys that must be late, or not, to know
-	nobody        = math.MaxUint32 // the number of no key
-	maxLatency    = 5.0            // beyond ownFlag
+	slowBy     = 2.0794415 // ln 8: beyond what customers' clients differ by (e^0.7 is a standard deviation of theirs)
+	slowMemory = 500       // calls of a key, or of a client
+	slowShare  = 0.1       // of slow calls that is no evidence against an established client; while more are, each counts as oddCounts
+	slowLeast  = 10        // slow calls before it is told of one
+	lateFrom   = 0.69      // natural logarithm: a call of less than twice the usual time needs no excuse
+	lateMillis = 10 * 60e3
+	mostLate   = 5              // natural logarithm: one value counts for no more
+	latePeers  = 3              // other keys that must be late, or not, to know
+	nobody     = math.MaxUint32 // the number of no key
+	maxLatency = 5.0            // beyond ownFlag
 
 	// Of one in a hundred honest clients the backend is slow: its records grew, its shard is ill. More than that against one is no certainty
 	// about a thief.
@@ -94,7 +91,7 @@ func (e *Engine) incidental(a *actor, r *routeState, key uint32, t int64) (later
 // ok is false while that is not known.
 func (e *Engine) waited(k *keyState, a *actor, o *obs, is *reading) (later float64, ok bool) {
 	r := &e.routes[o.route]
-	if o.took <= 0 || r.took.n < slowRouteSeen {
+	if o.took <= 0 || r.took.n < routeSeen {
 		return 0, false
 	}
 	later = is.took - float64(r.took.mean) - trusted(k.took, 20)
@@ -130,12 +127,9 @@ func (e *Engine) noteLatency(k *keyState, a *actor, o *obs, is *reading) {
 		later -= min(later, others)
 	}
 	is.later, is.timed = later, true
-	if a.tookN >= slowWindow {
-		a.tookN, a.tookSum, a.tookVar, a.slow = a.tookN/2, a.tookSum/2, a.tookVar/2, a.slow/2
+	if a.took.add(later, float64(r.tookVar.mean)) {
+		a.slow /= 2
 	}
-	a.tookN++
-	a.tookSum += float32(later)
-	a.tookVar += r.tookVar.mean
 	if later > slowBy {
 		if a.slow < 1 {
 			a.slowAt = uint32(o.t / 1000)
@@ -154,8 +148,8 @@ func (e *Engine) learnLatency(k *keyState, a *actor, o *obs, is *reading) {
 	if is.timed {
 		// While many of its calls are slow they count less: the change is to be noticed before it is usual.
 		each := float32(1)
-		if a.slow > slowShare*a.tookN {
-			each = slowCounts
+		if a.slow > slowShare*a.took.n {
+			each = oddCounts
 		}
 		k.slowN += each
 		if is.later > slowBy {
@@ -177,8 +171,7 @@ func (r *ratio) huber(x, weight, limit float32) {
 	if r.n > 0 {
 		x = r.mean + max(-1, min(1, x-r.mean))
 	}
-	r.n = min(r.n+weight, limit)
-	r.mean += weight * (x - r.mean) / r.n
+	r.weighted(x, weight, limit)
 }
 
 // expectedSlow is the distribution over customers' clients of the share of slow calls, moved towards the key's own.
@@ -197,30 +190,30 @@ func (e *Engine) latencyEvidence(k *keyState, a *actor) float64 {
 }
 
 func (e *Engine) slowBets(k *keyState, a *actor) (each, some float64) {
-	each = shift(a.tookN, a.tookSum, a.tookVar)
+	each = a.took.bet()
 	if a.slow > 0 {
-		some = logBayes(float64(a.slow), float64(a.tookN), e.expectedSlow(k), slowClient)
+		some = logBayes(float64(a.slow), float64(a.took.n), e.expectedSlow(k), slowClient)
 	}
 	return each, some
 }
 
 // slowly says that an established client's calls are worth a look: they have been slow for so long that what others last waited dates from then, too.
 func (a *actor) slowly() bool {
-	return a.slow >= slowLeast && a.slow > slowShare*a.tookN && a.last-int64(a.slowAt)*1000 >= lateMillis
+	return a.slow >= slowLeast && a.slow > slowShare*a.took.n && a.last-int64(a.slowAt)*1000 >= lateMillis
 }
 
 func (e *Engine) describeLatency(k *keyState, a *actor) Evidence {
 	each, some := e.slowBets(k, a)
 	if some > each {
 		h := e.expectedSlow(k)
-		n := float64(a.tookN)
+		n := float64(a.took.n)
 		return Evidence{
 			Detector: "slow_calls", Observed: float64(a.slow) / n, Expected: h.mean(), High: h.high(n),
 			Sentence: fmt.Sprintf("%.0f of its last %.0f calls took more than 8 times as long as is usual on their routes for this key, where other keys did not wait; %.1f%% is usual.",
-				a.slow, a.tookN, 100*h.mean()),
+				a.slow, a.took.n, 100*h.mean()),
 		}
 	}
-	x := math.Exp(float64(a.tookSum / a.tookN))
+	x := a.took.times()
 	return Evidence{
 		Detector: "time_per_request", Observed: x, Expected: 1, Low: 0.2, High: 5,
 		Sentence: fmt.Sprintf("Its calls take %.0f times as long as is usual on these routes for this key, and other keys do not wait there.", x),

@@ -150,9 +150,9 @@ func TestLatencyBetsAreValidUnderTheirNull(t *testing.T) {
 		rate, client, worst := usual.Rand(), rng.NormFloat64()*math.Sqrt(clientSpread), 0.0
 		a := &actor{}
 		for range 100 {
-			a.tookN++
-			a.tookSum += float32(client + 0.9*rng.NormFloat64())
-			a.tookVar += 0.81
+			if a.took.add(client+0.9*rng.NormFloat64(), 0.81) {
+				a.slow /= 2
+			}
 			if rng.Float64() < rate {
 				a.slow++
 			}
@@ -168,8 +168,8 @@ func TestSlowerIsMoreEvidence(t *testing.T) {
 		n := float32(rapid.IntRange(2, 200).Draw(t, "n"))
 		x := float32(rapid.Float64Range(0, 3).Draw(t, "later"))
 		slow := float32(rapid.IntRange(0, int(n)-1).Draw(t, "slow"))
-		a := actor{tookN: n, tookSum: n * x, tookVar: n * 0.5, slow: slow}
-		b := actor{tookN: n, tookSum: n * (x + 0.2), tookVar: n * 0.5, slow: slow + 1}
+		a := actor{took: excess{n, n * x, n * 0.5}, slow: slow}
+		b := actor{took: excess{n, n * (x + 0.2), n * 0.5}, slow: slow + 1}
 		if s, more := e.latencyEvidence(k, &a), e.latencyEvidence(k, &b); more < s-1e-6 {
 			t.Fatalf("%v, and %v when it is slower", s, more)
 		}

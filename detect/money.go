@@ -8,16 +8,34 @@ const (
 	abuseShift    = 2.5
 	abuseVariance = 1.0
 	clientSpread  = 0.5 // variance
+	excessWindow  = 64  // calls of a client from which on older ones fade: a change is noticed within a hundred
 )
 
-// shift bets on "takes far more each time" against "a client like others", for n requests with that sum of residuals and
-// that sum of variances.
-func shift(n, sum, variance float32) float64 {
-	if n < 2 || sum <= n { // nearer to the clients' mean, whatever the variances are
+// excess is how much more a client's calls take than is usual: the number of calls, the sum of what each was beyond, on the natural log
+// scale, and the sum of the variances of what is usual.
+type excess struct{ n, sum, variance float32 }
+
+// add tells whether the calls before were halved, in number and weight.
+func (x *excess) add(beyond, variance float64) (halved bool) {
+	if halved = x.n >= excessWindow; halved {
+		x.n, x.sum, x.variance = x.n/2, x.sum/2, x.variance/2
+	}
+	x.n++
+	x.sum += float32(beyond)
+	x.variance += float32(variance)
+	return halved
+}
+
+// times is how many times the usual its calls take.
+func (x *excess) times() float64 { return math.Exp(float64(x.sum / x.n)) }
+
+// bet on "takes far more each time" against "a client like others".
+func (x *excess) bet() float64 {
+	if x.n < 2 || x.sum <= x.n { // nearer to the clients' mean, whatever the variances are
 		return 0
 	}
-	v := max(float64(variance/n), 0.1) / float64(n)
-	return max(0, logNormalRatio(float64(sum/n), abuseShift, abuseVariance+v, 0, clientSpread+v))
+	v := max(float64(x.variance/x.n), 0.1) / float64(x.n)
+	return max(0, logNormalRatio(float64(x.sum/x.n), abuseShift, abuseVariance+v, 0, clientSpread+v))
 }
 
 // paceSlope turns "x times the busiest hour so far" into evidence: records of heavy-tailed hours are broken by x with a chance of
@@ -39,7 +57,7 @@ func (h *hours) pace(x float64) float64 {
 }
 
 func (e *Engine) moneyEvidence(k *keyState, a *actor) float64 {
-	each := max(shift(a.moneyN, a.moneySum, a.moneyVar), shift(a.sizeN, a.sizeSum, a.sizeVar))
+	each := max(a.money.bet(), a.size.bet(), a.body.bet())
 	return together(each, e.spending(k, a))
 }
 
@@ -71,22 +89,22 @@ func (a *actor) take(o *obs) {
 	if hour := int32(o.t / hourMillis); hour > a.hour {
 		a.past, a.most[1] = [meters]float32{}, 0
 		if hour == a.hour+1 {
-			a.past, a.most[1] = a.took, a.most[0]
+			a.past, a.most[1] = a.used, a.most[0]
 		}
-		a.hour, a.took, a.most[0] = hour, [meters]float32{}, 0
+		a.hour, a.used, a.most[0] = hour, [meters]float32{}, 0
 	}
 	if at := int32(o.t / minutesMillis); at > a.minutesAt {
 		a.minutesAt, a.inMinutes = at, 0
 	}
 	a.inMinutes++
 	a.most[0] = max(a.most[0], a.inMinutes)
-	a.took[meterRequests]++
-	a.took[meterBytes] += o.bytes
-	a.took[meterUnits] += o.units
+	a.used[meterRequests]++
+	a.used[meterBytes] += o.bytes
+	a.used[meterUnits] += o.units
 }
 
 // busiest is what the client took in the busier of the running hour and the one before: what it did does not cease to be with the hour.
-func (a *actor) busiest(meter int) float32 { return max(a.took[meter], a.past[meter]) }
+func (a *actor) busiest(meter int) float32 { return max(a.used[meter], a.past[meter]) }
 
 // record is the busiest hour of the key that a new client is measured by: what the key had done when it came, since what it does itself
 // soon is the key's busiest hour. From its second day on it is the record as it stands.

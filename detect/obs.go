@@ -19,7 +19,8 @@ type obs struct {
 	route  uint32 // method and template
 	cc     uint16 // two letters
 	status uint16
-	bytes  float32
+	bytes  float32 // of the answer
+	body   float32 // of the request
 	units  float32 // sum of all units
 	took   float32 // microseconds; 0 where the log does not say
 	idHash uint32  // of collection and object id; 0 when there is none
@@ -126,7 +127,7 @@ func (o *obs) compare(p *obs) int {
 	}
 	return cmp.Or(cmp.Compare(o.addr, p.addr), cmp.Compare(o.agent, p.agent),
 		cmp.Compare(o.route, p.route), cmp.Compare(o.id, p.id), cmp.Compare(o.idHash, p.idHash), cmp.Compare(o.status, p.status),
-		cmp.Compare(o.bytes, p.bytes), cmp.Compare(o.units, p.units), cmp.Compare(o.took, p.took))
+		cmp.Compare(o.bytes, p.bytes), cmp.Compare(o.body, p.body), cmp.Compare(o.units, p.units), cmp.Compare(o.took, p.took))
 }
 
 // read turns row i into an obs and appends it to the second that is being collected.
@@ -140,6 +141,7 @@ func (e *Engine) read(b *usage.Batch, i int) {
 	o.route = e.routeNumber(e.methodCol.at(&b.Method, i, e.methods.number), e.routeCol.at(&b.Route, i, e.templateNumber))
 	o.status = b.Status[i]
 	o.bytes = float32(b.ResponseBytes[i])
+	o.body = float32(b.RequestBytes[i])
 	o.took = float32(b.LatencyMicros[i])
 	o.ip = b.ClientIP[i]
 	o.addr, o.net = addressOf(o.ip, b.ASN[i])

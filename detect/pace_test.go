@@ -26,7 +26,7 @@ func TestPaceIsBelievedAsFarAsTheKeyIsKnown(t *testing.T) {
 			t.Errorf("%v for a key that was watched for longer, %v before", longer, s)
 		}
 		k := &keyState{hours: &hours{seen: h.seen, record: [meters]float32{1000, 1e5, 0}}}
-		few, many := actor{fresh: true, took: [meters]float32{10, 1e7, 0}}, actor{fresh: true, took: [meters]float32{100, 1e7, 0}}
+		few, many := actor{fresh: true, used: [meters]float32{10, 1e7, 0}}, actor{fresh: true, used: [meters]float32{100, 1e7, 0}}
 		a := k.outpace(&few).evidence
 		if b := k.outpace(&many).evidence; b < a {
 			t.Errorf("%v for bytes of a hundred calls, %v for those of ten", b, a)
@@ -42,7 +42,7 @@ func TestAClientsOwnDoingIsNotItsYardstick(t *testing.T) {
 	k := &keyState{hours: &hours{hour: 101, seen: 1000, record: [meters]float32{100, 1e5, 0}}}
 	a := actor{fresh: true, mark: k.hours.record}
 	a.take(&obs{t: 100 * hourMillis})
-	a.took = [meters]float32{2000, 2e6, 0}
+	a.used = [meters]float32{2000, 2e6, 0}
 	first := k.outpace(&a).evidence
 	k.hours.record = [meters]float32{400, 4e5, 0} // by itself
 	if again := k.outpace(&a).evidence; first < 1.5 || again != first {
@@ -56,7 +56,7 @@ func TestAClientsOwnDoingIsNotItsYardstick(t *testing.T) {
 	if later := k.outpace(&a).evidence; later != 0 {
 		t.Errorf("%.2f two hours later", later)
 	}
-	a.took, a.last = [meters]float32{2000, 2e6, 0}, 25*hourMillis
+	a.used, a.last = [meters]float32{2000, 2e6, 0}, 25*hourMillis
 	if old := k.outpace(&a).evidence; old >= first {
 		t.Errorf("%.2f on its second day, %.2f on the first", old, first)
 	}
@@ -66,7 +66,7 @@ func TestAClientsOwnDoingIsNotItsYardstick(t *testing.T) {
 func TestCallsAndTheirUnitsAreOneFact(t *testing.T) {
 	e := freshEngine()
 	k := &keyState{hours: &hours{hour: 100, seen: 1000, record: [meters]float32{100, 1e5, 1e4}}}
-	a := actor{fresh: true, hour: 100, took: [meters]float32{2000, 0, 2e5}, units: 2e5}
+	a := actor{fresh: true, hour: 100, used: [meters]float32{2000, 0, 2e5}, units: 2e5}
 	f := e.find(k, &a)
 	spend := e.spending(k, &a)
 	if spend < 1 || f.by[FamilyMoney]+f.by[FamilyVolume] > spend+0.01 {

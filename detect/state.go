@@ -28,6 +28,7 @@ type keyState struct {
 	knownIDs float32               // share of the ids of established clients that were seen before
 	money    ratio                 // log of units over what the platform spends on the same route
 	size     ratio                 // the same for response bytes
+	body     ratio                 // and for request bytes
 	took     ratio                 // and for how long calls take
 	slowN    float32               // calls of established clients with a known duration
 	slow     float32               // of these, far longer than usual
@@ -35,8 +36,8 @@ type keyState struct {
 	ids      *idMemory
 	hours    *hours
 	actors   []actor
-	file     *file    // nil while there is nothing to be said against any of its clients
-	_        [16]byte // of the four lines
+	file     *file   // nil while there is nothing to be said against any of its clients
+	_        [8]byte // of the four lines
 }
 
 // file is what only keys under some suspicion need.
