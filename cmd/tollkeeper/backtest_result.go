@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
+	"math"
 	"os"
 	"path/filepath"
 	"time"
@@ -95,11 +96,23 @@ func (b *backtest) writeLines(name string, each func(*json.Encoder) error) error
 	return f.Close()
 }
 
-// thresholds for which the price is told.
-func thresholds() []float64 { return []float64{6, 6.5, 7, 8, 9, 10, 12} }
+// thresholds are the demands for evidence of which the price is told: the mildest of the policies that were replayed, under
+// which nothing is known, and stricter ones.
+func thresholds(p *detect.Policies) []float64 {
+	list := []float64{math.Inf(1)}
+	for i := range p.List {
+		list[0] = min(list[0], p.List[i].Required.Suspend)
+	}
+	for _, stricter := range []float64{5, 5.5, 6, 7, 8, 10, 12, 15, 20} {
+		if stricter > list[0] && len(list) < 7 {
+			list = append(list, stricter)
+		}
+	}
+	return list
+}
 
 func (b *backtest) tradeoffs(episodes []replay.Episode) []replay.Tradeoff {
-	return replay.Tradeoffs(episodes, b.labels, b.exhaustive, float64(b.traffic.Last-b.traffic.First)/86400e3, thresholds())
+	return replay.Tradeoffs(episodes, b.labels, b.exhaustive, float64(b.traffic.Last-b.traffic.First)/86400e3, thresholds(b.policies))
 }
 
 type backtestResult struct {

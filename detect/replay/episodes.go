@@ -85,37 +85,38 @@ func Tradeoffs(episodes []Episode, labels []Label, exhaustive bool, days float64
 	out := make([]Tradeoff, 0, len(thresholds))
 	for _, th := range thresholds {
 		t := Tradeoff{Required: th}
-		found, wrong := 0, 0
+		found, wrong := map[int]bool{}, 0 // by label: a theft that is told twice is found once
 		for i := range episodes {
 			ep := &episodes[i]
 			if ep.Wanted < detect.ActionQuarantine || ep.Peak < th {
 				continue
 			}
 			t.Suspended++
-			right := !exhaustive
-			for _, l := range labels {
-				if !exhaustive && l.Expect == ExpectBenign && l.covers(ep) {
-					right = false
-				}
-				if l.Expect != ExpectBenign && l.covers(ep) {
-					right = true
-					if l.Expect == ExpectSuspend {
-						found++
-					}
-					break
+			abuse, benign := false, false
+			for n := range labels {
+				switch l := &labels[n]; {
+				case !l.covers(ep):
+				case l.Expect == ExpectBenign:
+					benign = true
+				default:
+					abuse = true
+					found[n] = l.Expect == ExpectSuspend
 				}
 			}
-			if !right {
+			if !abuse && (exhaustive || benign) {
 				wrong++
 			}
 		}
-		wanted := 0
-		for _, l := range labels {
-			if l.Expect == ExpectSuspend {
+		wanted, hit := 0, 0
+		for n := range labels {
+			if labels[n].Expect == ExpectSuspend {
 				wanted++
 			}
+			if found[n] {
+				hit++
+			}
 		}
-		t.Recall = min(1, ratio(found, wanted))
+		t.Recall = ratio(hit, wanted)
 		if days > 0 {
 			t.FalseMonth = float64(wrong) * 30 / days
 		}

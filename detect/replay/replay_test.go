@@ -81,6 +81,22 @@ func TestEpisodesGatherDecisionsAndTradeoffsReadTheirPeak(t *testing.T) {
 	}
 }
 
+// A theft that is told twice is found once.
+func TestRecallCountsEpisodesOfAbuseNotDecisions(t *testing.T) {
+	ds := []detect.Decision{
+		decision("a", 1000, detect.ActionSuspend, "e1", 7), decision("a", 1200, detect.ActionSuspend, "e2", 6),
+		decision("a", 1300, detect.ActionSuspend, "e3", 8), decision("b", 1300, detect.ActionSuspend, "e4", 5),
+	}
+	theft := Label{Family: "theft", Expect: ExpectSuspend, Start: start, End: start.Add(time.Hour)}
+	a, b, c := theft, theft, theft
+	a.KeyID, b.KeyID, c.KeyID = "a", "b", "c"
+	for i, want := range []Tradeoff{{4.5, 4, 2. / 3, 0}, {6, 3, 1. / 3, 0}, {8, 1, 1. / 3, 0}, {9, 0, 0, 0}} {
+		if got := Tradeoffs(Episodes(ds, nil), []Label{a, b, c}, true, 30, []float64{4.5, 6, 8, 9})[i]; got != want {
+			t.Errorf("got %+v, want %+v", got, want)
+		}
+	}
+}
+
 func TestTheReportIsSelfContainedAndEscapes(t *testing.T) {
 	d := decision("<key>", 7200, detect.ActionSuspend, "e1", 7)
 	d.Reason = "<script>alert(1)</script>"
