@@ -30,7 +30,8 @@ func newBacktestCmd() *cobra.Command {
   episodes.jsonl   all that was found about one actor, with evidence, examples and timeline
   report.html      the same with plots (with --html)
 
-SOURCE is a log file of any known format (gzip-packed or not), or a folder with events.jsonl or events.jsonl.gz. Beside it may lie
+SOURCE is a log file of any known format, packed with gzip or zstd or not, - for standard input, or a folder with events.jsonl or
+events.jsonl.gz. Beside it may lie
 keys.json (a list of objects with key_id, plan, account, environment, tags: what policies ask for; other keys of the log are
 then unknown ones, as to a key store) and labels.json (a list of
 objects with key_id, family, expect, start, end): then the run is scored against the labels.
@@ -39,6 +40,7 @@ With --from-clickhouse it replays the events that are in ClickHouse already: tho
 or, beside running servers, those of the ClickHouse that --clickhouse names. Policies then go by what the key store says of a key,
 and what people confirmed and dismissed in past alerts stands in for labels.`,
 		Example: "  tollkeeper backtest traffic --out result --html\n  tollkeeper backtest --policy stricter.yaml --format nginx access.log.gz --out result\n" +
+			"  zcat access.log.3.gz access.log.2.gz | tollkeeper backtest - --out result\n" +
 			"  tollkeeper backtest --from-clickhouse --since 30d --out result --html",
 	}
 	load := settings(cmd)
@@ -77,28 +79,31 @@ and what people confirmed and dismissed in past alerts stands in for labels.`,
 
 // backtest is one run.
 type backtest struct {
-	source, out             string
-	format, mapping         string
-	hops, shards            int
-	html                    bool
-	countries, networks     []string
-	events                  string // the log itself
-	keys                    map[string]detect.KeyAttributes
-	strangers               bool // none of the keys in keys.json occurs in the log
-	labels                  []replay.Label
-	policies, present       *detect.Policies // present: to compare with; nil for none
-	past                    *past            // instead of a log
-	attributes              func(keyID string) detect.KeyAttributes
-	names                   map[string]string // what people call the keys that something was decided about
-	exhaustive              bool              // the labels name all that was abuse
-	falseMonth              float64
-	wanted                  map[string]bool // keys whose times the score needs
-	traffic                 replay.Traffic
-	hours                   *replay.Hours
-	decisions, presently    []detect.Decision
-	records, badLines, size int64
-	took                    time.Duration
-	views                   map[string]detect.KeyView
+	source, out          string
+	format, mapping      string
+	hops, shards         int
+	html                 bool
+	countries, networks  []string
+	events               string // the log itself
+	keys                 map[string]detect.KeyAttributes
+	strangers            bool // none of the keys in keys.json occurs in the log
+	labels               []replay.Label
+	policies, present    *detect.Policies // present: to compare with; nil for none
+	past                 *past            // instead of a log
+	attributes           func(keyID string) detect.KeyAttributes
+	names                map[string]string // what people call the keys that something was decided about
+	exhaustive           bool              // the labels name all that was abuse
+	falseMonth           float64
+	wanted               map[string]bool // keys whose times the score needs
+	traffic              replay.Traffic
+	hours                *replay.Hours
+	decisions, presently []detect.Decision
+	records, size        int64
+	lines, badLines      int64 // of the log, and those that could not be read
+	badReasons           map[string]int64
+	firstBad             string // the first of them: where, and why
+	took                 time.Duration
+	views                map[string]detect.KeyView
 }
 
 // replay runs the detectors over a log or over what is in ClickHouse.
@@ -174,8 +179,15 @@ func readPolicies(path string) (*detect.Policies, error) {
 	return detect.ParsePolicies(raw)
 }
 
+// standardInput as a file.
+const standardInput = "/dev/stdin"
+
 // prepareFile finds the log, and what lies beside it.
 func (b *backtest) prepareFile() error {
+	if b.source == "-" {
+		b.events = standardInput
+		return nil
+	}
 	dir := filepath.Dir(b.source)
 	info, err := os.Stat(b.source)
 	switch {

@@ -5,9 +5,11 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
+	"maps"
 	"math"
 	"os"
 	"path/filepath"
+	"slices"
 	"time"
 
 	"github.com/tollkeeper/tollkeeper/detect"
@@ -116,20 +118,21 @@ func (b *backtest) tradeoffs(episodes []replay.Episode) []replay.Tradeoff {
 }
 
 type backtestResult struct {
-	Records       int64         `json:"records"`
-	BadLines      int64         `json:"bad_lines"`
-	Keys          int           `json:"keys"`
-	Seconds       float64       `json:"seconds"`
-	RecordsPerSec float64       `json:"records_per_second"`
-	Suspensions   int           `json:"suspensions"`
-	Flags         int           `json:"flags"`
-	Score         *replay.Score `json:"score,omitempty"`
-	Notice        string        `json:"notice,omitempty"` // why the result may mean nothing
+	Records       int64            `json:"records"`
+	BadLines      int64            `json:"bad_lines"`
+	BadReasons    map[string]int64 `json:"bad_reasons,omitempty"` // bad lines by reason
+	Keys          int              `json:"keys"`
+	Seconds       float64          `json:"seconds"`
+	RecordsPerSec float64          `json:"records_per_second"`
+	Suspensions   int              `json:"suspensions"`
+	Flags         int              `json:"flags"`
+	Score         *replay.Score    `json:"score,omitempty"`
+	Notice        string           `json:"notice,omitempty"` // why the result may mean nothing
 }
 
 func (b *backtest) result() backtestResult {
 	r := backtestResult{
-		Records: b.records, BadLines: b.badLines, Keys: b.traffic.Keys, Seconds: b.took.Seconds(),
+		Records: b.records, BadLines: b.badLines, BadReasons: b.badReasons, Keys: b.traffic.Keys, Seconds: b.took.Seconds(),
 		RecordsPerSec: float64(b.records) / max(b.took.Seconds(), 1e-9),
 	}
 	if b.strangers {
@@ -158,9 +161,7 @@ func (b *backtest) print(w io.Writer) {
 	if r.Notice != "" {
 		fmt.Fprintln(w, r.Notice)
 	}
-	if r.BadLines > 0 {
-		fmt.Fprintf(w, "%d lines could not be read; 'tollkeeper import' says why\n", r.BadLines)
-	}
+	b.printBad(w)
 	if len(b.networks) == 0 && b.past == nil {
 		fmt.Fprintln(w, "There are no address data: networks are told apart by address prefix. 'make engine' fetches them.")
 	}
@@ -173,6 +174,17 @@ func (b *backtest) print(w io.Writer) {
 	}
 	b.printTradeoffs(w, episodes)
 	fmt.Fprintf(w, "\nResults are in %s.\n", b.out)
+}
+
+// printBad says how many lines were left out, and why.
+func (b *backtest) printBad(w io.Writer) {
+	if b.badLines == 0 {
+		return
+	}
+	fmt.Fprintf(w, "%d of %d lines could not be read; the first is %s\n", b.badLines, b.lines, b.firstBad)
+	for _, reason := range slices.Sorted(maps.Keys(b.badReasons)) {
+		fmt.Fprintf(w, "  refused, %s: %d\n", reason, b.badReasons[reason])
+	}
 }
 
 // printTradeoffs says what stricter demands for evidence would have meant, and what the false suspensions that one would put

@@ -76,8 +76,24 @@ func (b *backtest) run(ctx context.Context, progress func(done, total int64)) er
 	if err := group.Wait(); err != nil {
 		return err
 	}
+	if err := b.empty(); err != nil {
+		return err
+	}
 	b.finish(judges)
 	return nil
+}
+
+// empty is the error of a log in which there is nothing to judge: a result of it would look like a clean bill of health.
+func (b *backtest) empty() error {
+	switch {
+	case b.records > 0 || b.past != nil:
+		return nil
+	case b.badLines == 0:
+		return fmt.Errorf("%s holds no log lines", b.events)
+	case b.format == "auto":
+		return fmt.Errorf("none of the %d lines of %s could be read: %s; name their format with --format, 'tollkeeper formats' lists what there is", b.lines, b.events, b.firstBad)
+	}
+	return fmt.Errorf("none of the %d lines of %s could be read as %s: %s; 'tollkeeper formats' lists what --format may be", b.lines, b.events, b.format, b.firstBad)
 }
 
 // readFile starts the two stages that make lots of a log.
@@ -106,7 +122,7 @@ func (b *backtest) readFile(ctx context.Context, group *errgroup.Group, lots cha
 			case <-ctx.Done():
 				return ctx.Err()
 			}
-			progress(read.Load(), b.size)
+			progress(read.Load(), max(b.size, read.Load())) // the size of a pipe is not known
 		}
 		return nil
 	})
@@ -187,16 +203,29 @@ func (b *backtest) decode(d accesslog.Decoder, e *enrich.Enricher, lines []byte,
 		} else {
 			lines = nil
 		}
-		if len(line) == 0 {
+		if b.lines++; len(line) == 0 {
 			continue
 		}
 		if err := d.Decode(line, accesslog.Origin{}, &l.batch); err != nil {
-			b.badLines++
+			b.refused(err)
 		}
 	}
 	e.Fill(&l.batch, 0)
 	b.markUnknown(&l.batch)
 	return l
+}
+
+// refused notes why a line could not be read.
+func (b *backtest) refused(err error) {
+	reason := err.Error()
+	if r, ok := errors.AsType[*accesslog.Reject](err); ok {
+		reason = r.Reason
+	}
+	if b.badLines == 0 {
+		b.badReasons, b.firstBad = map[string]int64{}, fmt.Sprintf("line %d: %v", b.lines, err)
+	}
+	b.badLines++
+	b.badReasons[reason]++
 }
 
 // markUnknown says which keys there are: those of keys.json, as a key store would; without that file every key of the log.

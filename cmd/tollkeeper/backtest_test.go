@@ -138,3 +138,45 @@ func TestBacktestOfAnUnlabelledLog(t *testing.T) {
 	require.NoError(t, err, "%s", out)
 	require.NotContains(t, string(out), "None of the keys")
 }
+
+// A result of nothing would look like a clean bill of health.
+func TestBacktestOfWhatCannotBeReadSaysWhy(t *testing.T) {
+	dir := t.TempDir()
+	log := filepath.Join(dir, "access.log")
+	good := `192.0.2.1 - frank [02/Mar/2026:10:00:00 +0000] "GET /v1/a HTTP/1.1" 200 5 "-" "curl/8"` + "\n"
+	run := func(content string, args ...string) (string, string, int) {
+		require.NoError(t, os.WriteFile(log, []byte(content), 0o600))
+		return tollkeeper(t, append(args, "--out", filepath.Join(dir, "out"))...)
+	}
+	for _, c := range []struct{ content, format, says string }{
+		{"", "auto", log + " holds no log lines"},
+		{"\n\n", "auto", log + " holds no log lines"},
+		{"rubbish\n\nmore\n", "auto", "none of the 3 lines of " + log + " could be read: line 1: "},
+		{good, "nginx", "none of the 1 lines of " + log + " could be read as nginx: line 1: bad_json: "},
+	} {
+		out, errOut, code := run(c.content, "backtest", log, "--format", c.format)
+		require.Equal(t, exitFailed, code)
+		require.Empty(t, out)
+		require.Contains(t, errOut, c.says)
+		require.Contains(t, errOut, log)
+	}
+	require.NoFileExists(t, filepath.Join(dir, "out", "decisions.jsonl"))
+
+	out, errOut, code := run(good+"rubbish\n"+good, "backtest", log, "--format", "combined")
+	require.Zero(t, code, errOut)
+	require.Contains(t, out, "1 of 3 lines could not be read; the first is line 2: bad_line: ")
+	require.Contains(t, out, "  refused, bad_line: 1\n")
+	out, _, _ = run(good+"rubbish\n"+good, "backtest", log, "--format", "combined", "--json")
+	require.Contains(t, out, `"bad_lines":1,"bad_reasons":{"bad_line":1}`)
+}
+
+func TestBacktestReadsStandardInput(t *testing.T) {
+	line := `192.0.2.1 - frank [02/Mar/2026:10:00:00 +0000] "GET /v1/a HTTP/1.1" 200 5 "-" "curl/8"` + "\n"
+	cmd := exec.Command(binary, "backtest", "-", "--out", t.TempDir())
+	cmd.Dir, cmd.Stdin = t.TempDir(), strings.NewReader(line+line)
+	// What lies in the present folder does not belong to the pipe.
+	require.NoError(t, os.WriteFile(filepath.Join(cmd.Dir, "keys.json"), []byte(`[{"key_id":"other"}]`), 0o600))
+	out, err := cmd.CombinedOutput()
+	require.NoError(t, err, "%s", out)
+	require.Contains(t, string(out), "2 records of 1 keys")
+}

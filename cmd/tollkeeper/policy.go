@@ -85,6 +85,7 @@ func newPolicySimulateCmd() *cobra.Command {
 			return err
 		}
 		if asJSON {
+			b.printBad(cmd.ErrOrStderr())
 			return b.encodeSimulated(cmd.OutOrStdout())
 		}
 		return b.printSimulated(cmd.OutOrStdout())
@@ -161,6 +162,7 @@ func (b *backtest) printSimulated(w io.Writer) error {
 		keys[s.KeyID] = true
 	}
 	fmt.Fprintf(w, "would have acted on %d keys (%d records, %.1f days)\n", len(keys), b.records, float64(b.traffic.Last-b.traffic.First)/86400e3)
+	b.printBad(w)
 	if len(held) > 0 {
 		fmt.Fprintf(w, "would have held back %d actions\n", len(held))
 	}
