@@ -243,7 +243,7 @@ func (absent) ReplayDeadLetters(context.Context, gen.ReplayRequest) (gen.ReplayR
 	return gen.ReplayResult{}, errAbsent
 }
 
-func (absent) AuditIngest(context.Context) (gen.IngestAudit, error) {
+func (absent) AuditIngest(context.Context, time.Time, time.Time) (gen.IngestAudit, error) {
 	return gen.IngestAudit{}, errAbsent
 }
 

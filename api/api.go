@@ -26,6 +26,8 @@ const (
 	DefaultPage = 50
 	// handlerBound is how long a handler may work.
 	handlerBound = 30 * time.Second
+	// auditBound is how long the audit of everything that is stored may take.
+	auditBound = 10 * time.Minute
 	// checkBound is how long one readiness check may take.
 	checkBound = 2 * time.Second
 )

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/getkin/kin-openapi/openapi3"
 
@@ -37,6 +38,7 @@ type operation struct {
 	unlimited  bool
 	idempotent bool
 	streams    bool
+	bound      time.Duration // of the handler's work; streams have none
 }
 
 func (op *operation) allows(role gen.Role) bool {
@@ -101,6 +103,9 @@ func readOperation(method, path string, item *openapi3.PathItem, o *openapi3.Ope
 	}
 	op.unlimited = slices.Contains(op.roles, rolePublic) || slices.Contains(op.roles, roleGateway) || op.id == "VerifyKey"
 	op.streams = op.id == "StreamEvents"
+	if op.bound = handlerBound; op.id == "GetIngestAudit" {
+		op.bound = auditBound
+	}
 	return op, nil
 }
 

@@ -174,9 +174,13 @@ func (h *handlers) ReplayDeadLetters(ctx context.Context, q gen.ReplayDeadLetter
 	return gen.ReplayDeadLetters200JSONResponse(res), nil
 }
 
-func (h *handlers) GetIngestAudit(ctx context.Context, _ gen.GetIngestAuditRequestObject) (gen.GetIngestAuditResponseObject, error) {
+func (h *handlers) GetIngestAudit(ctx context.Context, q gen.GetIngestAuditRequestObject) (gen.GetIngestAuditResponseObject, error) {
 	_, std := of(ctx)
-	res, err := h.cfg.DeadLetters.AuditIngest(std)
+	from, to := q.Params.From.UTC(), q.Params.To.UTC()
+	if !to.IsZero() && !from.Before(to) {
+		return nil, &Error{Code: CodeInvalidRequest, Fields: []gen.FieldProblem{{Parameter: "to", Detail: "must be after from"}}}
+	}
+	res, err := h.cfg.DeadLetters.AuditIngest(std, from, to)
 	if err != nil {
 		return nil, err
 	}

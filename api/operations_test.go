@@ -57,6 +57,32 @@ func TestReadinessDoesNotHang(t *testing.T) {
 	require.Less(t, time.Since(began), 4*time.Second)
 }
 
+// All that is stored may be years: an audit takes longer than other answers, or looks at some days.
+func TestAnAuditHasTimeAndARange(t *testing.T) {
+	letters := &auditor{}
+	f := newFixture(t, func(c *api.Config) { c.DeadLetters = letters })
+	f.as("platform", "GET", "/v1/ingest/audit", nil).status(200)
+	require.Greater(t, letters.within, 5*time.Minute)
+	require.Zero(t, letters.from)
+	require.Zero(t, letters.to)
+	f.as("platform", "GET", "/v1/ingest/audit?from=2026-03-01T00:00:00Z&to=2026-03-08T00:00:00Z", nil).status(200)
+	require.Equal(t, time.Date(2026, 3, 1, 0, 0, 0, 0, time.UTC), letters.from)
+	require.Equal(t, time.Date(2026, 3, 8, 0, 0, 0, 0, time.UTC), letters.to)
+	f.as("platform", "GET", "/v1/ingest/audit?from=2026-03-08T00:00:00Z&to=2026-03-08T00:00:00Z", nil).status(400)
+}
+
+type auditor struct {
+	api.DeadLetters
+	from, to time.Time
+	within   time.Duration
+}
+
+func (a *auditor) AuditIngest(ctx context.Context, from, to time.Time) (gen.IngestAudit, error) {
+	deadline, _ := ctx.Deadline()
+	a.from, a.to, a.within = from, to, time.Until(deadline)
+	return gen.IngestAudit{Exact: true, Differences: []string{}, Notes: []string{}, Partitions: []gen.PartitionAudit{}}, nil
+}
+
 func TestTokensOverREST(t *testing.T) {
 	f := newFixture(t)
 	var made gen.TokenSecret

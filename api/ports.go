@@ -206,8 +206,8 @@ type Stats interface {
 type DeadLetters interface {
 	// ReplayDeadLetters reads a page of them again from the log.
 	ReplayDeadLetters(ctx context.Context, q gen.ReplayRequest) (gen.ReplayResult, error)
-	// AuditIngest compares offsets, events and sealed usage.
-	AuditIngest(ctx context.Context) (gen.IngestAudit, error)
+	// AuditIngest compares offsets, events and sealed usage, of the days in [from, to); zero times are no bound.
+	AuditIngest(ctx context.Context, from, to time.Time) (gen.IngestAudit, error)
 	ListDeadLetters(ctx context.Context, reason string, p Page) (items []gen.DeadLetter, next string, err error)
 }
 

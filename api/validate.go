@@ -39,7 +39,7 @@ func (s *Server) validate(c *gin.Context) {
 		}
 	}
 	if !op.streams {
-		ctx, cancel := context.WithTimeout(c.Request.Context(), handlerBound)
+		ctx, cancel := context.WithTimeout(c.Request.Context(), op.bound)
 		defer cancel()
 		c.Request = c.Request.WithContext(ctx)
 		c.Next()

@@ -2289,6 +2289,15 @@ type StreamEventsParams struct {
 	LastEventID string `json:"Last-Event-ID,omitempty,omitzero"`
 }
 
+// GetIngestAuditParams defines parameters for GetIngestAudit.
+type GetIngestAuditParams struct {
+	// From Only what was taken in on this day or later, and usage from then on. Default is everything.
+	From time.Time `form:"from,omitempty" json:"from,omitempty,omitzero"`
+
+	// To Only what was taken in, and usage, before this day.
+	To time.Time `form:"to,omitempty" json:"to,omitempty,omitzero"`
+}
+
 // ListKeysParams defines parameters for ListKeys.
 type ListKeysParams struct {
 	// Limit Entries on a page.
@@ -2659,7 +2668,7 @@ type ServerInterface interface {
 	StreamEvents(c *gin.Context, params StreamEventsParams)
 	// GetIngestAudit Whether every record is counted exactly once
 	// (GET /v1/ingest/audit)
-	GetIngestAudit(c *gin.Context)
+	GetIngestAudit(c *gin.Context, params GetIngestAuditParams)
 	// ListKeys List keys
 	// (GET /v1/keys)
 	ListKeys(c *gin.Context, params ListKeysParams)
@@ -3862,6 +3871,28 @@ func (siw *ServerInterfaceWrapper) StreamEvents(c *gin.Context) {
 // GetIngestAudit operation middleware
 func (siw *ServerInterfaceWrapper) GetIngestAudit(c *gin.Context) {
 
+	var err error
+	_ = err
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params GetIngestAuditParams
+
+	// ------------- Optional query parameter "from" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "from", c.Request.URL.Query(), &params.From, runtime.BindQueryParameterOptions{Type: "string", Format: "date-time"})
+	if err != nil {
+		siw.ErrorHandler(c, fmt.Errorf("Invalid format for parameter from: %w", err), http.StatusBadRequest)
+		return
+	}
+
+	// ------------- Optional query parameter "to" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "to", c.Request.URL.Query(), &params.To, runtime.BindQueryParameterOptions{Type: "string", Format: "date-time"})
+	if err != nil {
+		siw.ErrorHandler(c, fmt.Errorf("Invalid format for parameter to: %w", err), http.StatusBadRequest)
+		return
+	}
+
 	for _, middleware := range siw.HandlerMiddlewares {
 		middleware(c)
 		if c.IsAborted() {
@@ -3869,7 +3900,7 @@ func (siw *ServerInterfaceWrapper) GetIngestAudit(c *gin.Context) {
 		}
 	}
 
-	siw.Handler.GetIngestAudit(c)
+	siw.Handler.GetIngestAudit(c, params)
 }
 
 // ListKeys operation middleware
@@ -6975,6 +7006,7 @@ func (response StreamEventsdefaultApplicationProblemPlusJSONResponse) VisitStrea
 }
 
 type GetIngestAuditRequestObject struct {
+	Params GetIngestAuditParams
 }
 
 type GetIngestAuditResponseObject interface {
@@ -10289,8 +10321,10 @@ func (sh *strictHandler) StreamEvents(ctx *gin.Context, params StreamEventsParam
 }
 
 // GetIngestAudit operation middleware
-func (sh *strictHandler) GetIngestAudit(ctx *gin.Context) {
+func (sh *strictHandler) GetIngestAudit(ctx *gin.Context, params GetIngestAuditParams) {
 	var request GetIngestAuditRequestObject
+
+	request.Params = params
 
 	handler := func(ctx *gin.Context, request interface{}) (interface{}, error) {
 		return sh.ssi.GetIngestAudit(ctx, request.(GetIngestAuditRequestObject))

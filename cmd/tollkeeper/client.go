@@ -25,6 +25,7 @@ import (
 type remote struct {
 	data, server, token string
 	asJSON              bool
+	patience            time.Duration // with one answer; 0: a minute
 }
 
 func (r *remote) flags(cmd *cobra.Command) {
@@ -111,7 +112,7 @@ func (r *remote) ask(ctx context.Context, method, path string, in any) ([]byte, 
 		}
 		body = bytes.NewReader(raw)
 	}
-	ctx, cancel := context.WithTimeout(ctx, time.Minute)
+	ctx, cancel := context.WithTimeout(ctx, cmp.Or(r.patience, time.Minute))
 	defer cancel()
 	req, err := http.NewRequestWithContext(ctx, method, strings.TrimSuffix(c.URL, "/")+path, body)
 	if err != nil {

@@ -42,6 +42,20 @@ func TestAnAuditThatIsNotExactExitsWithOneInEveryForm(t *testing.T) {
 	require.JSONEq(t, `{"exact":false,"at":"2026-11-30T00:00:00Z","differences":["orders/1: offset 7"],"notes":[],"partitions":[]}`, out)
 }
 
+func TestAnAuditMayLookAtSomeDaysOnly(t *testing.T) {
+	exact := `{"exact":true,"at":"2026-11-30T00:00:00Z","differences":[],"notes":[],"partitions":[]}`
+	do := answers(t, map[string]string{"/v1/ingest/audit?from=2026-03-01T00%3A00%3A00Z&to=2026-03-08T00%3A00%3A00Z": exact})
+	out, errOut, code := do("audit", "--since", "2026-03-01T12:00:00Z", "--until", "2026-03-08")
+	require.Zero(t, code, errOut)
+	require.Contains(t, out, "exact\n")
+	_, errOut, code = do("audit", "--since", "May")
+	require.Equal(t, 2, code)
+	require.Contains(t, errOut, `--since is "May": write 2026-03-01`)
+	_, errOut, code = do("audit", "--since", "2d", "--until", "3d")
+	require.Equal(t, 2, code)
+	require.Contains(t, errOut, "--since 2d is not before --until 3d")
+}
+
 func TestEveryListSaysThatItGoesOnAndFromWhere(t *testing.T) {
 	do := answers(t, map[string]string{
 		"/v1/dead-letters?limit=50":                `{"items":[],"next_cursor":"further"}`,

@@ -152,8 +152,8 @@ func (f figures) Stats(ctx context.Context) (gen.Stats, error) {
 }
 
 // AuditIngest implements api.DeadLetters.
-func (d deadLetters) AuditIngest(ctx context.Context) (gen.IngestAudit, error) {
-	r, err := d.a.Audit(ctx, time.Time{}, time.Time{})
+func (d deadLetters) AuditIngest(ctx context.Context, from, to time.Time) (gen.IngestAudit, error) {
+	r, err := d.a.Audit(ctx, from, to)
 	if err != nil {
 		return gen.IngestAudit{}, errors.Join(api.ErrUnavailable, err)
 	}

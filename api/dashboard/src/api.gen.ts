@@ -1083,7 +1083,7 @@ export interface paths {
         /**
          * Whether every record is counted exactly once
          * @description Compares the offsets that Kafka holds as done, the stored events and dead letters, and sealed usage. May take
-         *     seconds for each ten million records.
+         *     seconds for each ten million records, and at most ten minutes: for more than that ask for some days at a time.
          */
         get: operations["GetIngestAudit"];
         put?: never;
@@ -4106,7 +4106,12 @@ export interface operations {
     };
     GetIngestAudit: {
         parameters: {
-            query?: never;
+            query?: {
+                /** @description Only what was taken in on this day or later, and usage from then on. Default is everything. */
+                from?: string;
+                /** @description Only what was taken in, and usage, before this day. */
+                to?: string;
+            };
             header?: never;
             path?: never;
             cookie?: never;
