@@ -69,9 +69,8 @@ func (r *policyReader) bad(place, format string, args ...any) {
 
 // fail notes an error of the YAML package.
 func (r *policyReader) fail(line int, err error) {
-	text := err.Error()
+	text := errorText(err)
 	if e, ok := errors.AsType[yaml.Error](err); ok {
-		text = e.GetMessage()
 		if t := e.GetToken(); t != nil && t.Position != nil {
 			line = t.Position.Line
 		}
@@ -145,6 +144,17 @@ func (r *policyReader) fields(place string, node ast.Node) []*ast.MappingValueNo
 
 func (r *policyReader) decode(f *ast.MappingValueNode, to any) {
 	if err := yaml.NodeToValue(f, to, yaml.Strict()); err != nil {
+		if text := errorText(err); strings.HasPrefix(text, "cannot unmarshal") || strings.Contains(text, "Unmarshaler") { // it names types of Go
+			err = fmt.Errorf("%s has a value of another kind than it may have", f.Key.String())
+		}
 		r.fail(f.Key.GetToken().Position.Line, err)
 	}
+}
+
+// errorText is what the YAML package says, without its drawing of the place.
+func errorText(err error) string {
+	if e, ok := errors.AsType[yaml.Error](err); ok {
+		return e.GetMessage()
+	}
+	return err.Error()
 }

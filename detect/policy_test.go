@@ -45,6 +45,12 @@ policies:
 	if len(got) != len(want) {
 		t.Errorf("%d problems, want %d:\n%s", len(got), len(want), err)
 	}
+	for field, value := range map[string]string{"protected": "{keys: [k]}", "mode": "[a]", "ttl": "[a]"} {
+		_, err := ParsePolicies([]byte("version: 1\npolicies:\n- id: a\n  " + field + ": " + value + "\n"))
+		if want := "policies: line 4: " + field + " has a value of another kind than it may have"; err == nil || err.Error() != want {
+			t.Errorf("%v, want %s", err, want)
+		}
+	}
 	for name, bad := range map[string]string{
 		"nothing": "", "a list": "- a", "a word": "policies", "no list": "version: 1\npolicies: {id: a}", "a policy that is a word": "version: 1\npolicies: [a]",
 		"no YAML": "version: 1\npolicies: [{id: a]\n", "twice": "version: 1\nversion: 1\n", "a tab": "version: 1\n\tpolicies: []",

@@ -7,10 +7,12 @@ import (
 	"maps"
 	"os"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
 
+	"github.com/tollkeeper/tollkeeper/deploy/policies"
 	"github.com/tollkeeper/tollkeeper/detect"
 	"github.com/tollkeeper/tollkeeper/detect/replay"
 )
@@ -19,6 +21,7 @@ func newPolicyCmd() *cobra.Command {
 	cmd := &cobra.Command{Use: "policy", Short: "Check a policy file, see what it would have done, and which ones were in force"}
 	check := &cobra.Command{
 		Use: "check FILE", Short: "Report every problem of a policy file", Args: cobra.ExactArgs(1),
+		Long: "Report every problem of a policy file, by line; what may be in one, 'tollkeeper policy example' explains.",
 		RunE: func(cmd *cobra.Command, args []string) error {
 			raw, err := os.ReadFile(args[0])
 			if err != nil {
@@ -28,12 +31,29 @@ func newPolicyCmd() *cobra.Command {
 			if err != nil {
 				return err
 			}
-			fmt.Fprintf(cmd.OutOrStdout(), "%s is valid: revision %s, %d policies\n", args[0], p.Revision, len(p.List))
+			fmt.Fprintf(cmd.OutOrStdout(), "%s is valid: revision %s, policies in order: %s\n", args[0], p.Revision, policyNames(p))
 			return nil
 		},
 	}
-	cmd.AddCommand(check, newPolicySimulateCmd(), newPolicyHistoryCmd(), newPolicyShowCmd(), newPolicyDiffCmd())
+	example := &cobra.Command{
+		Use: "example", Short: "Print a policy file in which every field is explained", Args: cobra.NoArgs,
+		Example: "  tollkeeper policy example > policy.yaml",
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			_, err := io.WriteString(cmd.OutOrStdout(), policies.Example)
+			return err
+		},
+	}
+	cmd.AddCommand(check, example, newPolicySimulateCmd(), newPolicyHistoryCmd(), newPolicyShowCmd(), newPolicyDiffCmd())
 	return cmd
+}
+
+// policyNames lists the policies, the one for all other keys included.
+func policyNames(p *detect.Policies) string {
+	names := make([]string, len(p.List))
+	for i := range p.List {
+		names[i] = p.List[i].ID
+	}
+	return strings.Join(names, ", ")
 }
 
 // simulated is what a policy would have done with one key.
