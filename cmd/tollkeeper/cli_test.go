@@ -178,3 +178,22 @@ func TestShipOnceEndsWithTheFile(t *testing.T) {
 		require.Equal(t, want, st.Shipped)
 	}
 }
+
+func TestFormatsAreShownAsTextAndJSON(t *testing.T) {
+	type format struct{ Name, Description, Configure string }
+	out, errOut, code := tollkeeper(t, "formats", "--json")
+	require.Zero(t, code, errOut)
+	require.Contains(t, out, `{"name":"auto","gateway":`)
+	var all []format
+	require.NoError(t, json.Unmarshal([]byte(out), &all))
+	for _, want := range all {
+		out, errOut, code := tollkeeper(t, "formats", want.Name, "--json")
+		require.Zero(t, code, errOut)
+		var got format
+		require.NoError(t, json.Unmarshal([]byte(out), &got))
+		require.Equal(t, want, got)
+		out, _, _ = tollkeeper(t, "formats", want.Name)
+		require.Contains(t, out, want.Name+": "+want.Description+"\n")
+		require.Contains(t, out, want.Configure)
+	}
+}

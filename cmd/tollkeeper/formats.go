@@ -18,10 +18,17 @@ func newFormatsCmd() *cobra.Command {
 			all := accesslog.Formats()
 			if len(args) == 1 {
 				for _, f := range all {
-					if f.Name == args[0] {
-						fmt.Fprintf(cmd.OutOrStdout(), "%s: %s\n\n%s\n", f.Name, f.Description, f.Configure)
-						return nil
+					if f.Name != args[0] {
+						continue
 					}
+					if asJSON {
+						return json.NewEncoder(cmd.OutOrStdout()).Encode(f)
+					}
+					fmt.Fprintf(cmd.OutOrStdout(), "%s: %s\n", f.Name, f.Description)
+					if f.Configure != "" {
+						fmt.Fprintf(cmd.OutOrStdout(), "\n%s\n", f.Configure)
+					}
+					return nil
 				}
 				return fmt.Errorf("there is no format %q; 'tollkeeper formats' lists them", args[0])
 			}

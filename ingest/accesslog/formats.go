@@ -2,10 +2,10 @@ package accesslog
 
 // FormatInfo describes a format for people.
 type FormatInfo struct {
-	Name        string
-	Gateway     string
-	Description string
-	Configure   string // what to set in the gateway: a snippet of its configuration
+	Name        string `json:"name"`
+	Gateway     string `json:"gateway"`
+	Description string `json:"description"`
+	Configure   string `json:"configure"` // what to set in the gateway: a snippet of its configuration
 }
 
 type format struct {
@@ -104,7 +104,32 @@ http-request capture req.hdr(User-Agent) len 256`,
 		}, ofJSON(cloudeventsSpec)},
 		{FormatInfo{
 			"mapping", "any other", "JSON objects, fields by a mapping file",
-			"fields: {time: {from: ts, unit: ms}, status: http.status, path: http.url, api_key: headers.x-api-key, latency: {from: took, unit: ms}}",
+			`# A file for --mapping. On the left a field of a call, on the right where the log has it. Needed are time, status and one of path,
+# route, route_key and request_line.
+fields:
+  time: {from: ts, unit: ms}             # s, ms, us or ns; without a unit by the number's size, or as text
+  status: http.status                    # names of nested objects, separated by dots
+  path: /http/url.path                   # or a JSON pointer, for names with dots; a query string is cut off
+  route: http.route                      # a template such as /v1/items/{id}, if the gateway has one
+  route_key: context.route_key           # "GET /v1/items/{id}"
+  request_line: http.line                # "GET /v1/items/7 HTTP/1.1"
+  method: http.method
+  host: http.host
+  api_key: headers.x-api-key             # in clear; never stored
+  authorization: headers.authorization   # the header
+  key_id: [consumer.id, consumer.name]   # the first that is not empty
+  user: auth.user                        # as the caller sent it
+  request_id: meta.id                    # as the gateway gave it: a call that repeats it counts once
+  latency: {from: took, unit: ms}        # a unit is needed
+  request_bytes: http.bytes_in
+  response_bytes: http.bytes_out
+  client_ip: peer
+  forwarded_for: headers.x-forwarded-for # for --trusted-hops
+  user_agent: headers.user-agent
+  source: gateway                        # which gateway it was
+  units: usage.all                       # an object of names and numbers
+units:
+  input_tokens: usage.prompt_tokens      # or one by one`,
 		}, newMapped},
 	}
 }

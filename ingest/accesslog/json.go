@@ -223,7 +223,7 @@ const needed = 1<<toTime | 1<<toStatus | 1<<toPath
 func (d *jsonDecoder) missing(seen uint32) error {
 	switch {
 	case d.onlySigned && !d.signed():
-		return reject(ReasonUnknown, "the line has no field that tells its format")
+		return reject(ReasonUnknown, "the line has no field that tells its format: name it with --format")
 	case seen&(1<<toTime) == 0:
 		return reject(ReasonMissingField, "time: no field of this format tells it: is this the right format, and is it in the gateway's log format?")
 	case seen&(1<<toStatus) == 0:

@@ -224,6 +224,19 @@ func TestAMappingTellsAllThatIsWrong(t *testing.T) {
 			t.Errorf("%q was accepted", text)
 		}
 	}
+	for _, f := range Formats() {
+		if f.Name != "mapping" {
+			continue
+		}
+		if _, err := ParseMapping([]byte(f.Configure)); err != nil {
+			t.Errorf("the example: %v", err)
+		}
+		for _, name := range mappable() {
+			if name != targetNames[toOrigin] && !strings.Contains(f.Configure, "  "+name+": ") {
+				t.Errorf("the example has no %s", name)
+			}
+		}
+	}
 	if _, err := LoadMapping("testdata/none.yaml"); !errors.Is(err, fs.ErrNotExist) {
 		t.Errorf("a missing file: %v", err)
 	}
