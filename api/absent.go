@@ -133,6 +133,8 @@ func (absent) AssignAlert(context.Context, Change, string, string) (gen.Alert, e
 	return gen.Alert{}, errAbsent
 }
 
+func (absent) NoteAction(context.Context, Change, string, string) error { return errAbsent }
+
 func (absent) CommentAlert(context.Context, Change, string, string) (gen.Alert, error) {
 	return gen.Alert{}, errAbsent
 }

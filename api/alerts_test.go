@@ -62,6 +62,15 @@ func TestADismissedAlertLetsItsKeyPass(t *testing.T) {
 	require.Equal(t, "user:security", a.FeedbackBy)
 	f.as("viewer", "GET", "/v1/keys/"+key.Id, nil).status(200).into(&key)
 	require.Equal(t, gen.KeyStatusActive, key.Status)
+	var line gen.Timeline
+	f.as("viewer", "GET", "/v1/alerts/"+id+"/timeline", nil).status(200).into(&line)
+	var kinds []string
+	for _, e := range line.Items {
+		kinds = append(kinds, e.Kind)
+	}
+	require.Equal(t, []string{"opened", "acknowledged", "action", "dismissed"}, kinds)
+	require.Equal(t, "what this alert did to the key is undone", line.Items[2].Text)
+	require.Equal(t, "user:security", line.Items[2].Actor)
 	f.as("security", "POST", "/v1/alerts/"+id+"/acknowledge", map[string]any{}).problem(409, api.CodeConflict)
 }
 
@@ -84,6 +93,9 @@ func TestADismissedAlertUndoesOnlyItsOwn(t *testing.T) {
 	f.as("security", "POST", "/v1/alerts/"+id+"/dismiss", map[string]any{"reason": "their new office"}).status(200)
 	f.as("viewer", "GET", "/v1/keys/"+key.Id, nil).status(200).into(&key)
 	require.Equal(t, gen.KeyStatusSuspended, key.Status)
+	var line gen.Timeline
+	f.as("viewer", "GET", "/v1/alerts/"+id+"/timeline", nil).status(200).into(&line)
+	require.Len(t, line.Items, 2, "nothing is said of an undoing that was none")
 
 	g := newFixture(t)
 	key, id = g.suspended()

@@ -155,12 +155,19 @@ func (h *handlers) DismissAlert(ctx context.Context, q gen.DismissAlertRequestOb
 func (h *handlers) undo(ctx context.Context, r *request, a gen.Alert, reason string) error {
 	by := r.change(reason)
 	by.AlertID = a.Id
-	_, err := h.cfg.Keys.ReinstateKey(ctx, by, a.KeyId)
+	before, err := h.cfg.Keys.GetKey(ctx, a.KeyId)
 	if errors.Is(err, ErrNotFound) {
 		return nil // a key that only its gateway knows
 	}
+	if err != nil {
+		return err
+	}
+	after, err := h.cfg.Keys.ReinstateKey(ctx, by, a.KeyId)
 	if e, ok := errors.AsType[*Error](err); ok && e.Code == CodeConflict {
 		return nil // it was revoked or has expired meanwhile: final, whatever this alert was worth
 	}
-	return err
+	if err != nil || after.Version == before.Version {
+		return err
+	}
+	return h.cfg.Alerts.NoteAction(ctx, r.change(""), a.Id, "what this alert did to the key is undone")
 }

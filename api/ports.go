@@ -109,6 +109,8 @@ type Alerts interface {
 	SimilarAlerts(ctx context.Context, id string, limit int) ([]gen.SimilarAlert, error)
 	AssignAlert(ctx context.Context, by Change, id, assignee string) (gen.Alert, error)
 	CommentAlert(ctx context.Context, by Change, id, text string) (gen.Alert, error)
+	// NoteAction tells in the alert's timeline what was done to the key.
+	NoteAction(ctx context.Context, by Change, id, what string) error
 	// SetAlertStatus moves an alert to acknowledged, confirmed, dismissed or closed, or, taking all of it back, to open.
 	SetAlertStatus(ctx context.Context, by Change, id string, to gen.AlertStatus) (gen.Alert, error)
 }

@@ -116,6 +116,12 @@ func (b Alerts) CommentAlert(ctx context.Context, by api.Change, id, text string
 	return ToAlert(&a), alertError(err)
 }
 
+// NoteAction implements api.Alerts.
+func (b Alerts) NoteAction(ctx context.Context, by api.Change, id, what string) error {
+	_, err := b.store.RecordAction(ctx, id, alerts.Observe, what, nil, toAlertBy(by))
+	return alertError(err)
+}
+
 func toAlertBy(by api.Change) alerts.By {
 	return alerts.By{Actor: by.Actor, Reason: by.Reason, RequestID: by.RequestID, IfVersion: by.IfVersion}
 }

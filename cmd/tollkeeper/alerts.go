@@ -8,6 +8,7 @@ import (
 	"net/url"
 	"strconv"
 	"strings"
+	"time"
 
 	"github.com/spf13/cobra"
 
@@ -124,9 +125,9 @@ func printAlert(w io.Writer, a *gen.Alert, line []gen.TimelineEntry, similar []g
 		rows  func(row func(...any))
 	}{
 		{"", func(row func(...any)) {
-			row("FAMILY", "OBSERVED", "EXPECTED", "P-VALUE", "FINDING")
+			row("FAMILY", "OBSERVED", "EXPECTED", "WITHIN", "P-VALUE", "FINDING")
 			for _, e := range a.Evidence {
-				row(e.Family, number(e.Observed), band(&e), number(e.PValue), e.Sentence)
+				row(e.Family, number(e.Observed), band(&e), within(e.WindowSeconds), number(e.PValue), e.Sentence)
 			}
 		}},
 		{"Examples", func(row func(...any)) {
@@ -196,9 +197,30 @@ func number(x *float64) string {
 	return strconv.FormatFloat(*x, 'g', 3, 64)
 }
 
+// within is the window of a finding, "" when it has none.
+func within(seconds int64) string {
+	for _, unit := range []struct {
+		seconds int64
+		name    string
+	}{{86400, "d"}, {3600, "h"}, {60, "m"}} {
+		if seconds > 0 && seconds%unit.seconds == 0 {
+			return strconv.FormatInt(seconds/unit.seconds, 10) + unit.name
+		}
+	}
+	if seconds <= 0 {
+		return ""
+	}
+	return (time.Duration(seconds) * time.Second).String()
+}
+
 func alertsChange(r *remote, verb, short string) *cobra.Command {
 	var reason string
+	var keep bool
 	cmd := &cobra.Command{Use: verb + " ID", Short: short, Args: cobra.ExactArgs(1)}
+	if verb == "dismiss" {
+		cmd.Long = short + ".\nWhat the alert did to the key is undone, unless --keep says otherwise."
+		cmd.Flags().BoolVar(&keep, "keep", false, "leave the key suspended, quarantined or throttled")
+	}
 	cmd.Flags().StringVar(&reason, "reason", "", "why; kept with the alert")
 	if verb == "confirm" || verb == "dismiss" {
 		_ = cmd.MarkFlagRequired("reason")
@@ -207,6 +229,9 @@ func alertsChange(r *remote, verb, short string) *cobra.Command {
 		body := map[string]any{}
 		if reason != "" {
 			body["reason"] = reason
+		}
+		if keep {
+			body["reinstate"] = false
 		}
 		var a gen.Alert
 		if printed, err := r.call(cmd, http.MethodPost, "/v1/alerts/"+url.PathEscape(args[0])+"/"+verb, body, &a); err != nil || printed {

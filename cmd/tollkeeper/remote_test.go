@@ -2,6 +2,7 @@ package main
 
 import (
 	"encoding/json"
+	"io"
 	"net/http"
 	"net/http/httptest"
 	"os"
@@ -75,11 +76,15 @@ func TestEveryListSaysThatItGoesOnAndFromWhere(t *testing.T) {
 
 func TestAnAlertAsJSONHasItsTimelineAndSimilarOnes(t *testing.T) {
 	do := answers(t, map[string]string{
-		"/v1/alerts/a1":                 `{"id":"a1","sentence":"why","status":"open"}`,
+		"/v1/alerts/a1":                 `{"id":"a1","sentence":"why","status":"open","evidence":[{"family":"volume","sentence":"s","window_seconds":86400},{"family":"errors","sentence":"t","window_seconds":73}]}`,
 		"/v1/alerts/a1/timeline":        `{"items":[{"kind":"opened","text":"opened"}]}`,
 		"/v1/alerts/a1/similar?limit=5": `{"items":[{"because":["same network"],"alert":{"id":"a0"}}]}`,
 	})
-	out, errOut, code := do("alerts", "show", "a1", "--json")
+	out, errOut, code := do("alerts", "show", "a1")
+	require.Zero(t, code, errOut)
+	require.Regexp(t, `(?m)^volume +1d +s$`, out)
+	require.Regexp(t, `(?m)^errors +1m13s +t$`, out)
+	out, errOut, code = do("alerts", "show", "a1", "--json")
 	require.Zero(t, code, errOut)
 	var a struct {
 		ID       string `json:"id"`
@@ -92,6 +97,21 @@ func TestAnAlertAsJSONHasItsTimelineAndSimilarOnes(t *testing.T) {
 	require.Equal(t, "why", a.Sentence)
 	require.Equal(t, "opened", a.Timeline[0].Text)
 	require.Equal(t, []string{"same network"}, a.Similar[0].Because)
+}
+
+func TestADismissalMayLeaveTheKeyAsItIs(t *testing.T) {
+	var body string
+	api := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		raw, _ := io.ReadAll(r.Body)
+		body = r.URL.Path + " " + string(raw)
+		_, _ = w.Write([]byte(`{"id":"a1","status":"dismissed"}`))
+	}))
+	defer api.Close()
+	for flag, want := range map[string]string{"--json=false": `{"reason":"r"}`, "--keep": `{"reason":"r","reinstate":false}`} {
+		_, errOut, code := tollkeeper(t, "alerts", "dismiss", "a1", "--reason", "r", flag, "--server", api.URL, "--token", "x")
+		require.Zero(t, code, errOut)
+		require.Equal(t, "/v1/alerts/a1/dismiss "+want, body)
+	}
 }
 
 func TestPolicyDiffNamesWhatItDoesNotFindAndPrintsJSON(t *testing.T) {
