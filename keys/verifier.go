@@ -289,7 +289,7 @@ func (m *verifierMetrics) register(v *Verifier, registerer prometheus.Registerer
 		Name: "tollkeeper_key_feed_errors_total", Help: "Polls of the key feed that failed.",
 	})
 	m.passedOver = prometheus.NewCounter(prometheus.CounterOpts{
-		Name: "tollkeeper_keys_observed_passed_over_total", Help: "Sightings of new keys in the access log that got no record because MaxObserved was reached.",
+		Name: "tollkeeper_keys_observed_passed_over_total", Help: "Sightings of new keys in the access log that got no record because as many as are kept are known from it already.",
 	})
 	if registerer == nil {
 		return nil

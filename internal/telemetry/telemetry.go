@@ -15,7 +15,7 @@ import (
 )
 
 // Logger writes to w at the given level (debug, info, warn, error). Format auto is pretty on a terminal and JSON
-// elsewhere.
+// elsewhere; durations have their unit in each.
 func Logger(w io.Writer, level, format string) *slog.Logger {
 	var l slog.Level
 	if l.UnmarshalText([]byte(level)) != nil {
@@ -33,8 +33,16 @@ func Logger(w io.Writer, level, format string) *slog.Logger {
 	case "text":
 		return slog.New(slog.NewTextHandler(w, &slog.HandlerOptions{Level: l}))
 	default:
-		return slog.New(slog.NewJSONHandler(w, &slog.HandlerOptions{Level: l}))
+		return slog.New(slog.NewJSONHandler(w, &slog.HandlerOptions{Level: l, ReplaceAttr: spelled}))
 	}
+}
+
+// spelled writes a duration as text does, such as 1.5s; as a number in JSON it would be one without a unit.
+func spelled(_ []string, a slog.Attr) slog.Attr {
+	if a.Value.Kind() == slog.KindDuration {
+		a.Value = slog.StringValue(a.Value.Duration().String())
+	}
+	return a
 }
 
 // Registry returns a metrics registry with the process's own metrics and tollkeeper_build_info.
