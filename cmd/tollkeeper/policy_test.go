@@ -64,6 +64,15 @@ func TestThePolicyFileIsReadAgainWhenItChanges(t *testing.T) {
 	require.Empty(t, second.Problem)
 	require.Len(t, second.Items, 2)
 
+	require.NoError(t, os.Remove(file))
+	s.find(15*time.Second, "the policy file is gone; the policies stay as they were")
+	gone := read()
+	require.Equal(t, second.InForce, gone.InForce)
+	require.Contains(t, gone.Problem, "is gone")
+	write("version: 1\npolicies:\n- id: second\n  mode: observe\n")
+	s.find(10*time.Second, "the policy file is as it was; the policies have not changed")
+	require.Empty(t, read().Problem)
+
 	out, errOut, code := tollkeeper(t, "policy", "history", "--data", dir)
 	require.Zero(t, code, errOut)
 	require.Contains(t, out, "in force: "+second.InForce)

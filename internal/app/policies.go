@@ -74,6 +74,16 @@ func (f *policyFile) say(revision string, problem error) {
 	f.invalid.Set(0)
 }
 
+// inForce is the revision in force.
+func (f *policyFile) inForce() string {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return f.revision
+}
+
+// goneLooks is after how many looks at a file that is not there it is gone: an editor may just be putting another in its place.
+const goneLooks = 2
+
 // reloadPolicies reads the policy file again when it changes, until ctx ends. A file that is not valid leaves the policies as
 // they are and says so, in the log, in a metric and over the API.
 func (a *App) reloadPolicies(ctx context.Context) error {
@@ -89,6 +99,7 @@ func (a *App) reloadPolicies(ctx context.Context) error {
 		return t, size
 	}
 	last, lastSize := stamp()
+	gone := 0 // for how many looks
 	tick := time.NewTicker(2 * time.Second)
 	defer tick.Stop()
 	for {
@@ -98,9 +109,19 @@ func (a *App) reloadPolicies(ctx context.Context) error {
 		case <-tick.C:
 		}
 		now, size := stamp()
-		if now.IsZero() || now.Equal(last) && size == lastSize {
+		if now.IsZero() {
+			if gone++; gone == goneLooks {
+				f.say("", fmt.Errorf("policy: %s is gone", f.path))
+				a.Log.Error("the policy file is gone; the policies stay as they were until this process ends", "file", f.path)
+			}
 			continue
 		}
+		if now.Equal(last) && size == lastSize && gone < goneLooks {
+			gone = 0
+			continue
+		}
+		gone = 0
+		before := f.inForce()
 		p, err := f.load(ctx)
 		if err != nil {
 			if ctx.Err() != nil {
@@ -110,7 +131,11 @@ func (a *App) reloadPolicies(ctx context.Context) error {
 			a.Log.Error("the changed policy file is not valid; the policies stay as they were", "err", err)
 		} else {
 			a.detection.setPolicies(p)
-			a.Log.Info("policies changed", "file", f.path, "revision", p.Revision)
+			if p.Revision == before {
+				a.Log.Info("the policy file is as it was; the policies have not changed", "file", f.path, "revision", p.Revision)
+			} else {
+				a.Log.Info("policies changed", "file", f.path, "revision", p.Revision)
+			}
 		}
 		if !errors.Is(err, errNotKept) {
 			last, lastSize = now, size
