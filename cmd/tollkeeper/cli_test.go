@@ -121,6 +121,24 @@ func TestAnImportThatReadsNothingOrIsCutShortSaysWhatToDo(t *testing.T) {
 	require.Contains(t, errOut, "no line could be read as nginx; 'tollkeeper formats'")
 }
 
+// Whoever tries a format out has no data folder yet, and wants none.
+func TestADryRunNeedsNothingAndLeavesNothing(t *testing.T) {
+	dir := t.TempDir()
+	log := filepath.Join(dir, "access.log")
+	require.NoError(t, os.WriteFile(log, []byte("192.0.2.1 - frank [17/May/2015:10:05:03 +0000] \"GET /a HTTP/1.1\" 200 5\nrubbish\n"), 0o600))
+	for _, command := range []string{"import", "ship"} {
+		data := filepath.Join(dir, "none")
+		out, errOut, code := tollkeeper(t, command, "--dry-run", "--data", data, "--format", "apache", log)
+		require.Zero(t, code, errOut)
+		require.Contains(t, out, "2 lines")
+		require.Contains(t, out, "1 events, 1 dead letters")
+		require.NoDirExists(t, data)
+	}
+	left, err := os.ReadDir(dir)
+	require.NoError(t, err)
+	require.Len(t, left, 1)
+}
+
 func TestWhatIsInterruptedSaysSo(t *testing.T) {
 	dir := t.TempDir()
 	log := filepath.Join(dir, "big.log")

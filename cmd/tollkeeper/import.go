@@ -55,7 +55,7 @@ func newImportCmd() *cobra.Command {
 			return nil
 		}
 		if dry {
-			sum, err := app.DryImport(cmd.Context(), c, logger(cmd, c), files, bar.set)
+			sum, err := app.DryImport(cmd.Context(), c, files, bar.set)
 			if err != nil {
 				bar.end()
 				if cmd.Context().Err() != nil {

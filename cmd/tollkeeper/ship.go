@@ -49,9 +49,6 @@ func newShipCmd() *cobra.Command {
 			}
 			topic = c.Topics[0]
 		}
-		if err := sharesKeys(c); err != nil {
-			return err
-		}
 		brokers := c.Brokers()
 		if len(brokers) == 0 {
 			brokers = []string{c.KafkaListen}
@@ -60,7 +57,7 @@ func newShipCmd() *cobra.Command {
 		bar := progress(cmd.ErrOrStderr(), "shipping")
 		if dry {
 			began := time.Now()
-			sum, err := app.DryImport(cmd.Context(), c, log, args, bar.set)
+			sum, err := app.DryImport(cmd.Context(), c, args, bar.set)
 			bar.end()
 			switch {
 			case err != nil:
@@ -70,6 +67,9 @@ func newShipCmd() *cobra.Command {
 			}
 			printImport(cmd.OutOrStdout(), sum, time.Since(began), true)
 			return nil
+		}
+		if err := sharesKeys(c); err != nil {
+			return err
 		}
 		resolver, end, err := app.KeyResolver(cmd.Context(), c, log)
 		if err != nil {

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"log/slog"
 	"maps"
 	"os"
 	"path/filepath"
@@ -213,13 +212,12 @@ func (a *App) Import(ctx context.Context, files []string, progress func(done, to
 	}, files...)
 }
 
-// DryImport says what Import would make of log files. It needs the keys, to tell them apart, and nothing else.
-func DryImport(ctx context.Context, c config.Config, log *slog.Logger, files []string, progress func(done, total int64)) (ingest.ImportSummary, error) {
-	resolver, end, err := KeyResolver(ctx, c, log)
+// DryImport says what Import would make of log files. It opens no store and makes no file: whose a call is does not count here.
+func DryImport(ctx context.Context, c config.Config, files []string, progress func(done, total int64)) (ingest.ImportSummary, error) {
+	resolver, err := accesslog.NewHMACResolver([]byte("tollkeeper dry run"))
 	if err != nil {
 		return ingest.ImportSummary{}, err
 	}
-	defer end()
 	return ingest.Import(ctx, ingest.ImportConfig{
 		Dry: true, NewDecoder: func() (ingest.Decoder, error) { return NewDecoder(c, resolver) }, DedupWindow: dedupWindow(c.DedupWindow), Progress: progress,
 	}, files...)
