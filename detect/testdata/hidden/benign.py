@@ -170,12 +170,12 @@ def night_loadtest(c, rng, t0, horizon):
     if net is None or not busy(c, 150):
         return False
     t0 = local_hour(c, t0, rng.choice([22, 23, 0, 1]))
-    step, top = rng.uniform(600, 1500), between(rng, 6, 25)
-    stairs = [top * k / 4 for k in (1, 2, 3, 4)] + [1]
+    step, top = rng.uniform(600, 1500), min(2, max(c.mean_rate() * rng.uniform(6, 20), between(rng, .1, .6)))
+    stairs = [k / 4 for k in (1, 2, 3, 4, 1)]
     end = t0 + step * len(stairs)
     mix = kin(c, rng, c.base.mix.routes, {429: rng.uniform(0, .08), **c.base.mix.errors})
     p = s.Profile(s.FixedIPs(rng, net, rng.randint(1, 3)), [rng.choice(["k6/0.49.0 (https://k6.io/)", "Apache-HttpClient/4.5.13 (Java/17.0.9)", *c.base.agents])], mix,
-                  s.flat(min(2, c.mean_rate())), .05)
+                  s.flat(top), .05)
     c.segments.append((p, t0, end, lambda t: stairs[min(int((t - t0) / step), 4)]))
     c.label("night_loadtest", "benign", t0, end)
 

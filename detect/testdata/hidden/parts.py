@@ -95,8 +95,8 @@ class PrivacyV6:
 
 # --------------------------------------------------------------------------- programs
 def program(c, rng, copied=0.35):
-    """User agents of a stranger: at times the customer's own, copied."""
-    return list(c.base.agents) if rng.random() < copied else [rng.choice([t for t in TOOLS if t not in c.base.agents])]
+    """The user agent of a stranger: at times one of the customer's, copied."""
+    return [rng.choice(c.base.agents) if rng.random() < copied else rng.choice([t for t in TOOLS if t not in c.base.agents])]
 
 
 def other_program(c, rng):

@@ -128,12 +128,15 @@ def ransom_wipe(c, rng, t0, horizon):
 
 
 def free_rider(c, rng, t0, horizon):
-    """Another shop runs on the customer's key, with its user agent, from hosts abroad: many times its volume, and half of the objects are not the customer's."""
+    """Another shop runs on the customer's key, with its user agent, from hosts abroad: many times its volume, and half of the objects it asks for are refused,
+    since they are not the customer's."""
     end = min(t0 + hours(rng, 5, 20), horizon)
     rate = min(1.0, max(between(rng, .03, .2), c.mean_rate() * rng.uniform(5, 15)))
-    mix = s.Mix(rng, c.base.mix.routes + routes("GET /v1/orders/{id}"), {403: rng.uniform(.2, .35), 404: rng.uniform(.1, .25)}, Anywhere())
-    c.segments.append((s.Profile(s.FixedIPs(rng, stranger(c, rng, ("vps", "cloud")), rng.randint(1, 6)), list(c.base.agents), mix,
-                                 s.diurnal(rate, rng.choice([-8, 0, 3, 8]), rng.uniform(.1, .5), 1), .2), t0, end, ONE))
+    ips, agents, tz = s.FixedIPs(rng, stranger(c, rng, ("vps", "cloud")), rng.randint(1, 6)), list(c.base.agents), rng.choice([-8, 0, 3, 8])
+    objects = [r for r in c.base.mix.routes if "{id}" in r[1]] or routes("GET /v1/orders/{id}", "GET /v1/items/{id}")
+    refused = s.Mix(rng, objects, {403: rng.uniform(.25, .4), 404: rng.uniform(.1, .25)}, Anywhere())
+    for mix in [refused] + [s.Mix(rng, rest, s.habits(rng)) for rest in [[r for r in c.base.mix.routes if "{id}" not in r[1]]] if rest]:
+        c.segments.append((s.Profile(ips, agents, mix, s.diurnal(rate / 2, tz, rng.uniform(.1, .5), 1), .2), t0, end, ONE))
     c.label("free_rider", "suspend", t0, end)
 
 
