@@ -20,7 +20,8 @@ const (
 	probedMore      = 1.0 // so much more evidence
 	ownFlag         = 4.0 // an established client that probes or overspends
 
-	leastRequestsSuspend = 4
+	leastRequestsSuspend = 2 // a bet is worth as much at two calls as at twenty. But one refusal or one neighbouring id among
+	fewRequests          = 4 // less than this many may be a slip: several things they do must be odd, then
 	leastRequestsFlag    = 20
 	leastAwakened        = 2 // requests on a key that nobody used for long, by somebody this new: there is no other traffic to mistake them for
 	awakenedWho          = 2.0
@@ -151,7 +152,7 @@ func (e *Engine) weigh(k *keyState, a *actor, f *finding, p *Policy, t int64) (A
 		convicts += waits
 	}
 	switch {
-	case a.n < leastRequestsSuspend:
+	case a.n < leastRequestsSuspend || a.n < fewRequests && several < severalWhat:
 	case who >= leastWho && (best >= leastWhat || several >= severalWhat) && convicts >= p.Required.Suspend+more:
 		return ActionSuspend, convicts
 	case who >= leastWho && several >= leastWhat && convicts >= p.Required.Suspend+more && several+convicts >= severalWhat+p.Required.Suspend+more: // the more of all, the less of each

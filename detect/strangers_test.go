@@ -117,6 +117,28 @@ func TestAYoungKeyThatIsRefusedEverywhereIsFlagged(t *testing.T) {
 	}
 }
 
+// probe adds n calls of a stranger for what the key has no business with, five seconds apart, all of them refused.
+func (s *story) probe(key string, n int) *story {
+	for i := range n {
+		s.rows = append(s.rows, usage.Record{
+			TimeMillis: s.c.millis + int64(i)*5000, KeyID: key, Source: "edge", Method: "GET", Route: fmt.Sprintf("/admin/%d", i), Status: 403,
+			Path: fmt.Appendf(nil, "/admin/%d", i), ASN: 9009, Country: "RO", Agent: "probe", ClientIP: netip.AddrFrom4([4]byte{203, 0, 113, 9}),
+		})
+	}
+	return s
+}
+
+// Evidence is worth what it is worth, however few calls it takes. One call may be a slip.
+func TestTwoCallsMaySuspendAndOneDoesNot(t *testing.T) {
+	if ds := acted(newStory(55, 30).probe("key_4", 1).decisions(t, Config{})); len(ds) != 0 {
+		t.Errorf("one call: got %+v", ds)
+	}
+	ds := acted(newStory(55, 30).probe("key_4", 5).decisions(t, Config{}))
+	if len(ds) != 1 || ds[0].Action != ActionSuspend || ds[0].Actor.Requests != 2 {
+		t.Errorf("five calls: got %+v, want a suspension at the second", ds)
+	}
+}
+
 func TestAYoungKeyThatAStrangerWalksThroughIsFlaggedAndNotStopped(t *testing.T) {
 	s := newStory(55, 30)
 	born := s.c.millis - 3*testDay - 3600e3
