@@ -28,11 +28,12 @@ const (
 	proberBonus          = 0.75 // more evidence for an alert about what looks like an availability check, which goes through
 	probedAtMost         = 4    // routes
 
-	watchMillis   = 5 * 86400e3 // a key younger than this is watched, and flagged only for what would stop an older one, or for
+	watchMillis   = 5 * 86400e3 // of a key younger than this it is hardly known who uses it, so that
+	youngMore     = 1.0         // a suspension asks for ten times the odds: new things are daily bread while a customer sets up. Less is a flag, as is
 	youngFlag     = 5.5         // so much evidence of errors: more than somebody makes who learns the API
 	youngRequests = 40
 	youngShare    = 0.3
-	youngEvery    = 4  // requests of a new client of such a key between two looks: nothing is stopped
+	youngEvery    = 4  // requests of a new client of such a key between two looks after the first
 	judgeEvery    = 16 // requests of an established client between two looks
 )
 
@@ -85,13 +86,15 @@ func (e *Engine) judge(k *keyState, rows []obs) {
 	}
 }
 
-// judgeYoung decides about a client of a key of which it is hardly known yet who is the customer's: about what nobody does, then. Nothing more
-// than a flag comes of it.
+// judgeYoung decides about a client of a key of which it is hardly known yet who is the customer's: about what nobody does, then.
 func (e *Engine) judgeYoung(k *keyState, p *Policy, a *actor, number int, t int64) {
-	if a.fresh && !k.filling(t) && a.n%youngEvery == 0 && !e.harmless(k, a) {
+	if a.fresh && !k.filling(t) && (a.n%youngEvery == 0 || a.n == leastRequestsSuspend) && !e.harmless(k, a) {
 		f := e.find(k, a)
 		if wanted, score := e.weigh(k, a, &f, p, t); wanted == ActionSuspend {
-			e.act(k, p, verdict{kind: episodeActor, net: a.net, agent: a.agent, actor: a, number: number, f: &f, wanted: ActionFlag, score: score, t: t})
+			if score < p.Required.Suspend+youngMore+k.tolerant(t) {
+				wanted = ActionFlag
+			}
+			e.act(k, p, verdict{kind: episodeActor, net: a.net, agent: a.agent, actor: a, number: number, f: &f, wanted: wanted, score: score, t: t})
 			return
 		}
 	}

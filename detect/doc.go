@@ -38,9 +38,9 @@
 //
 // In its first two days a key is what it shows; after that something new is the customer's only after a probation, and
 // never while an alert about it is open. Baselines shrink to those of the platform, and of the key's cohort (same plan, same
-// kind), until a key has a history of its own. A key younger than five days is never stopped: it is flagged for errors that nobody
-// makes who learns an API, and from the third day for what would stop an older one. An hour raises a record at most fourfold, and what a call takes counts a tenth while it is far beyond
-// what is usual. A person's dismissal teaches the one key, with decay.
+// kind), until a key has a history of its own. A key younger than five days is flagged for errors that nobody
+// makes who learns an API, and from the third day for what would stop an older one; it is stopped for ten times the odds. An hour raises a record at most
+// fourfold, and what a call takes counts a tenth while it is far beyond what is usual. A person's dismissal teaches the one key, with decay.
 //
 // # Tried and dropped
 //

@@ -139,13 +139,34 @@ func TestTwoCallsMaySuspendAndOneDoesNot(t *testing.T) {
 	}
 }
 
-func TestAYoungKeyThatAStrangerWalksThroughIsFlaggedAndNotStopped(t *testing.T) {
+func TestAYoungKeyIsSuspendedForTenTimesTheOddsAndFlaggedForLess(t *testing.T) {
+	for _, c := range []struct {
+		young    bool
+		required float64
+		want     Action
+	}{{false, 7.5, ActionSuspend}, {true, 7.5, ActionFlag}, {true, 6.5, ActionSuspend}} {
+		s := newStory(55, 30)
+		if c.young {
+			born := s.c.millis - 3*testDay
+			s.rows = slices.DeleteFunc(s.rows, func(r usage.Record) bool { return r.KeyID == "key_4" && r.TimeMillis < born })
+		}
+		p := DefaultPolicies()
+		p.List[0].Required.Suspend = c.required
+		ds := acted(s.probe("key_4", 2).decisions(t, Config{Policies: p})) // a score of 8.1 or 8.2
+		if len(ds) != 1 || ds[0].KeyID != "key_4" || ds[0].Wanted != c.want {
+			t.Errorf("young %t, %.1f required: got %+v, want %s", c.young, c.required, ds, c.want)
+		}
+	}
+}
+
+func TestAKeyOfItsFirstTwoDaysIsNotStopped(t *testing.T) {
 	s := newStory(55, 30)
-	born := s.c.millis - 3*testDay - 3600e3
-	s.rows = slices.DeleteFunc(s.rows, func(r usage.Record) bool { return r.KeyID == s.c.keys[4].id && r.TimeMillis < born })
-	ds := acted(s.theft(4, 200, 9009, "scraper").decisions(t, Config{}))
-	if len(ds) != 1 || ds[0].KeyID != s.c.keys[4].id || ds[0].Action != ActionFlag || ds[0].Wanted != ActionFlag {
-		t.Errorf("got %+v", ds)
+	born := s.c.millis - testDay
+	s.rows = slices.DeleteFunc(s.rows, func(r usage.Record) bool { return r.KeyID == "key_4" && r.TimeMillis < born })
+	for _, d := range acted(s.theft(4, 200, 9009, "scraper").decisions(t, Config{})) {
+		if d.Wanted > ActionFlag {
+			t.Errorf("%s of %s: %s", d.Wanted, d.KeyID, d.Reason)
+		}
 	}
 }
 
