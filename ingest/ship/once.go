@@ -19,7 +19,7 @@ var packed = []struct{ magic, name string }{
 func check(name string) error {
 	info, err := os.Stat(name)
 	if err != nil {
-		return nil // waited for, and said so
+		return nil // Run says what it makes of that
 	}
 	if info.IsDir() {
 		return fmt.Errorf("ship: %s is a folder; name the log file in it", name)

@@ -47,6 +47,37 @@ func TestOnceEndsWithTheFile(t *testing.T) {
 	ship(5001, "")
 }
 
+// A mistyped name would ship nothing, night after night, and call it done.
+func TestOnceNeedsAFileOrWhatItWasRotatedTo(t *testing.T) {
+	s := newShelf(t, "combined")
+	run := func(file string) error {
+		cfg := s.config()
+		cfg.Once, cfg.File = true, file
+		sh, err := New(cfg)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return sh.Run(t.Context())
+	}
+	if err := run(s.file + ".typo"); err == nil || !strings.Contains(err.Error(), "there is no file "+s.file+".typo") {
+		t.Errorf("%v", err)
+	}
+	s.append(combined(0, 100)...)
+	if err := run(s.file); err != nil {
+		t.Fatal(err)
+	}
+	s.append(combined(100, 150)...)
+	if err := os.Rename(s.file, s.file+".1"); err != nil {
+		t.Fatal(err)
+	}
+	if err := run(s.file); err != nil {
+		t.Fatal(err)
+	}
+	if ids, _ := s.identities(); len(ids) != 150 || distinct(ids) != 150 {
+		t.Errorf("%d lines shipped, %d distinct", len(ids), distinct(ids))
+	}
+}
+
 func TestWhatIsNoLogIsNamed(t *testing.T) {
 	s := newShelf(t, "combined")
 	for name, c := range map[string]struct {

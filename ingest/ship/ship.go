@@ -22,6 +22,7 @@ import (
 	"crypto/tls"
 	"errors"
 	"fmt"
+	"io/fs"
 	"log/slog"
 	"math/rand/v2"
 	"os"
@@ -168,7 +169,8 @@ func (s *Shipper) Status() Status {
 }
 
 // Run ships until ctx ends, or with Once to the file's end, and returns nil then. Kafka being away or the file missing is no
-// error: Run waits. An error is a file that is no log, or a state file that cannot be read or written.
+// error: Run waits. An error is a file that is no log, or a state file that cannot be read or written, and with Once a file that is not there
+// and never was.
 func (s *Shipper) Run(ctx context.Context) error {
 	defer s.tr.CloseIdleConnections()
 	defer func() { _ = s.writer.Close() }()
@@ -180,6 +182,12 @@ func (s *Shipper) Run(ctx context.Context) error {
 		return err
 	}
 	defer t.close()
+	if _, err := os.Stat(s.cfg.File); errors.Is(err, fs.ErrNotExist) && len(t.files) == 0 {
+		if s.cfg.Once {
+			return fmt.Errorf("ship: there is no file %s; name the log file", s.cfg.File)
+		}
+		s.log.Warn("there is no such file yet; waiting for it", "file", s.cfg.File)
+	}
 	unsure := t.noted.Sending // an earlier run's
 	for ctx.Err() == nil {
 		n, err := t.read(s.cfg.BatchLines, s.add)
