@@ -8,6 +8,7 @@ import (
 	"net/http"
 	"os"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	ch "github.com/ClickHouse/clickhouse-go/v2"
@@ -56,6 +57,7 @@ type DB struct {
 	local      bool // on this machine: blocks are not compressed
 	encoders   sync.Pool
 	suspects   suspects
+	tooOld     atomic.Int64 // hours that were too old to be sealed at the last look
 	closeOnce  sync.Once
 	closeErr   error
 }

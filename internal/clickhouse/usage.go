@@ -3,6 +3,7 @@ package clickhouse
 import (
 	"context"
 	"fmt"
+	"slices"
 	"time"
 
 	ch "github.com/ClickHouse/clickhouse-go/v2"
@@ -56,12 +57,9 @@ func (db *DB) SealHours(ctx context.Context, from, to time.Time) (SealResult, er
 		return SealResult{}, nil
 	}
 	now := db.cfg.Now().UTC()
-	if db.cfg.EventsTTLDays > 0 {
-		// The day on which rows of that age are dropped, less one for clocks and one because days are dropped whole.
-		if oldest := now.Truncate(24*time.Hour).AddDate(0, 0, 2-db.cfg.EventsTTLDays); from.Before(oldest) {
-			return SealResult{}, fmt.Errorf("cannot seal %s: events are kept for %d days, so what was sealed before %s stays as it is",
-				from.Format(time.RFC3339), db.cfg.EventsTTLDays, oldest.Format(time.DateOnly))
-		}
+	if oldest := db.oldestSealable(); from.Before(oldest) {
+		return SealResult{}, fmt.Errorf("cannot seal %s: events are kept for %d days, so what was sealed before %s stays as it is",
+			from.Format(time.RFC3339), db.cfg.EventsTTLDays, oldest.Format(time.DateOnly))
 	}
 	ctx, cancel := withTimeout(ctx, 10*time.Minute)
 	defer cancel()
@@ -105,24 +103,48 @@ func (db *DB) SealedHours(ctx context.Context, from, to time.Time) ([]time.Time,
 WHERE hour >= toDateTime({from:Int64}, 'UTC') AND hour < toDateTime({to:Int64}, 'UTC') ORDER BY hour`, from, to)
 }
 
+// oldestSealable is the first hour that can be sealed; of those before it events may have been dropped. Zero when events are kept
+// for ever.
+func (db *DB) oldestSealable() time.Time {
+	if db.cfg.EventsTTLDays <= 0 {
+		return time.Time{}
+	}
+	// The day on which rows of that age are dropped, less one for clocks and one because days are dropped whole.
+	return db.cfg.Now().UTC().Truncate(24*time.Hour).AddDate(0, 0, 2-db.cfg.EventsTTLDays)
+}
+
+// sealable leaves out of hours in order those that are too old to be sealed.
+func (db *DB) sealable(hours []time.Time) []time.Time {
+	n, _ := slices.BinarySearchFunc(hours, db.oldestSealable(), time.Time.Compare)
+	return hours[n:]
+}
+
 // LateHours returns the sealed hours whose seal does not cover all events that were inserted since then, in order: those
-// to seal again. Hours that were never sealed are not among them, see [DB.UnsealedHours]. It reads a few rows a part.
+// to seal again. Hours that were never sealed are not among them, see [DB.UnsealedHours], nor those that are too old for
+// [DB.SealHours]. It reads a few rows a part.
 func (db *DB) LateHours(ctx context.Context, since time.Time) ([]time.Time, error) {
-	return db.hours(ctx, "look for late events", `SELECT hour FROM (
+	hours, err := db.hours(ctx, "look for late events", `SELECT hour FROM (
 SELECT toStartOfHour(time) AS hour, max(inserted_at) AS last FROM events
 GROUP BY hour HAVING last >= toDateTime({from:Int64}, 'UTC')) AS e
 INNER JOIN (SELECT hour, covers_until FROM usage_seals FINAL) AS s ON e.hour = s.hour
 WHERE last > covers_until ORDER BY hour`, since, time.Time{})
+	return db.sealable(hours), err
 }
 
-// UnsealedHours returns the hours before the given time that have events and no seal, in order, at most limit. It reads a
-// few rows a part.
+// UnsealedHours returns the hours before the given time that have events and no seal, in order, at most limit. Hours that are
+// too old for [DB.SealHours], such as those of a gateway with a wrong clock, are not among them: nothing is to wait for them. It
+// reads a few rows a part.
 func (db *DB) UnsealedHours(ctx context.Context, before time.Time, limit int) ([]time.Time, error) {
 	hours, err := db.hours(ctx, "look for unsealed hours", `SELECT hour FROM (
 SELECT toStartOfHour(time) AS hour, count() AS n FROM events GROUP BY hour)
 WHERE hour < toDateTime({to:Int64}, 'UTC') AND hour GLOBAL NOT IN (SELECT hour FROM usage_seals FINAL)
 ORDER BY hour`, time.Time{}, before)
-	return hours[:min(len(hours), max(limit, 0))], err
+	fit := db.sealable(hours)
+	if old := int64(len(hours) - len(fit)); db.tooOld.Swap(old) != old && old > 0 {
+		db.cfg.Logger.Warn("records are older than events are kept: their hours are not sealed, and count only while the records are there",
+			"hours", old, "first", hours[0], "days", db.cfg.EventsTTLDays)
+	}
+	return fit[:min(len(fit), max(limit, 0))], err
 }
 
 func (db *DB) hours(ctx context.Context, doing, sql string, from, to time.Time) ([]time.Time, error) {

@@ -77,6 +77,13 @@ func TestTheLogIsKeptLongEnoughToBeReadOrForEver(t *testing.T) {
 	}
 }
 
+func TestEventsAreKeptLongEnoughToBeSealed(t *testing.T) {
+	_, err := load(t, nil, "--events-days", "2")
+	require.ErrorContains(t, err, "events-days: 2 is too few")
+	_, err = load(t, nil, "--events-days", "3")
+	require.NoError(t, err)
+}
+
 func TestASizeHasAUnitOrIsInMiB(t *testing.T) {
 	file := filepath.Join(t.TempDir(), "tollkeeper.yaml")
 	require.NoError(t, os.WriteFile(file, []byte("ingest-memory: 2GiB\n"), 0o600))

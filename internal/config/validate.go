@@ -65,7 +65,9 @@ func (c *Config) Validate() []Problem {
 		}
 	}
 	positive("kafka-partitions", c.KafkaPartitions)
-	positive("events-days", c.EventsDays)
+	if c.EventsDays < 3 {
+		bad("events-days", "%d is too few: an hour's usage is sealed from its events, which are dropped by whole days; the least is 3", c.EventsDays)
+	}
 	positive("throttle-per-minute", c.ThrottlePerMinute)
 	if c.KafkaRetention != 0 && c.KafkaRetention < time.Hour {
 		bad("kafka-retention", "%v is too short to read everything before it is dropped; use 0 (for ever) or at least 1h", c.KafkaRetention)
