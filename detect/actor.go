@@ -46,6 +46,7 @@ type actor struct {
 	ownObjects float32 // those of them that the customer uses
 	walk       walk
 	ring       idRing
+	made       made
 
 	money excess // in units
 	size  excess // of answers, in bytes
@@ -82,11 +83,12 @@ const (
 	maxExamples = 5
 )
 
-// errorClasses of answers that abuse brings: not allowed, not there, understood and declined.
+// errorClasses of answers that abuse brings: not allowed, not there, understood and declined; and what succeeded and should not have.
 const (
 	errDenied   = iota // 401, 403
 	errAbsent          // 404, 410
 	errDeclined        // 402, 409, 412, 423, 451: a card, a code or a state was not accepted. 400 and 422 are a program's faults.
+	errGone            // an object was deleted that the client had not made
 	errorClasses
 )
 
@@ -192,7 +194,7 @@ func (a *actor) halve() {
 		return
 	}
 	for _, v := range []*float32{
-		&a.winN, &a.errK[errDenied], &a.errK[errAbsent], &a.errK[errDeclined], &a.late, &a.idN, &a.idKnown, &a.idAgain, &a.objects, &a.ownObjects, &a.onNew,
+		&a.winN, &a.errK[errDenied], &a.errK[errAbsent], &a.errK[errDeclined], &a.errK[errGone], &a.late, &a.idN, &a.idKnown, &a.idAgain, &a.objects, &a.ownObjects, &a.onNew,
 	} {
 		*v /= 2
 	}

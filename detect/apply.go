@@ -88,7 +88,7 @@ func (e *Engine) apply(k *keyState, o *obs) {
 			e.learnLatency(k, a, o, &is)
 		}
 	} else if a.netNew && !k.accused(o) {
-		e.gather(k, a, o, is.known)
+		e.gather(k, a, o, &is)
 	}
 	if k.hours == nil || !k.accused(o) { // a thief's traffic is no part of the key's day
 		e.meter(k, o)
@@ -161,6 +161,8 @@ const (
 // reading is what is worked out once about a record.
 type reading struct {
 	known              bool    // the key's own clients asked for that object before
+	own                bool    // the client made it, or its key's own clients are about to ask for it, as far as can be told
+	class              int     // of the errors, -1 for none
 	units, bytes, body float64 // natural logarithms; bytes of answers that succeeded, body of the request
 	took               float64 // natural logarithm of the duration
 	later              float64 // of that, beyond what is usual and what others wait for as well
@@ -199,38 +201,23 @@ func (e *Engine) note(k *keyState, at int, o *obs, is *reading, routeKnown bool)
 	a.cc = o.cc
 	a.sawAddr(o.ip)
 	a.winN++
-	if c := errorClass(o.status); c >= 0 && !e.all.broken(c) {
+	r := &e.routes[o.route]
+	is.class = errorClass(o.status)
+	if r.deletes && o.idHash != 0 && o.status < 300 && !a.made.remove(r.collection) {
+		is.class = errGone
+	}
+	if c := is.class; c >= 0 && !e.all.broken(c) {
 		a.errK[c]++
 	}
 	if o.status == 429 {
 		a.late++
 	}
-	if o.idHash != 0 {
-		a.idN++
-		known := is.known
-		again := a.again(o.idHash)
-		if !again {
-			a.objects++
-			if known {
-				a.ownObjects++
-			}
-		}
-		if known {
-			a.idKnown++
-		} else if again {
-			a.idAgain++
-		}
-		if o.id >= 0 {
-			if class, ok := a.ring.gap(o.id); ok {
-				if known || again {
-					class = 0 // only objects that are new to it can be steps of a walk
-				}
-				null := e.nullGaps(k)
-				a.walk.step(class, &null)
-			}
-		}
+	if r.makes && o.status < 300 {
+		a.made.add(r.collection)
 	}
-	r := &e.routes[o.route]
+	if o.idHash != 0 {
+		e.noteObject(k, a, o, is, r)
+	}
 	a.sawRoute(o.route, !routeKnown, float64(r.keys) < 0.01*float64(e.keys.len()))
 	if o.units > 0 {
 		a.units += o.units
@@ -247,6 +234,36 @@ func (e *Engine) note(k *keyState, at int, o *obs, is *reading, routeKnown bool)
 	e.noteLatency(k, a, o, is)
 	if a.fresh && (a.who > exampleWho || a.walk.sum[0] > exampleWalk) && len(k.read().of(at)) < maxExamples {
 		k.write().keep(at, o.example(e.arena))
+	}
+}
+
+// noteObject adds to what the actor did that it asked for an object.
+func (e *Engine) noteObject(k *keyState, a *actor, o *obs, is *reading, r *routeState) {
+	again := a.again(o.idHash)
+	if !is.known && !again && (a.made.take(r.collection) || a.fresh && o.id >= 0 && k.ids != nil && k.ids.ring.near(o.id)) {
+		is.own = true
+		return
+	}
+	a.idN++
+	if !again {
+		a.objects++
+		if is.known {
+			a.ownObjects++
+		}
+	}
+	if is.known {
+		a.idKnown++
+	} else if again {
+		a.idAgain++
+	}
+	if o.id >= 0 {
+		if class, ok := a.ring.gap(o.id); ok {
+			if is.known || again {
+				class = 0 // only objects that are new to it can be steps of a walk
+			}
+			null := e.nullGaps(k)
+			a.walk.step(class, &null)
+		}
 	}
 }
 
@@ -312,7 +329,7 @@ func (e *Engine) learn(k *keyState, a *actor, o *obs, is *reading) {
 			}
 		}
 	}
-	c := errorClass(o.status)
+	c := is.class
 	if c >= 0 && k.hours != nil {
 		e.all.trouble(k.hours, c)
 	}

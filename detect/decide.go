@@ -121,7 +121,7 @@ func (e *Engine) harmless(k *keyState, a *actor) bool {
 	}
 	errors := a.errK[errDenied] + a.errK[errAbsent]
 	if a.fresh {
-		errors += a.errK[errDeclined]
+		errors += a.errK[errDeclined] + a.errK[errGone]
 	}
 	return errors <= harmlessErrors*a.winN && !a.slowly() && e.moneyEvidence(k, a) < ownFlag
 }

@@ -73,6 +73,10 @@ type routeState struct {
 
 	took, tookVar ratio // log of microseconds: Huber's mean, and the mean square about it
 	late          lateness
+
+	collection uint32 // that its objects are of, 0 for none
+	makes      bool   // one of them, if the call succeeds
+	deletes    bool
 }
 
 const (
@@ -105,6 +109,7 @@ func New(cfg Config) (*Engine, error) {
 	e.errAll[errDenied] = moments{n: 20, mean: 0.003, m2: 0.006 * 0.006}
 	e.errAll[errAbsent] = moments{n: 20, mean: 0.02, m2: 0.03 * 0.03}
 	e.errAll[errDeclined] = moments{n: 20, mean: 0.01, m2: 0.02 * 0.02}
+	e.errAll[errGone] = moments{n: 20, mean: 0.01, m2: 0.02 * 0.02}
 	e.slowAll = moments{n: 20, mean: 0.02, m2: 0.03 * 0.03}
 	e.SetPolicies(cfg.Policies)
 	return e, nil

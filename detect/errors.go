@@ -1,14 +1,17 @@
 package detect
 
-import "math"
+import (
+	"fmt"
+	"math"
+)
 
-// clumsyClient is how somebody errs who is learning an API: asks for what is not there, but seldom for what is forbidden, and sends
-// twice what may be sent once.
-var clumsyClient = [errorClasses]beta{errDenied: {1, 20}, errAbsent: {1, 6}, errDeclined: {1, 3}}
+// clumsyClient is how somebody errs who is learning an API: asks for what is not there, but seldom for what is forbidden, sends
+// twice what may be sent once, and one that tidies up deletes whatever share of its calls.
+var clumsyClient = [errorClasses]beta{errDenied: {1, 20}, errAbsent: {1, 6}, errDeclined: {1, 3}, errGone: {1, 2}}
 
-// abusers is how somebody errs who does not know what the key may do, or which objects there are; and how somebody is declined who
-// tries cards or codes, most of which are no good.
-var abusers = [errorClasses]beta{errDenied: {1.5, 3}, errAbsent: {1.5, 3}, errDeclined: {4, 1.5}}
+// abusers is how somebody errs who does not know what the key may do, or which objects there are; how somebody is declined who
+// tries cards or codes, most of which are no good; and how much somebody deletes who holds a customer's data to ransom.
+var abusers = [errorClasses]beta{errDenied: {1.5, 3}, errAbsent: {1.5, 3}, errDeclined: {4, 1.5}, errGone: {2, 2}}
 
 // The logarithms of their beta functions, which do not change.
 var clumsyNorm, abuserNorm = func() (clumsy, abuser [errorClasses]float64) {
@@ -67,8 +70,8 @@ func towards(h beta, hits, n float64) beta {
 func (e *Engine) errorEvidence(k *keyState, a *actor) float64 {
 	var s [errorClasses]float64
 	for c := range s {
-		// What a customer's own client is declined is between the two of them; spike tells when it gets out of hand.
-		if a.errK[c] == 0 || c == errDeclined && !a.fresh {
+		// What a customer's own client is declined, or deletes, is between the two of them; spike tells when it gets out of hand.
+		if a.errK[c] == 0 || c >= errDeclined && !a.fresh {
 			continue
 		}
 		hits, n := float64(a.errK[c]), float64(a.winN)
@@ -78,7 +81,31 @@ func (e *Engine) errorEvidence(k *keyState, a *actor) float64 {
 		clumsy := abuse - (clumsyClient[c].lbeta(hits, n) - clumsyNorm[c])
 		s[c] = mixtureBet(usual*math.Log10E, clumsy*math.Log10E, clumsyShare)
 	}
-	return together(together(s[errDenied], s[errAbsent]), s[errDeclined])
+	return together(together(together(s[errDenied], s[errAbsent]), s[errDeclined]), s[errGone])
+}
+
+// describeErrors tells of the class of which there are most; what is refused and what is not there are told together.
+func (e *Engine) describeErrors(k *keyState, a *actor) Evidence {
+	refused, n := a.errK[errDenied]+a.errK[errAbsent], float64(a.winN)
+	single := func(class int, detector, sentence string) Evidence {
+		h := e.expectedErrors(k, class)
+		return Evidence{
+			Detector: detector, Observed: float64(a.errK[class]) / n, Expected: h.mean(), High: h.high(n),
+			Sentence: fmt.Sprintf(sentence, a.errK[class], n, 100*h.mean()),
+		}
+	}
+	switch {
+	case a.errK[errDeclined] > max(refused, a.errK[errGone]):
+		return single(errDeclined, "declined", "%.0f of its last %.0f requests were declined (402, 409), as when cards or codes are tried; %.1f%% is usual here.")
+	case a.errK[errGone] > refused:
+		return single(errGone, "deleted", "%.0f of its last %.0f requests deleted an object that it had not made; %.1f%% is usual here.")
+	}
+	denied, absent := e.expectedErrors(k, errDenied), e.expectedErrors(k, errAbsent)
+	rate := denied.mean() + absent.mean()
+	return Evidence{
+		Detector: "refused_or_absent", Observed: float64(refused) / n, Expected: rate, High: min(1, denied.high(n)+absent.high(n)),
+		Sentence: fmt.Sprintf("%.0f of its last %.0f requests were refused (401, 403) or found nothing (404); %.1f%% is usual here.", refused, n, 100*rate),
+	}
 }
 
 // mixtureBet is the bet against a mixture of two hypotheses, of which the second has that share.

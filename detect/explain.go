@@ -202,17 +202,7 @@ func (e *Engine) describe(k *keyState, a *actor, fam Family, s float64) (ev Evid
 		ev.Sentence = fmt.Sprintf("It goes through object ids one after the other (%d ids so far); this key's own clients take such steps in %.0f%% of cases.",
 			a.walk.n, 100*near/(null[0]+null[1]+null[2]+null[3]+null[4]))
 	case FamilyErrors:
-		if declined := float64(a.errK[errDeclined]); declined > float64(a.errK[errDenied]+a.errK[errAbsent]) {
-			h := e.expectedErrors(k, errDeclined)
-			ev = Evidence{Detector: "declined", Observed: declined / float64(a.winN), Expected: h.mean(), High: h.high(float64(a.winN))}
-			ev.Sentence = fmt.Sprintf("%.0f of its last %.0f requests were declined (402, 409), as when cards or codes are tried; %.1f%% is usual here.", declined, a.winN, 100*h.mean())
-			break
-		}
-		bad := float64(a.errK[errDenied] + a.errK[errAbsent])
-		h0, h1 := e.expectedErrors(k, errDenied), e.expectedErrors(k, errAbsent)
-		rate := h0.mean() + h1.mean()
-		ev = Evidence{Detector: "refused_or_absent", Observed: bad / float64(a.winN), Expected: rate, High: min(1, h0.high(float64(a.winN))+h1.high(float64(a.winN)))}
-		ev.Sentence = fmt.Sprintf("%.0f of its last %.0f requests were refused (401, 403) or found nothing (404); %.1f%% is usual here.", bad, a.winN, 100*rate)
+		ev = e.describeErrors(k, a)
 	case FamilyMoney:
 		ev = e.describeMoney(k, a)
 	case FamilyRoutes:

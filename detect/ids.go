@@ -97,6 +97,17 @@ func (r *idRing) gap(id int64) (class int, ok bool) {
 	return 4, true
 }
 
+// near says that an id lies within 64 of a remembered one: where the customer's own clients go through ids just now, another of its
+// machines takes its part of the same work, and a thief would have to guess the place.
+func (r *idRing) near(id int64) bool {
+	for _, at := range r.at[:r.n] {
+		if d := id - at; -64 <= d && d <= 64 {
+			return true
+		}
+	}
+	return false
+}
+
 // walk is a sequential test of "this client goes through ids one after the other": for each of three paces a cumulative sum of
 // log-likelihood ratios against the gaps that the key's own clients (and the platform's) show, restarted at 0 (Page 1954).
 type walk struct {

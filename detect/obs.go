@@ -197,7 +197,10 @@ func (e *Engine) routeNumber(method, template uint32) uint32 {
 	n := uint32(otherName)
 	if len(e.routes) < maxRoutes {
 		n = uint32(len(e.routes))
-		e.routes = append(e.routes, routeState{name: e.methods.list[method] + " " + e.templates.list[template]})
+		r := routeState{name: e.methods.list[method] + " " + e.templates.list[template]}
+		r.collection, r.makes = collectionOf(e.methods.list[method], e.templates.list[template])
+		r.deletes = e.methods.list[method] == "DELETE"
+		e.routes = append(e.routes, r)
 	}
 	if pair >= len(e.routeOf) {
 		e.routeOf = append(e.routeOf, make([]uint32, pair+maxMethods-len(e.routeOf))...)

@@ -45,7 +45,7 @@ const (
 )
 
 // gather adds a record from a network new to the key.
-func (e *Engine) gather(k *keyState, a *actor, o *obs, known bool) {
+func (e *Engine) gather(k *keyState, a *actor, o *obs, is *reading) {
 	p := k.read().pool
 	if p == nil || o.t-p.last > poolIdleMillis || o.t-p.start > poolLifeMillis {
 		p = &pool{start: o.t, level: suspect(e.suspects.clients)}
@@ -60,15 +60,15 @@ func (e *Engine) gather(k *keyState, a *actor, o *obs, known bool) {
 		p.nCountries = note(p.countries[:], p.nCountries, uint32(o.cc))
 	}
 	e.fanOut(k, p, o.addr)
-	if o.idHash != 0 {
+	if o.idHash != 0 && !is.own {
 		p.objects++
-		if known {
+		if is.known {
 			p.ownObjects++
 		}
 	}
-	if o.id >= 0 {
+	if o.id >= 0 && !is.own {
 		if class, ok := p.ring.gap(o.id); ok {
-			if known {
+			if is.known {
 				class = 0
 			}
 			null := e.nullGaps(k)

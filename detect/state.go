@@ -37,7 +37,7 @@ type keyState struct {
 	hours    *hours
 	actors   []actor
 	file     *file   // nil while there is nothing to be said against any of its clients
-	_        [8]byte // of the four lines
+	_        [4]byte // of the four lines
 }
 
 // file is what only keys under some suspicion need.

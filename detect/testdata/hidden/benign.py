@@ -73,7 +73,10 @@ def hosted_ci(c, rng, t0, horizon):
             yield until(now() + r.expovariate(runs / (9 * 3600)), c.tz, 9, 19) + r.uniform(1, 1800), "GET /v1/me", None, None, 1
             for _ in range(calls // 5):
                 n += r.randint(1, 40)
-                yield r.uniform(.2, 2), "POST /v1/items", None, 422 if r.random() < .2 else None, .6
+                refused = r.random() < .2
+                yield r.uniform(.2, 2), "POST /v1/items", None, 422 if refused else None, .6
+                if refused:
+                    continue
                 yield r.uniform(.1, 1), "GET /v1/items/{id}", n, None, .5
                 name = r.choice(reads)
                 yield r.uniform(.1, 1), name, c.base.mix.ids.pick(r) if "{id}" in name else None, 404 if r.random() < .15 else None, 1

@@ -1,0 +1,114 @@
+package detect
+
+import (
+	"fmt"
+	"net/netip"
+	"testing"
+
+	"github.com/tollkeeper/tollkeeper/internal/usage"
+)
+
+// partner adds a client from elsewhere that asks for n objects numbered one after the other, each a while after it was made if it makes them.
+func (s *story) partner(key, n int, makes bool) *story {
+	from, at := netip.AddrFrom4([4]byte{203, 0, 113, 9}), s.c.millis
+	call := func(method, route, path string, status uint16) {
+		at += int64(180e3 * s.c.rng.ExpFloat64())
+		s.rows = append(s.rows, usage.Record{
+			TimeMillis: at, KeyID: s.c.keys[key].id, Source: "edge", Method: method, Route: route, Path: []byte(path), Status: status, ResponseBytes: 900,
+			ASN: 9009, Country: s.c.keys[key].cc, Agent: "partner", ClientIP: from,
+		})
+	}
+	for i := range n {
+		id := 700000 + 7*i
+		if makes {
+			call("POST", "/v1/users", "/v1/users", 201)
+		}
+		for range 2 {
+			call("GET", "/v1/users/{id}", fmt.Sprintf("/v1/users/%d", id), 200)
+		}
+	}
+	return s
+}
+
+// A partner that makes users and asks for them goes through ids one after the other. Who asks for users that it did not make is a thief.
+func TestWhatAClientMakesIsItsOwn(t *testing.T) {
+	suspended := func(makes bool) (n int) {
+		for _, d := range acted(newStory(6, 30).partner(4, 60, makes).decisions(t, Config{})) {
+			if d.Action == ActionSuspend {
+				n++
+			}
+		}
+		return n
+	}
+	if n := suspended(true); n != 0 {
+		t.Errorf("a client that asks for what it made is suspended")
+	}
+	if n := suspended(false); n != 1 {
+		t.Errorf("%d suspensions of a client that asks for what others made, want 1", n)
+	}
+}
+
+func TestWhatIsMadeIsAskedForOnce(t *testing.T) {
+	var m made
+	orders, makes := collectionOf("POST", "/v1/customers/{id}/orders")
+	if !makes {
+		t.Fatal("a POST to a collection makes nothing")
+	}
+	read, makes := collectionOf("GET", "/v1/orders/{id}/lines")
+	if read != orders || makes {
+		t.Fatalf("reading is of collection %d, making of %d", read, orders)
+	}
+	if m.take(orders) {
+		t.Error("nothing was made")
+	}
+	for range 2 * mostMade {
+		m.add(orders)
+	}
+	n := 0
+	for m.take(read) {
+		n++
+	}
+	if n != mostMade {
+		t.Errorf("%d may be asked for, want at most %d", n, mostMade)
+	}
+	for _, route := range [][2]string{{"GET", "/v1/orders"}, {"POST", "/v1/orders/{id}"}, {"POST", "/"}, {"PUT", ""}, {"GET", "/{id}"}} {
+		if _, makes := collectionOf(route[0], route[1]); makes {
+			t.Errorf("%s makes an object of a collection", route)
+		}
+	}
+}
+
+// Where the customer's own client goes through ids just now, another of its machines takes its part; somewhere else it is a thief.
+func TestTheCustomersOwnWalkMayHaveMoreMachines(t *testing.T) {
+	suspended := func(beside bool) (n int) {
+		s := newStory(1, 30)
+		k, at := &s.c.keys[4], s.c.millis
+		for i := range 400 {
+			r := usage.Record{
+				TimeMillis: at + int64(i)*1000, KeyID: k.id, Source: "edge", Method: "GET", Route: "/v1/accounts/{id}", Status: 200, ResponseBytes: 900,
+				ASN: k.asn, Country: k.cc, Agent: k.agent, ClientIP: k.addrs[0],
+			}
+			id := 500000 + i
+			if i%4 == 3 { // the other machine
+				r.ClientIP = netip.AddrFrom4([4]byte{203, 0, 113, 9})
+				if !beside {
+					id += 90000
+				}
+			}
+			r.Path = fmt.Appendf(nil, "/v1/accounts/%d", id)
+			s.rows = append(s.rows, r)
+		}
+		for _, d := range acted(s.decisions(t, Config{})) {
+			if d.Action == ActionSuspend {
+				n++
+			}
+		}
+		return n
+	}
+	if n := suspended(true); n != 0 {
+		t.Error("the customer's second machine is suspended")
+	}
+	if n := suspended(false); n != 1 {
+		t.Errorf("%d suspensions of a walk of its own, want 1", n)
+	}
+}
