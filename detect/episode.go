@@ -5,10 +5,11 @@ import "fmt"
 type episodeKind uint8
 
 const (
-	episodeActor episodeKind = iota // one client
-	episodePool                     // many networks at once
-	episodeHour                     // the key as a whole, in an hour
-	episodeShift                    // its volume from day to day
+	episodeActor   episodeKind = iota // one client
+	episodePool                       // many networks at once
+	episodeHour                       // the key as a whole, in an hour
+	episodeShift                      // its volume from day to day
+	episodeClients                    // clients of a key of which so many have an alert already that the rest share one
 )
 
 // episode is an alert that is going on. Later findings about the same actor join it.
@@ -30,6 +31,7 @@ type episode struct {
 
 const (
 	maxEpisodes    = 8
+	clientsApart   = 5              // clients of a key that have an alert each at a time
 	distrustMillis = 7 * 86400e3    // for so long nothing is learnt from the actor of an alert
 	rejoinMillis   = 7 * 86400e3    // a finding about the same actor within this joins its alert
 	spikeRejoin    = 86400e3        // for spikes and crowds
@@ -94,6 +96,26 @@ func (k *keyState) episodeOf(kind episodeKind, net, agent uint32, t int64) *epis
 		}
 	}
 	return nil
+}
+
+// apart counts the clients of the key that have an alert each.
+func (k *keyState) apart() (n int) {
+	for i := range k.read().episodes {
+		if ep := &k.file.episodes[i]; ep.kind == episodeActor && !ep.ended {
+			n++
+		}
+	}
+	return n
+}
+
+// heldBack says that more is wanted about one of them than a policy allows: so it will be with the next.
+func (k *keyState) heldBack() bool {
+	for i := range k.read().episodes {
+		if ep := &k.file.episodes[i]; ep.kind == episodeActor && !ep.ended && ep.wanted > ActionFlag && ep.action <= ActionFlag {
+			return true
+		}
+	}
+	return false
 }
 
 // suspended says that the key is refused already, whoever uses it.

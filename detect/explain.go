@@ -21,11 +21,17 @@ func (e *Engine) decision(k *keyState, p *Policy, ep *episode, v *verdict, phase
 		d.TTLMillis = p.TTL.Milliseconds()
 	}
 	switch v.kind {
-	case episodeActor:
+	case episodeActor, episodeClients:
 		d.Actor = e.actorView(k, v.actor, e.separable(k, ep))
-		n := k.nets().find(ep.net)
+		n := k.nets().find(v.actor.net)
 		d.Actor.NewNetwork = n < 0 || !k.nets()[n].established()
 		d.Evidence = e.actorEvidence(k, v.actor, v.f)
+		if v.kind == episodeClients {
+			d.Evidence = append(d.Evidence, Evidence{
+				Family: FamilySpread, Detector: "many_clients", Observed: float64(k.apart()), High: clientsApart - 1, PValue: probability(v.score), WindowSeconds: endMillis / 1000,
+				Sentence: fmt.Sprintf("%d clients of this key have an alert each; this one is about all others, of which the latest is shown.", k.apart()),
+			})
+		}
 		d.Examples = e.exampleViews(k.read().of(v.number))
 	case episodePool:
 		d.Actor = Actor{Requests: int64(v.pool.n), SinceMs: v.pool.start, Network: fmt.Sprintf("%d networks", v.pool.nNets)}

@@ -103,7 +103,7 @@ func (k *keyState) dismiss(ep *episode) {
 			}
 		}
 		return
-	case episodePool:
+	case episodePool, episodeClients:
 		for i := range k.nets() {
 			k.nets()[i].n |= establishedBit
 		}
@@ -118,7 +118,7 @@ func (k *keyState) dismiss(ep *episode) {
 	}
 	for i := range k.actors {
 		a := &k.actors[i]
-		if ep.kind == episodePool && a.netNew || ep.kind == episodeActor && a.net == ep.net && a.agent == ep.agent {
+		if ep.kind == episodePool && a.netNew || ep.kind == episodeClients && a.fresh || ep.kind == episodeActor && a.net == ep.net && a.agent == ep.agent {
 			a.who, a.netNew, a.walk = 0, false, walk{}
 			if k.hours != nil { // its pace is the customer's, too
 				k.hours.record[meterRequests] = max(k.hours.record[meterRequests], float32(float64(a.n)/a.hours()))

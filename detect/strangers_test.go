@@ -43,6 +43,37 @@ func TestAnAddressForEveryCallIsAProxyAndOneAlert(t *testing.T) {
 	}
 }
 
+// Passwords are tried with a public app's key from everywhere: that is one thing to look at, not one for each provider.
+func TestAnAttackFromEverywhereIsAHandfulOfAlerts(t *testing.T) {
+	s := newStory(53, 30)
+	k := &s.c.keys[4]
+	call := func(ago int64, net int, host byte) *usage.Record {
+		r := s.c.record(k)
+		r.TimeMillis -= ago
+		r.ASN, r.ClientIP = uint32(30000+net), netip.AddrFrom4([4]byte{100, byte(net), byte(net >> 8), host})
+		s.rows = append(s.rows, r)
+		return &s.rows[len(s.rows)-1]
+	}
+	for visit := range 900 { // people come from ever more providers
+		call(10*testDay-int64(visit)*testDay/90, s.c.rng.IntN(1+visit), byte(visit))
+	}
+	for i := range 6000 {
+		r := call(-int64(i)*700, 1000+i%14, byte(i/300))
+		r.Method, r.Route, r.Path, r.Status = "POST", "/v1/login", []byte("/v1/login"), 401
+	}
+	never, err := ParsePolicies([]byte("version: 1\npolicies: [{id: p, protected: actions}]"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	alerts := map[string]bool{}
+	for _, d := range acted(s.decisions(t, Config{Policies: never})) {
+		alerts[d.EpisodeID] = true
+	}
+	if n := len(alerts); n == 0 || n > clientsApart+3 {
+		t.Errorf("%d alerts about one attack", n)
+	}
+}
+
 func TestACrowdThatStaysForSomeCallsIsNotSuspended(t *testing.T) {
 	for name, s := range map[string]*story{
 		"people, four calls each":      newStory(52, 30).guests(4, 400, 4, 20, 1),
