@@ -40,7 +40,11 @@ func (in *Ingester) ReplayDeadLetters(ctx context.Context, topic string, partiti
 	if p, err := parsePlan(metadata, committed); err == nil {
 		current = p.epoch
 	}
-	if current != epoch {
+	anew, err := in.madeAnew(ctx, topic, kafkaTopic, partition)
+	if err != nil {
+		return res, err
+	}
+	if anew || current != epoch {
 		res.Gone = offsets // of a topic that has been deleted
 		return res, nil
 	}
@@ -88,6 +92,17 @@ func (in *Ingester) ReplayDeadLetters(ctx context.Context, topic string, partiti
 		return res, err
 	}
 	return res, in.storeReplayed(ctx, topic, partition, epoch, &b, &res, elsewhere, dry)
+}
+
+// madeAnew says whether the log is another than the one that the topic's rows are of: it was deleted and made anew, and is not
+// read yet. Without ids, of the broker or in the store, it is taken for the same.
+func (in *Ingester) madeAnew(ctx context.Context, topic, kafkaTopic string, partition int32) (bool, error) {
+	noted, err := in.cfg.Store.TopicID(ctx, topic, partition)
+	if err != nil || noted == "" {
+		return false, err
+	}
+	id, err := in.kafka.topicID(ctx, kafkaTopic, partition)
+	return id != "" && id != noted, err
 }
 
 // countRekeyed finds lines whose records count already because they were re-keyed: a block that is written again, after the

@@ -54,3 +54,33 @@ func TestDeadLettersAreReplayedOnce(t *testing.T) {
 		t.Errorf("a letter of another epoch: %+v, %v", res, err)
 	}
 }
+
+// Until an operator has decided about it, the new log's lines at these offsets are not the old one's; they count when it is read.
+func TestDeadLettersOfALogThatWasMadeAnewAreGone(t *testing.T) {
+	for _, kept := range []bool{false, true} { // the group's offset: Kafka deletes it together with the topic, other brokers do not
+		c := startCluster(t, 1, "logs")
+		s := newMemStore()
+		c.produce("logs", 0, "r1 1700000000000 k", "bad:r2 1700000000000 k")
+		_, stop := run(t, c.config(s))
+		waitFor(t, "the good line is stored", func() bool { n, _ := s.counted(); return n == 1 })
+		c.settled(t, "g")
+		stop()
+		off, meta := c.committed("g", "logs", 0)
+		c.remake(t, "logs")
+		if kept {
+			c.commit("g", "logs", 0, off, meta)
+		}
+		in, err := New(c.config(s))
+		if err != nil {
+			t.Fatal(err)
+		}
+		res, err := in.ReplayDeadLetters(t.Context(), "logs", 0, []int64{1}, false)
+		if got := fmt.Sprintf("%+v, %v", res, err); got != "{Stored:[] Repeats:[] Rejected:[] Gone:[1] Waiting:[]}, <nil>" {
+			t.Errorf("offset kept %v: %s", kept, got)
+		}
+		if rows, _ := s.counted(); rows != 1 {
+			t.Errorf("offset kept %v: %d rows", kept, rows)
+		}
+		in.kafka.close()
+	}
+}
