@@ -116,7 +116,7 @@ func Run(ctx context.Context, cfg Config, from, to time.Time) (Report, error) {
 		return r.Report, err
 	}
 	for _, g := range r.gaps {
-		r.note("%s/%d: offsets %d to %d were not read: %s", g.Topic, g.Partition, g.From, g.To-1, g.Reason)
+		r.note("%s/%d: %s", g.Topic, g.Partition, gapInWords(g))
 	}
 	if r.Partitions, err = cfg.Store.Audit(ctx, from, to); err != nil {
 		return r.Report, err
@@ -240,6 +240,17 @@ func (r *run) sealed(ctx context.Context) error {
 		}
 	}
 	return nil
+}
+
+// gapInWords is what a recorded gap tells. One of a topic that was made anew is empty: how far the old log went is not known.
+func gapInWords(g usage.Gap) string {
+	switch {
+	case g.To > g.From+1:
+		return fmt.Sprintf("offsets %d to %d were not read: %s", g.From, g.To-1, g.Reason)
+	case g.To > g.From:
+		return fmt.Sprintf("offset %d was not read: %s", g.From, g.Reason)
+	}
+	return fmt.Sprintf("everything below offset %d was read, then the topic was made anew; whether its old log went on is not known", g.From)
 }
 
 // within says whether recorded gaps cover [from, to).
