@@ -44,6 +44,7 @@ and what people confirmed and dismissed in past alerts stands in for labels.`,
 			"  tollkeeper backtest --from-clickhouse --since 30d --out result --html",
 	}
 	load := settings(cmd)
+	concerning(cmd, "policy", "truncate-ip", "country-file", "network-file", "clickhouse", "clickhouse-library", "clickhouse-cluster")
 	cmd.Flags().StringVar(&b.out, "out", "", "folder for the results (required)")
 	cmd.Flags().IntVar(&b.shards, "shards", 1, "engines, with the keys shared out among them as among a topic's partitions")
 	cmd.Flags().BoolVar(&b.html, "html", false, "write report.html")
@@ -82,7 +83,7 @@ type backtest struct {
 	source, out          string
 	format, mapping      string
 	hops, shards         int
-	html                 bool
+	html, shorten        bool
 	countries, networks  []string
 	events               string // the log itself
 	keys                 map[string]detect.KeyAttributes
@@ -115,7 +116,7 @@ func (b *backtest) replay(cmd *cobra.Command, c config.Config, from *pastFlags, 
 	if b.shards < 1 || b.shards > 64 {
 		return fmt.Errorf("--shards is %d: write a number between 1 and 64", b.shards)
 	}
-	b.format, b.mapping, b.hops = c.Format, c.Mapping, c.TrustedHops
+	b.format, b.mapping, b.hops, b.shorten = c.Format, c.Mapping, c.TrustedHops, c.TruncateIP
 	b.countries, b.networks = app.AddressFiles(c.CountryFile, c.NetworkFile)
 	b.wanted, b.attributes = map[string]bool{}, func(id string) detect.KeyAttributes { return b.keys[id] }
 	if from.use {

@@ -211,6 +211,9 @@ func (b *backtest) decode(d accesslog.Decoder, e *enrich.Enricher, lines []byte,
 		}
 	}
 	e.Fill(&l.batch, 0)
+	if b.shorten { // after the lookup, as live
+		l.batch.ShortenIPs(0)
+	}
 	b.markUnknown(&l.batch)
 	return l
 }

@@ -5,6 +5,7 @@ import (
 	"compress/gzip"
 	"encoding/json"
 	"fmt"
+	"net/netip"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -168,6 +169,18 @@ func TestBacktestOfWhatCannotBeReadSaysWhy(t *testing.T) {
 	require.Contains(t, out, "  refused, bad_line: 1\n")
 	out, _, _ = run(good+"rubbish\n"+good, "backtest", log, "--format", "combined", "--json")
 	require.Contains(t, out, `"bad_lines":1,"bad_reasons":{"bad_line":1}`)
+}
+
+// With --truncate-ip detection sees what it sees live.
+func TestBacktestShortensAddressesAsIngestDoes(t *testing.T) {
+	for shorten, want := range map[bool]string{false: "192.0.2.77", true: "192.0.2.0"} {
+		b := backtest{format: "combined", shorten: shorten}
+		d, e, err := b.decoder()
+		require.NoError(t, err)
+		l := b.decode(d, e, []byte(`192.0.2.77 - frank [02/Mar/2026:10:00:00 +0000] "GET /v1/a HTTP/1.1" 200 5 "-" "curl/8"`+"\n"), nil)
+		require.Equal(t, 1, l.batch.Len())
+		require.Equal(t, want, netip.AddrFrom16(l.batch.ClientIP[0]).Unmap().String())
+	}
 }
 
 func TestBacktestReadsStandardInput(t *testing.T) {

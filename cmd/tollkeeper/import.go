@@ -26,6 +26,7 @@ func newImportCmd() *cobra.Command {
 		Example: "  tollkeeper import --format combined /var/log/apache2/access.log.1 /var/log/apache2/access.log.2.gz",
 	}
 	load := settings(cmd, quiet)
+	concerning(cmd, "truncate-ip", "dedup-window", "events-days", "country-file", "network-file", "clickhouse", "clickhouse-library", "clickhouse-cluster")
 	cmd.Flags().BoolVar(&asJSON, "json", false, "end with one JSON object")
 	cmd.Flags().BoolVar(&dry, "dry-run", false, "only say what the files hold; store nothing")
 	cmd.RunE = func(cmd *cobra.Command, files []string) error {

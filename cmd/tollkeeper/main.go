@@ -10,10 +10,12 @@ import (
 	"io"
 	"os"
 	"os/signal"
+	"slices"
 	"strings"
 	"syscall"
 
 	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
 
 	"github.com/tollkeeper/tollkeeper/internal/config"
 )
@@ -52,10 +54,11 @@ func run(ctx context.Context, args []string, in io.Reader, out, errOut io.Writer
 	root.SetIn(in)
 	root.SetOut(out)
 	root.SetErr(errOut)
-	err := root.ExecuteContext(ctx)
+	cmd, err := root.ExecuteContextC(ctx)
 	if err == nil {
 		return 0
 	}
+	err = missingFlags(cmd, err)
 	var stop interrupted
 	if !errors.As(err, &stop) && ctx.Err() != nil && (errors.Is(err, context.Canceled) || errors.Is(err, context.Cause(ctx))) {
 		err = interrupted("interrupted")
@@ -116,6 +119,21 @@ func settings(cmd *cobra.Command, own ...func(*config.Config)) func() (config.Co
 	config.Flags(cmd.Flags(), def)
 	return func() (config.Config, error) { return config.Load(cmd.Flags(), os.Environ(), def) }
 }
+
+// concerning leaves the settings that a command makes no use of out of its help. They are taken all the same: the file of settings
+// and the environment are those of the server.
+func concerning(cmd *cobra.Command, names ...string) {
+	all := pflag.NewFlagSet("", pflag.ContinueOnError)
+	config.Flags(all, config.Default())
+	all.VisitAll(func(f *pflag.Flag) {
+		if !slices.Contains(names, f.Name) && !slices.Contains(always, f.Name) {
+			cmd.Flags().Lookup(f.Name).Hidden = true
+		}
+	})
+}
+
+// always concern a command that has settings.
+var always = []string{"config", "data", "format", "mapping", "trusted-hops", "database", "log-level", "log-format"}
 
 // quiet is for commands whose own output is what matters.
 func quiet(c *config.Config) { c.LogLevel = "warn" }

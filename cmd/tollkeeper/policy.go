@@ -87,6 +87,7 @@ func newPolicySimulateCmd() *cobra.Command {
 		Example: "  tollkeeper policy simulate stricter.yaml --from-clickhouse --since 30d\n  tollkeeper policy simulate stricter.yaml access.log.gz --format nginx",
 	}
 	load := settings(cmd)
+	concerning(cmd, "policy", "truncate-ip", "country-file", "network-file", "clickhouse", "clickhouse-library", "clickhouse-cluster")
 	cmd.Flags().BoolVar(&asJSON, "json", false, "print one JSON object a line")
 	cmd.Flags().Float64Var(&b.falseMonth, "false-per-month", 1, "false suspensions in 30 days that you would put up with: what recall that buys")
 	from.add(cmd)

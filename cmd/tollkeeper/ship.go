@@ -31,6 +31,7 @@ func newShipCmd() *cobra.Command {
 			"  tollkeeper ship --kafka broker:9092 --format nginx /var/log/nginx/api.json",
 	}
 	load := settings(cmd)
+	concerning(cmd, "kafka", "kafka-listen", "topics", "truncate-ip")
 	cmd.Flags().StringVar(&topic, "topic", "", "topic to write to; default: the first of --topics")
 	cmd.Flags().StringVar(&source, "source", "", "name of this gateway; default: the host's name")
 	cmd.Flags().StringVar(&stateFile, "state-file", "", "where the position is kept; default: FILE.tollkeeper")

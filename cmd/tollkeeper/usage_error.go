@@ -3,6 +3,7 @@ package main
 import (
 	"errors"
 	"fmt"
+	"strings"
 
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
@@ -46,6 +47,16 @@ func unknownCommand(cmd *cobra.Command, args []string) error {
 		hint = "; did you mean " + near[0] + "?"
 	}
 	return fmt.Errorf("unknown command %q for %q%s; see '%s --help'", args[0], cmd.CommandPath(), hint, cmd.CommandPath())
+}
+
+// missingFlags puts cobra's complaint about flags that a command needs into the words of the others.
+func missingFlags(cmd *cobra.Command, err error) error {
+	list, ok := strings.CutPrefix(err.Error(), "required flag(s) ")
+	if !ok {
+		return err
+	}
+	names := strings.ReplaceAll(strings.TrimSuffix(list, " not set"), `"`, "")
+	return fmt.Errorf("--%s is missing; see '%s --help'", strings.ReplaceAll(names, ", ", ", --"), cmd.CommandPath())
 }
 
 // plain says what is wrong with a flag's value without the names of Go's parsers.

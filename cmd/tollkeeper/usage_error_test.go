@@ -24,6 +24,7 @@ func TestMistypedCommandsAreRefusedAndSayWhereHelpIs(t *testing.T) {
 		{"serve --seal-grace soon", []string{`--seal-grace: "soon" is not a duration such as 15m`}},
 		{"serve --replay=perhaps", []string{`--replay: "perhaps" is neither true nor false`}},
 		{"ship", []string{"tollkeeper ship FILE"}},
+		{"alerts confirm a1", []string{"--reason is missing; see 'tollkeeper alerts confirm --help'"}},
 		{"import", []string{"tollkeeper import FILE..."}},
 		{"keys list --server localhost:8080 --token x", []string{`"localhost:8080"`, "http://localhost:8080"}},
 		{"keys suspend key_1 --reason x --for -1h", []string{"--for", "-1h0m0s"}},
@@ -45,6 +46,29 @@ func TestMistypedCommandsAreRefusedAndSayWhereHelpIs(t *testing.T) {
 			require.NotContains(t, errOut, "strconv")
 		})
 	}
+}
+
+// What a command makes no use of would hide what it does; a script that names it all the same goes on working.
+func TestHelpHasTheSettingsThatConcernTheCommand(t *testing.T) {
+	for command, c := range map[string]struct{ has, hasNot []string }{
+		"backtest":        {[]string{"--policy", "--format", "--clickhouse ", "--config"}, []string{"--listen", "--kafka", "--feed-bound"}},
+		"policy simulate": {[]string{"--policy", "--since", "--database"}, []string{"--listen", "--group", "--seal-grace"}},
+		"import":          {[]string{"--dedup-window", "--truncate-ip", "--dry-run"}, []string{"--kafka", "--policy", "--throttle-per-minute"}},
+		"ship":            {[]string{"--kafka ", "--topic ", "--database"}, []string{"--clickhouse", "--policy", "--kafka-retention"}},
+		"serve":           {[]string{"--kafka ", "--listen", "--policy", "--clickhouse "}, nil},
+	} {
+		out, errOut, code := tollkeeper(t, append(strings.Fields(command), "--help")...)
+		require.Zero(t, code, errOut)
+		for _, flag := range c.has {
+			require.Contains(t, out, "      "+flag, command)
+		}
+		for _, flag := range c.hasNot {
+			require.NotContains(t, out, "      "+flag, command)
+		}
+	}
+	_, errOut, code := tollkeeper(t, "backtest", "--listen", "127.0.0.1:9999", "--out", t.TempDir())
+	require.Equal(t, 2, code)
+	require.Contains(t, errOut, "what is to be replayed is missing")
 }
 
 func TestConfigCheckReadsTheFilesThatTheSettingsName(t *testing.T) {
