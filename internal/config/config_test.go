@@ -107,12 +107,15 @@ func TestASizeHasAUnitOrIsInMiB(t *testing.T) {
 
 func TestTheHostsOfADSNHavePortsThatExist(t *testing.T) {
 	for dsn, problem := range map[string]string{
-		"clickhouse://h:9000/db":         "",
-		"clickhouse://h1:9000,h2:9000/x": "",
-		"clickhouse://[::1]:9000/x":      "",
-		"http://u:hunter2@h:99999/db":    `"h:99999" has no valid port`,
-		"clickhouse://h1:9000,h2:0x/db":  "is not a DSN",
-		"http://u:hunter2#@h/db":         "write special characters of the password as %XX, such as %23 for #",
+		"clickhouse://h:9000/db":               "",
+		"clickhouse://h1:9000,h2:9000/x":       "",
+		"clickhouse://[::1]:9000/x":            "",
+		"http://u:p@h1:8123,h2:8123/db":        "",
+		"http://u:hunter2@h1:8123,h2:99999/db": `"h2:99999" has no valid port`,
+		"u:hunter2@h/db":                       "is not one of http, https, clickhouse",
+		"http://u:hunter2@h:99999/db":          `"h:99999" has no valid port`,
+		"clickhouse://h1:9000,h2:0x/db":        "is not a DSN",
+		"http://u:hunter2#@h/db":               "write special characters of the password as %XX, such as %23 for #",
 	} {
 		_, err := load(t, nil, "--clickhouse", dsn)
 		if problem == "" {
@@ -146,6 +149,12 @@ func TestPrintedSettingsHoldNoPasswordFromAParameter(t *testing.T) {
 	for _, want := range []string{"user=tk", "sslmode=require", "username=tk", "secure=true"} {
 		require.Contains(t, printed, want)
 	}
+}
+
+func TestPrintedSettingsKeepAllHostsOfADSN(t *testing.T) {
+	c := Default()
+	c.ClickHouse = "https://tk:hunter2@h1:8443,h2:8443/tollkeeper"
+	require.Contains(t, c.Print(), "https://tk:xxxxx@h1:8443,h2:8443/tollkeeper")
 }
 
 func TestOddValuesInAFile(t *testing.T) {

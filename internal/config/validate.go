@@ -109,7 +109,7 @@ func checkDSN(bad func(string, string, ...any), setting, dsn string, schemes ...
 		return
 	}
 	want := schemes[0] + "://user:password@host:port/database"
-	u, err := url.Parse(dsn)
+	u, err := parseDSN(dsn)
 	if err != nil {
 		bad(setting, "is not a DSN; give it as %s, and write special characters of the password as %%XX, such as %%23 for #", want)
 		return
@@ -131,6 +131,19 @@ func checkDSN(bad func(string, string, ...any), setting, dsn string, schemes ...
 		}
 	}
 	bad(setting, "scheme %q is not one of %s; give it as %s", u.Scheme, strings.Join(schemes, ", "), want)
+}
+
+// parseDSN reads a URL that may have several hosts, separated by commas, which net/url refuses in one of http.
+func parseDSN(dsn string) (*url.URL, error) {
+	scheme, rest, ok := strings.Cut(dsn, "://")
+	if !ok {
+		return url.Parse(dsn)
+	}
+	u, err := url.Parse("dsn://" + rest)
+	if err == nil {
+		u.Scheme = strings.ToLower(scheme)
+	}
+	return u, err
 }
 
 func hostPort(s string) error {
@@ -180,7 +193,7 @@ func (c *Config) Print() string {
 // redactDSN blots out the password, which both engines take as a parameter too. Parameters that are not known to be
 // harmless are blotted out with it: there are more ways to write a secret than could be listed here.
 func redactDSN(s string) string {
-	u, err := url.Parse(s)
+	u, err := parseDSN(s)
 	if err != nil {
 		return "(redacted)"
 	}
