@@ -203,8 +203,10 @@ func (e *Engine) note(k *keyState, at int, o *obs, is *reading, routeKnown bool)
 	a.winN++
 	r := &e.routes[o.route]
 	is.class = errorClass(o.status)
-	if r.deletes && o.idHash != 0 && o.status < 300 && !a.made.remove(r.collection) {
-		is.class = errGone
+	if r.deletes && o.idHash != 0 && o.status < 300 {
+		if is.own = k.removed(a, r.collection); !is.own {
+			is.class = errGone
+		}
 	}
 	if c := is.class; c >= 0 && !e.all.broken(c) {
 		a.errK[c]++
@@ -240,7 +242,10 @@ func (e *Engine) note(k *keyState, at int, o *obs, is *reading, routeKnown bool)
 // noteObject adds to what the actor did that it asked for an object.
 func (e *Engine) noteObject(k *keyState, a *actor, o *obs, is *reading, r *routeState) {
 	again := a.again(o.idHash)
-	if !is.known && !again && (a.made.take(r.collection) || a.fresh && o.id >= 0 && k.ids != nil && k.ids.ring.near(o.id)) {
+	if is.own {
+		return
+	}
+	if !is.known && !again && (k.made(a, r.collection) || a.fresh && o.id >= 0 && k.ids != nil && k.ids.ring.near(o.id)) {
 		is.own = true
 		return
 	}

@@ -55,6 +55,27 @@ func (m *made) remove(collection uint32) bool {
 	return false
 }
 
+// made says whether an object that a client asks for may be one that it made, or another program in the same network: one service places
+// orders, another waits for them.
+func (k *keyState) made(a *actor, collection uint32) bool {
+	for i := range k.actors {
+		if b := &k.actors[i]; b.net == a.net && b.made.take(collection) {
+			return true
+		}
+	}
+	return false
+}
+
+// removed says the same of an object that it deletes.
+func (k *keyState) removed(a *actor, collection uint32) bool {
+	for i := range k.actors {
+		if b := &k.actors[i]; b.net == a.net && b.made.remove(collection) {
+			return true
+		}
+	}
+	return false
+}
+
 // collectionOf names the collection that a route's objects are of, by the last segment before its last placeholder: POST /orders makes
 // what GET /orders/{id} reads, and so may POST /customers/{id}/orders. makes says that a call of the route makes an object of it.
 func collectionOf(method, template string) (collection uint32, makes bool) {

@@ -8,43 +8,68 @@ import (
 	"github.com/tollkeeper/tollkeeper/internal/usage"
 )
 
-// partner adds a client from elsewhere that asks for n objects numbered one after the other, each a while after it was made if it makes them.
-func (s *story) partner(key, n int, makes bool) *story {
+// partner adds a client from elsewhere that asks for n objects numbered one after the other and deletes each, a while after it was made if it
+// makes them. Its programs take turns.
+func (s *story) partner(key, n int, makes bool, programs ...string) *story {
+	calls := 0
 	from, at := netip.AddrFrom4([4]byte{203, 0, 113, 9}), s.c.millis
 	call := func(method, route, path string, status uint16) {
 		at += int64(180e3 * s.c.rng.ExpFloat64())
 		s.rows = append(s.rows, usage.Record{
 			TimeMillis: at, KeyID: s.c.keys[key].id, Source: "edge", Method: method, Route: route, Path: []byte(path), Status: status, ResponseBytes: 900,
-			ASN: 9009, Country: s.c.keys[key].cc, Agent: "partner", ClientIP: from,
+			ASN: 9009, Country: s.c.keys[key].cc, Agent: programs[calls%len(programs)], ClientIP: from,
 		})
+		calls++
 	}
 	for i := range n {
 		id := 700000 + 7*i
 		if makes {
 			call("POST", "/v1/users", "/v1/users", 201)
 		}
-		for range 2 {
-			call("GET", "/v1/users/{id}", fmt.Sprintf("/v1/users/%d", id), 200)
-		}
+		call("GET", "/v1/users/{id}", fmt.Sprintf("/v1/users/%d", id), 200)
+		call("DELETE", "/v1/users/{id}", fmt.Sprintf("/v1/users/%d", id), 204)
 	}
 	return s
 }
 
 // A partner that makes users and asks for them goes through ids one after the other. Who asks for users that it did not make is a thief.
 func TestWhatAClientMakesIsItsOwn(t *testing.T) {
-	suspended := func(makes bool) (n int) {
-		for _, d := range acted(newStory(6, 30).partner(4, 60, makes).decisions(t, Config{})) {
+	suspended := func(makes bool, programs ...string) (n int) {
+		for _, d := range acted(newStory(6, 30).partner(4, 60, makes, programs...).decisions(t, Config{})) {
 			if d.Action == ActionSuspend {
 				n++
 			}
 		}
 		return n
 	}
-	if n := suspended(true); n != 0 {
+	if n := suspended(true, "partner"); n != 0 {
 		t.Errorf("a client that asks for what it made is suspended")
 	}
-	if n := suspended(false); n != 1 {
+	if n := suspended(true, "orders", "accounts"); n != 0 {
+		t.Errorf("two services that make and ask for the same objects are suspended")
+	}
+	if n := suspended(false, "partner"); n != 1 {
 		t.Errorf("%d suspensions of a client that asks for what others made, want 1", n)
+	}
+}
+
+// Nobody is stopped for deletions alone, but who deletes what it did not make has done something.
+func TestDeletingWhatItDidNotMakeIsADeed(t *testing.T) {
+	deleted := func(makes bool) (worst float64) {
+		for _, d := range newStory(6, 30).partner(4, 60, makes, "partner").decisions(t, Config{}) {
+			for _, ev := range d.Evidence {
+				if ev.Detector == "deleted" {
+					worst = max(worst, ev.Observed)
+				}
+			}
+		}
+		return worst
+	}
+	if x := deleted(true); x != 0 {
+		t.Errorf("a client that deletes what it made is told to have deleted %.2f", x)
+	}
+	if x := deleted(false); x < 0.4 {
+		t.Errorf("of the calls of one that deletes what others made, %.2f are told, want half", x)
 	}
 }
 
