@@ -90,7 +90,7 @@ func (e *Engine) judge(k *keyState, rows []obs) {
 func (e *Engine) judgeYoung(k *keyState, p *Policy, a *actor, number int, t int64) {
 	if a.fresh && !k.filling(t) && (a.n%youngEvery == 0 || a.n == leastRequestsSuspend) && !e.harmless(k, a) {
 		f := e.find(k, a)
-		if wanted, score := e.weigh(k, a, &f, p, t); wanted == ActionSuspend {
+		if wanted, score := e.weigh(k, a, &f, p, t); score >= p.Required.Suspend+k.tolerant(t) {
 			if score < p.Required.Suspend+youngMore+k.tolerant(t) {
 				wanted = ActionFlag
 			}
@@ -136,7 +136,6 @@ func (e *Engine) weigh(k *keyState, a *actor, f *finding, p *Policy, t int64) (A
 	if best >= leastBeside { // a customer's second office is as far away
 		total += f.by[FamilyGeography] + f.by[FamilyRhythm] + min(maxBesideLatency, f.by[FamilyLatency])
 	}
-	several := what + max(0, min(oddProgram, f.overlap))
 	more := k.tolerant(t)
 	if !a.fresh {
 		own := max(f.by[FamilyErrors], f.by[FamilyMoney])
@@ -148,21 +147,22 @@ func (e *Engine) weigh(k *keyState, a *actor, f *finding, p *Policy, t int64) (A
 		}
 		return ActionObserve, 0
 	}
-	// Waiting is half a deed.
-	convicts, waits := total-a.dues(), min(maxBesideLatency, f.by[FamilyLatency])/2
-	several += waits
+	// Waiting is half a deed, and growth is none.
+	waits, grown := min(maxBesideLatency, f.by[FamilyLatency])/2, a.grown(f.by[FamilyVolume])
+	deeds, deed := what-grown, max(f.by[FamilyEnumeration], f.by[FamilyErrors], f.by[FamilyMoney], f.by[FamilyVolume]-grown, habits)
+	several, convicts := deeds+max(0, min(oddProgram, f.overlap))+waits, total-grown-a.dues()
 	if best < leastBeside {
 		convicts += waits
 	}
 	switch {
 	case a.n < leastRequestsSuspend || a.n < fewRequests && several < severalWhat:
-	case who >= leastWho && (best >= leastWhat || several >= severalWhat) && convicts >= p.Required.Suspend+more:
+	case who >= leastWho && (deed >= leastWhat || several >= severalWhat) && convicts >= p.Required.Suspend+more:
 		return ActionSuspend, convicts
 	case who >= leastWho && several >= leastWhat && convicts >= p.Required.Suspend+more && several+convicts >= severalWhat+p.Required.Suspend+more: // the more of all, the less of each
 		return ActionSuspend, convicts
 	case f.by[FamilyErrors] >= probing && (f.by[FamilyRoutes] >= probedRoutes || who >= halfNew) && convicts >= p.Required.Suspend+probedMore+more:
 		return ActionSuspend, convicts
-	case f.by[FamilyEnumeration] >= overwhelming+more && what >= max(overwhelmingAll, p.Required.Suspend)+more:
+	case f.by[FamilyEnumeration] >= overwhelming+more && deeds >= max(overwhelmingAll, p.Required.Suspend)+more:
 		return ActionSuspend, convicts
 	}
 	if own := max(f.by[FamilyErrors], f.by[FamilyMoney]); own >= ownFlag+more && a.n >= leastRequestsFlag {

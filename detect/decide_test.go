@@ -99,9 +99,9 @@ func TestSeveralWeakFindingsSuspendWithMoreEvidenceInAll(t *testing.T) {
 func TestASuspensionPaysForTheTimeThatItTook(t *testing.T) {
 	e := freshEngine()
 	p := e.policies.For("key", nil)
-	wants := func(who, volume, latency float64, hours int64, netNew bool) bool {
+	wants := func(who, size, latency float64, hours int64, netNew bool) bool {
 		f := finding{}
-		f.by[FamilyNovelty], f.by[FamilyVolume], f.by[FamilyLatency] = who, volume, latency
+		f.by[FamilyNovelty], f.by[FamilyMoney], f.by[FamilyLatency] = who, size, latency
 		wanted, _ := e.weigh(&keyState{}, &actor{fresh: true, netNew: netNew, n: 100, first: 1, last: 1 + hours*hourMillis}, &f, p, 0)
 		return wanted == ActionSuspend
 	}
@@ -109,17 +109,34 @@ func TestASuspensionPaysForTheTimeThatItTook(t *testing.T) {
 	require.False(t, wants(2.6, 2, 0, 24, true), "the same after a day")
 	require.False(t, wants(2.6, 2, 0, 0, false), "the same in the customer's own network")
 	require.True(t, wants(4, 2, 0, 24, false), "more of it")
-	require.True(t, wants(3.2, 0.9, 5, 0, true), "some pace, and calls that take far longer than others'")
+	require.True(t, wants(3.2, 0.9, 5, 0, true), "large answers, and calls that take far longer than others'")
 	rapid.Check(t, func(t *rapid.T) {
 		who, latency := rapid.Float64Range(0, 9).Draw(t, "who"), rapid.Float64Range(0, 9).Draw(t, "latency")
-		volume, hours := rapid.Float64Range(0, 4).Draw(t, "volume"), rapid.Int64Range(0, 100).Draw(t, "hours")
+		size, hours := rapid.Float64Range(0, 4).Draw(t, "size"), rapid.Int64Range(0, 100).Draw(t, "hours")
 		if wants(who, 0, latency, hours, true) {
 			t.Fatal("stopped for being new and slow")
 		}
-		if wants(who, volume, latency, hours+1, true) && !wants(who, volume, latency, hours, true) {
+		if wants(who, size, latency, hours+1, true) && !wants(who, size, latency, hours, true) {
 			t.Fatal("the later, the less is asked for")
 		}
 	})
+}
+
+// Pace that a client reaches hours after it came is growth up to ten times the key's busiest hour, and tells nothing of a thief. What it does otherwise is
+// believed whenever it does it.
+func TestGrowthIsNoDeed(t *testing.T) {
+	e := freshEngine()
+	p := e.policies.For("key", nil)
+	wants := func(hours int64, family Family, what float64) Action {
+		f := finding{}
+		f.by[FamilyNovelty], f.by[family] = 3.2, what
+		wanted, _ := e.weigh(&keyState{}, &actor{fresh: true, netNew: true, n: 100, first: 1, last: 1 + hours*hourMillis}, &f, p, 0)
+		return wanted
+	}
+	require.Equal(t, ActionSuspend, wants(2, FamilyVolume, 2.5), "busier than the key ever was within two hours")
+	require.Equal(t, ActionFlag, wants(6, FamilyVolume, 2.5), "six hours after it came")
+	require.Equal(t, ActionSuspend, wants(6, FamilyVolume, 4), "far busier, six hours after it came")
+	require.Equal(t, ActionSuspend, wants(6, FamilyErrors, 2.5), "refused, six hours after it came")
 }
 
 // However a suspension comes about, the total is what the policy asks for, unless ids are walked through by whomever it is.

@@ -34,7 +34,8 @@
 // needs a "who" and a "what" beside it, or one that is overwhelming (ids one after the other; or refused nearly everywhere on routes
 // that nobody uses), and stays within the policies' caps. One family alone
 // is at most an alert. Two calls may be enough, where several things about them are odd. Every hour that a client is watched is another chance to look bad, so a suspension pays for the time that its evidence took: it asks for
-// more of a client after a day than within the hour, and in a network that is the key's own. How much evidence an alert needs is set by a budget for false ones (package fdr).
+// more of a client after a day than within the hour, and in a network that is the key's own. And pace that a client reaches hours after it came is growth, up to ten times the busiest hour
+// of the key: a contractor, a service that goes live, a connector begin with little, whoever takes something takes it soon. How much evidence an alert needs is set by a budget for false ones (package fdr).
 //
 // # Learning
 //

@@ -92,6 +92,21 @@ func (a *actor) dues() float64 {
 	return s
 }
 
+// Whoever takes something takes it soon. A program that goes into production, a contractor's, a connector does a little at first, and hours later
+// several times what the key ever did. So a suspension believes pace that a client reaches soon after it came; from pace that it reaches hours later
+// it takes ten times the busiest hour of the key for growth. It is told all the same.
+const (
+	soonMillis  = 3 * hourMillis
+	grownMillis = 6 * hourMillis
+	growth      = paceSlope // of ten times the busiest hour
+)
+
+// grown is how much of the evidence of a client's pace a suspension takes for growth.
+func (a *actor) grown(pace float64) float64 {
+	settled := float64(a.last-a.first-soonMillis) / (grownMillis - soonMillis)
+	return min(pace, growth*max(0, min(1, settled)))
+}
+
 // everywhere says that an agent is used from several networks already.
 func (k *keyState) everywhere(agent uint32) bool {
 	const networks = 3
