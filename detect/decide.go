@@ -18,6 +18,7 @@ const (
 	probedRoutes    = 2.0 // on routes that neither this key nor others use, or
 	halfNew         = 0.7 // by somebody who is not quite usual: the lock is tried, with
 	probedMore      = 1.0 // so much more evidence
+	halfNewMore     = 1.0 // of what they do and in all, where they do anything else
 	ownFlag         = 4.0 // an established client that probes or overspends
 
 	leastRequestsSuspend = 2 // a bet is worth as much at two calls as at twenty. But one refusal or one neighbouring id among
@@ -116,7 +117,7 @@ const harmlessErrors = 0.1
 // harmless says of most clients, in a tenth of the time, that weigh will find nothing to do about them. It looks at what weigh cannot
 // do without.
 func (e *Engine) harmless(k *keyState, a *actor) bool {
-	if a.fresh && (a.who >= leastWho || max(a.walk.sum[0], a.walk.sum[1], a.walk.sum[2]) >= overwhelming) {
+	if a.fresh && (a.who >= halfNew || max(a.walk.sum[0], a.walk.sum[1], a.walk.sum[2]) >= overwhelming) {
 		return false
 	}
 	errors := a.errK[errDenied] + a.errK[errAbsent]
@@ -161,6 +162,8 @@ func (e *Engine) weigh(k *keyState, a *actor, f *finding, p *Policy, t int64) (A
 	case who >= leastWho && several >= leastWhat && convicts >= p.Required.Suspend+more && several+convicts >= severalWhat+p.Required.Suspend+more: // the more of all, the less of each
 		return ActionSuspend, convicts
 	case f.by[FamilyErrors] >= probing && (f.by[FamilyRoutes] >= probedRoutes || who >= halfNew) && convicts >= p.Required.Suspend+probedMore+more:
+		return ActionSuspend, convicts
+	case who >= halfNew && several >= severalWhat+halfNewMore && convicts >= p.Required.Suspend+halfNewMore+more:
 		return ActionSuspend, convicts
 	case f.by[FamilyEnumeration] >= overwhelming+more && deeds >= max(overwhelmingAll, p.Required.Suspend)+more:
 		return ActionSuspend, convicts

@@ -139,6 +139,22 @@ func TestGrowthIsNoDeed(t *testing.T) {
 	require.Equal(t, ActionSuspend, wants(6, FamilyErrors, 2.5), "refused, six hours after it came")
 }
 
+// Behind an app come strangers every day, so that nobody is quite new. Who does as much more than a thief elsewhere has to do is stopped there as well.
+func TestWhoIsHalfNewIsStoppedForMore(t *testing.T) {
+	e := freshEngine()
+	p := e.policies.For("key", nil)
+	wants := func(who, errors float64) bool {
+		f := finding{}
+		f.by[FamilyNovelty], f.by[FamilyErrors], f.by[FamilyVolume], f.by[FamilyMoney] = who, errors, 1.4, 1.4
+		wanted, _ := e.weigh(&keyState{}, &actor{fresh: true, netNew: true, n: 100}, &f, p, 0)
+		return wanted == ActionSuspend
+	}
+	require.True(t, wants(1.2, 0.5), "new")
+	require.False(t, wants(1.1, 0.5), "half new")
+	require.True(t, wants(1.1, 1.7), "half new, and ten times the odds by what it does")
+	require.False(t, wants(0.6, 3.9), "known")
+}
+
 // However a suspension comes about, the total is what the policy asks for, unless ids are walked through by whomever it is.
 func TestASuspensionHasTheEvidenceThatThePolicyAsksFor(t *testing.T) {
 	e, err := New(Config{})

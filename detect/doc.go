@@ -33,7 +33,8 @@
 // Within a family p-values are combined by Fisher's method, across families the harmonic mean is reported. A suspension
 // needs a "who" and a "what" beside it, or one that is overwhelming (ids one after the other; or refused nearly everywhere on routes
 // that nobody uses), and stays within the policies' caps. One family alone
-// is at most an alert. Two calls may be enough, where several things about them are odd. Every hour that a client is watched is another chance to look bad, so a suspension pays for the time that its evidence took: it asks for
+// is at most an alert. Two calls may be enough, where several things about them are odd. And somebody who is only
+// half new, as strangers behind an app are, is stopped for ten times the odds, by what is done alone and in all. Every hour that a client is watched is another chance to look bad, so a suspension pays for the time that its evidence took: it asks for
 // more of a client after a day than within the hour, and in a network that is the key's own. And pace that a client reaches hours after it came is growth, up to ten times the busiest hour
 // of the key: a contractor, a service that goes live, a connector begin with little, whoever takes something takes it soon. How much evidence an alert needs is set by a budget for false ones (package fdr).
 //
