@@ -88,7 +88,7 @@ const (
 	errDenied   = iota // 401, 403
 	errAbsent          // 404, 410
 	errDeclined        // 402, 409, 412, 423, 451: a card, a code or a state was not accepted. 400 and 422 are a program's faults.
-	errGone            // an object was deleted that the client had not made
+	errGone            // an object was deleted that the key's own clients use, and none of them had made of late
 	errorClasses
 )
 

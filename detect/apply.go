@@ -204,7 +204,8 @@ func (e *Engine) note(k *keyState, at int, o *obs, is *reading, routeKnown bool)
 	r := &e.routes[o.route]
 	is.class = errorClass(o.status)
 	if r.deletes && o.idHash != 0 && o.status < 300 {
-		if is.own = k.removed(a, r.collection); !is.own {
+		// Devices acknowledge messages, and queues take what was worked off away, by deleting what nobody asks for any more.
+		if is.own = k.removed(a, r.collection); !is.own && is.known {
 			is.class = errGone
 		}
 	}

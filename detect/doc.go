@@ -12,7 +12,7 @@
 //   - Who: novelty (network, country, agent, address, weighted by how often this key shows something new, after Good and
 //     Turing, and by where customers of the platform are usually found), spread (many networks at once). An address from which another key
 //     was abused within days, and that no key has as its own, adds to it, by a bounded amount that fades.
-//   - What: enumeration (ids one after the other), errors (refused, not found, declined; and objects deleted that it had not made), money (units, bytes of the answer and bytes of the
+//   - What: enumeration (ids one after the other), errors (refused, not found, declined; and objects deleted that the key's own clients use), money (units, bytes of the answer and bytes of the
 //     request a call, against what the platform spends on that route and this key adds to it), routes, volume (faster than the key ever was, in an hour or in five
 //     minutes; for the key as a whole also in a day, which what goes on around the clock is beyond, though none of its hours is), latency (calls that
 //     take far longer than is usual on their routes for this key, beyond what other keys wait for there at the same time: costly queries, statements that sleep. A slow backend looks the same, so that by itself it is an alert at most, and half a deed).
@@ -51,7 +51,7 @@
 // Measured on the generated worlds, and not worth their cost: that a network which is met in many countries is no place (fewer false
 // alerts by a twentieth, but stolen keys on clouds are found later); the platform's own rate of new networks in place of the prior (it is
 // the prior, and where many keys are being stolen it excuses thieves); that calm days excuse a client also where its deeds are enough for a
-// suspension (a thief joins it); thieves that choose networks less like customers do than by half (nothing changes); that the first rare route of a new client, which may be a new feature, says nothing more (nobody honest is spared, and thieves are found later); that known objects excuse a
+// suspension (a thief joins it); thieves that choose networks less like customers do than by half (nothing changes); that what any client of the key made may be asked for by all (no honest client is spared, and a thief that copies the customer is lost); that the first rare route of a new client, which may be a new feature, says nothing more (nobody honest is spared, and thieves are found later); that known objects excuse a
 // client less where it comes back to none (no thief more is found, and a warehouse's nightly copy is stopped); which routes a new client calls how often, beside the key's
 // own shares, and how much of it deletes or writes (measured on seven hundred clients: honest new programs are as one-sided as thieves); answers far smaller
 // than usual (two in a hundred thieves); less of an alert for a new machine in the key's own network that is busier than the key by less than three times (it is told an hour later); the same price of time for an alert about a crowd (it is told two hours later, customers' devices as well); a new client's calls of a day beside the key's busiest day (a night job that goes live looks the same). A forest or neighbours

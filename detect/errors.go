@@ -98,7 +98,7 @@ func (e *Engine) describeErrors(k *keyState, a *actor) Evidence {
 	case a.errK[errDeclined] > max(refused, a.errK[errGone]):
 		return single(errDeclined, "declined", "%.0f of its last %.0f requests were declined (402, 409), as when cards or codes are tried; %.1f%% is usual here.")
 	case a.errK[errGone] > refused:
-		return single(errGone, "deleted", "%.0f of its last %.0f requests deleted an object that it had not made; %.1f%% is usual here.")
+		return single(errGone, "deleted", "%.0f of its last %.0f requests deleted an object that the key's own clients use; %.1f%% is usual here.")
 	}
 	denied, absent := e.expectedErrors(k, errDenied), e.expectedErrors(k, errAbsent)
 	rate := denied.mean() + absent.mean()

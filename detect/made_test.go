@@ -3,6 +3,7 @@ package detect
 import (
 	"fmt"
 	"net/netip"
+	"slices"
 	"testing"
 
 	"github.com/tollkeeper/tollkeeper/internal/usage"
@@ -53,10 +54,23 @@ func TestWhatAClientMakesIsItsOwn(t *testing.T) {
 	}
 }
 
-// Nobody is stopped for deletions alone, but who deletes what it did not make has done something.
-func TestDeletingWhatItDidNotMakeIsADeed(t *testing.T) {
-	deleted := func(makes bool) (worst float64) {
-		for _, d := range newStory(6, 30).partner(4, 60, makes, "partner").decisions(t, Config{}) {
+// Nobody is stopped for deletions alone. But who deletes what the customer uses has done something, other than one that takes away messages,
+// or what it made.
+func TestDeletingWhatTheCustomerUsesIsADeed(t *testing.T) {
+	deleted := func(own bool) (worst float64) {
+		s := newStory(6, 30)
+		k := slices.IndexFunc(s.c.keys, func(k crowdKey) bool { return slices.Contains(k.routes, 0) }) // of one that reads items
+		for i := range 60 {
+			id := 700000 + 977*i
+			if own {
+				id = s.c.keys[k].ids[i/2]
+			}
+			s.rows = append(s.rows, usage.Record{
+				TimeMillis: s.c.millis + int64(i)*30e3, KeyID: s.c.keys[k].id, Source: "edge", Method: "DELETE", Route: "/v1/items/{id}", Path: fmt.Appendf(nil, "/v1/items/%d", id),
+				Status: 204, ASN: 9009, Country: s.c.keys[k].cc, Agent: "stranger", ClientIP: netip.AddrFrom4([4]byte{203, 0, 113, 9}),
+			})
+		}
+		for _, d := range s.decisions(t, Config{}) {
 			for _, ev := range d.Evidence {
 				if ev.Detector == "deleted" {
 					worst = max(worst, ev.Observed)
@@ -65,11 +79,11 @@ func TestDeletingWhatItDidNotMakeIsADeed(t *testing.T) {
 		}
 		return worst
 	}
-	if x := deleted(true); x != 0 {
-		t.Errorf("a client that deletes what it made is told to have deleted %.2f", x)
+	if x := deleted(false); x != 0 {
+		t.Errorf("one that deletes what nobody uses is told to have deleted %.2f", x)
 	}
-	if x := deleted(false); x < 0.4 {
-		t.Errorf("of the calls of one that deletes what others made, %.2f are told, want half", x)
+	if x := deleted(true); x < 0.4 {
+		t.Errorf("of the calls of one that deletes what the customer uses %.2f are told", x)
 	}
 }
 
