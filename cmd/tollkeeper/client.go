@@ -89,7 +89,11 @@ func (r *remote) client() (app.Client, error) {
 		}
 		return c, err
 	}
-	if u, err := url.Parse(r.server); err != nil || u.Host == "" || (u.Scheme != "http" && u.Scheme != "https") {
+	u, err := url.Parse(r.server)
+	switch {
+	case strings.Contains(r.server, "@"): // not repeated: it may hold a password
+		return app.Client{}, errors.New("server: the address has a user or a password in it, which would not be sent; leave them out, and give an API token with --token or TOLLKEEPER_TOKEN")
+	case err != nil || u.Host == "" || (u.Scheme != "http" && u.Scheme != "https"):
 		return app.Client{}, fmt.Errorf("server: %q is not an address with http:// or https://, such as http://localhost:8080", r.server)
 	}
 	c := app.Client{URL: r.server, Token: cmp.Or(r.token, os.Getenv("TOLLKEEPER_TOKEN"))}

@@ -27,6 +27,8 @@ func TestMistypedCommandsAreRefusedAndSayWhereHelpIs(t *testing.T) {
 		{"alerts confirm a1", []string{"--reason is missing; see 'tollkeeper alerts confirm --help'"}},
 		{"import", []string{"tollkeeper import FILE..."}},
 		{"keys list --server localhost:8080 --token x", []string{`"localhost:8080"`, "http://localhost:8080"}},
+		{"audit --server https://u:hunter2@h --token x", []string{"server: the address has a user or a password in it", "--token"}},
+		{"audit --server u:hunter2@h%zz --token x", []string{"server: the address has a user or a password in it"}},
 		{"keys suspend key_1 --reason x --for -1h", []string{"--for", "-1h0m0s"}},
 		{"ship --data " + t.TempDir() + " FILE", []string{"pepper", "--data"}},
 	} {
@@ -44,6 +46,7 @@ func TestMistypedCommandsAreRefusedAndSayWhereHelpIs(t *testing.T) {
 				require.Contains(t, errOut, want)
 			}
 			require.NotContains(t, errOut, "strconv")
+			require.NotContains(t, errOut, "hunter2")
 		})
 	}
 }
