@@ -102,7 +102,8 @@ func PrintVerdicts(w io.Writer, episodes []Episode, labels []Label) {
 
 // PrintTradeoffs says what stricter thresholds would have meant.
 func PrintTradeoffs(w io.Writer, list []Tradeoff, labelled bool) {
-	fmt.Fprintf(w, "\n%-18s %10s", "required evidence", "suspended")
+	fmt.Fprintln(w, "\nBy the most evidence that was reached, with suspensions that a cap or a policy held back:")
+	fmt.Fprintf(w, "%-18s %10s", "required evidence", "suspended")
 	if labelled {
 		fmt.Fprintf(w, " %8s %16s", "recall", "false in 30 days")
 	}

@@ -81,6 +81,20 @@ func TestEpisodesGatherDecisionsAndTradeoffsReadTheirPeak(t *testing.T) {
 	}
 }
 
+// The table counts otherwise than the score above it, and says so.
+func TestTheTableOfDemandsSaysWhatItCounts(t *testing.T) {
+	const says = "with suspensions that a cap or a policy held back"
+	var text, page bytes.Buffer
+	PrintTradeoffs(&text, []Tradeoff{{Required: 4.5}}, true)
+	r := Report{Tradeoffs: []Tradeoff{{Required: 4.5}}, Hours: NewHours()}
+	if err := r.WriteHTML(&page); err != nil {
+		t.Fatal(err)
+	}
+	if !strings.Contains(text.String(), says) || !strings.Contains(page.String(), says) {
+		t.Errorf("%s\n%s", text.String(), page.String())
+	}
+}
+
 // A theft that is told twice is found once.
 func TestRecallCountsEpisodesOfAbuseNotDecisions(t *testing.T) {
 	ds := []detect.Decision{
