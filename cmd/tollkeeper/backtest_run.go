@@ -91,7 +91,7 @@ func (b *backtest) empty() error {
 	case b.badLines == 0:
 		return fmt.Errorf("%s holds no log lines", b.events)
 	case b.format == "auto":
-		return fmt.Errorf("none of the %d lines of %s could be read: %s; name their format with --format, 'tollkeeper formats' lists what there is", b.lines, b.events, b.firstBad)
+		return fmt.Errorf("none of the %d lines of %s could be read: %s; 'tollkeeper formats' lists what --format may be", b.lines, b.events, b.firstBad)
 	}
 	return fmt.Errorf("none of the %d lines of %s could be read as %s: %s; 'tollkeeper formats' lists what --format may be", b.lines, b.events, b.format, b.firstBad)
 }
