@@ -262,7 +262,7 @@ func (e *Engine) act(k *keyState, p *Policy, v verdict) {
 	phase := PhaseEscalated
 	if ep == nil {
 		phase = PhaseOpened
-		ep = k.open(episode{kind: v.kind, net: v.net, agent: v.agent, start: v.t})
+		ep = k.open(episode{kind: v.kind, net: v.net, agent: v.agent, start: v.t, fresh: v.actor != nil && v.actor.fresh})
 		if v.shift != nil {
 			ep.start = v.shift.since // the same however late it is seen
 		}

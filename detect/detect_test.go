@@ -268,6 +268,33 @@ func TestADismissalIsTakenBackWithTheKeysHistory(t *testing.T) {
 	}
 }
 
+// While a thief in the customer's own network and with its program is suspected, nothing is learnt from the thief's address; from the
+// customer's own it is, or the key would be strange to the engine when the alert is over, and suspended again.
+func TestAThiefInTheCustomersNetworkDoesNotStopLearningFromTheCustomer(t *testing.T) {
+	s := newStory(1, 30)
+	k := s.c.keys[4]
+	s.theft(4, 60, k.asn, k.agent)
+	e := mustEngine(t)
+	b := s.batch(0, len(s.rows))
+	e.Observe(b, 0, b.Len())
+	e.Advance(s.rows[len(s.rows)-1].TimeMillis + 2000)
+	if ds := acted(e.Drain()); len(ds) == 0 || ds[len(ds)-1].Action != ActionSuspend {
+		t.Fatalf("got %+v, want a suspension", ds)
+	}
+	n, _ := e.keys.find(e.keys.hash(k.id), k.id)
+	state := e.keys.at(n)
+	from := func(ip netip.Addr) *obs {
+		addr, net := addressOf(ip.As16(), k.asn)
+		return &obs{t: s.c.millis + 3600e3, key: n, net: net, addr: addr, agent: e.agents.byName[k.agent]}
+	}
+	if !state.suspicious(from(netip.AddrFrom4([4]byte{203, 0, 113, 9}))) {
+		t.Error("the thief is learnt from")
+	}
+	if state.suspicious(from(k.addrs[0])) {
+		t.Error("the customer is not learnt from")
+	}
+}
+
 func TestGuessingOfKeysIsFoundByAddress(t *testing.T) {
 	e := mustEngine(t)
 	var b usage.Batch

@@ -17,6 +17,7 @@ type episode struct {
 	kind   episodeKind
 	ended  bool
 	early  bool // a suspension waits for the history that the policy asks for
+	fresh  bool // of the actor: it comes from addresses that are not established
 	wanted Action
 	action Action
 	net    uint32 // of the actor; for episodeHour the meter, for episodeShift what kind of shift
@@ -59,7 +60,12 @@ func (ep *episode) lull() int64 {
 func (ep *episode) covers(k *keyState, o *obs) bool {
 	switch ep.kind {
 	case episodeActor:
-		return ep.net == o.net && ep.agent == o.agent
+		if ep.net != o.net || ep.agent != o.agent {
+			return false
+		}
+		// A thief in the customer's own network, with the customer's program, is its addresses. The customer's own go on to be learnt from.
+		i := k.addrs().find(o.addr)
+		return !ep.fresh || i < 0 || !k.addrs()[i].established()
 	case episodePool:
 		i := k.nets().find(o.net)
 		return i >= 0 && !k.nets()[i].established()

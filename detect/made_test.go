@@ -117,7 +117,7 @@ func TestWhatIsMadeIsAskedForOnce(t *testing.T) {
 	}
 }
 
-// Where the customer's own client goes through ids just now, another of its machines takes its part; somewhere else it is a thief.
+// Where the customer's own client goes through ids just now, another of its machines takes its part; alone it is a thief.
 func TestTheCustomersOwnWalkMayHaveMoreMachines(t *testing.T) {
 	suspended := func(beside bool) (n int) {
 		s := newStory(1, 30)
@@ -128,11 +128,11 @@ func TestTheCustomersOwnWalkMayHaveMoreMachines(t *testing.T) {
 				ASN: k.asn, Country: k.cc, Agent: k.agent, ClientIP: k.addrs[0],
 			}
 			id := 500000 + i
-			if i%4 == 3 { // the other machine
+			switch {
+			case i%4 == 3: // the other machine
 				r.ClientIP = netip.AddrFrom4([4]byte{203, 0, 113, 9})
-				if !beside {
-					id += 90000
-				}
+			case !beside: // goes on with its own objects
+				id = k.ids[i%20]
 			}
 			r.Path = fmt.Appendf(nil, "/v1/accounts/%d", id)
 			s.rows = append(s.rows, r)
