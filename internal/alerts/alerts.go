@@ -53,8 +53,8 @@ const (
 
 var severities = []Severity{Low, Medium, High, Critical}
 
-// rank is 1 for Low to 4 for Critical, 0 for an unknown one.
-func (s Severity) rank() int { return slices.Index(severities, s) + 1 }
+// Rank is 1 for Low to 4 for Critical, 0 for an unknown one.
+func (s Severity) Rank() int { return slices.Index(severities, s) + 1 }
 
 // Action is what was done about a finding.
 type Action string
@@ -290,7 +290,7 @@ func (f *Finding) open(now time.Time) Alert {
 
 // join adds a further finding to a and reports whether a, which was settled, is open again.
 func (f *Finding) join(a *Alert) (reopened bool) {
-	worse := f.Severity.rank() > a.Severity.rank()
+	worse := f.Severity.Rank() > a.Severity.Rank()
 	a.Findings++
 	a.EndedAt = time.Time{}
 	if f.PolicyRevision != "" {
@@ -332,7 +332,7 @@ func (f *Finding) check() error {
 	switch {
 	case f.KeyID == "" || f.By == "" || f.Title == "":
 		return fmt.Errorf("a finding needs a key, a title and who found it: %w", ErrInput)
-	case f.Severity.rank() == 0:
+	case f.Severity.Rank() == 0:
 		return fmt.Errorf("severity: %q is none of low, medium, high, critical: %w", f.Severity, ErrInput)
 	case !slices.Contains(ladder, f.Action):
 		return fmt.Errorf("action: %q is none of observe, flag, throttle, quarantine, suspend, revoke: %w", f.Action, ErrInput)

@@ -3,6 +3,7 @@ package alerts
 import (
 	"context"
 	"database/sql"
+	"fmt"
 	"time"
 
 	"github.com/tollkeeper/tollkeeper/internal/sqlstore"
@@ -39,6 +40,35 @@ func (s *Store) Changes(ctx context.Context, after int64, limit int) ([]Alert, i
 	return list, after, nil
 }
 
+// Last returns the number of the newest change, from which Changes gives what comes later.
+func (s *Store) Last(ctx context.Context) (int64, error) {
+	return sqlstore.LastSeq(ctx, s.db.Read(), ledger)
+}
+
+// News returns what happened to an alert after the n-th entry of its timeline, the oldest first, without details and without
+// further findings, of which there may be many.
+func (s *Store) News(ctx context.Context, id string, n int64) ([]Event, error) {
+	rows, err := s.db.Read().QueryContext(ctx, `SELECT n, at, actor, kind, text FROM alert_events WHERE alert_id = $1 AND n > $2 AND kind <> 'finding' ORDER BY n`, id, n)
+	if err != nil {
+		return nil, fmt.Errorf("read what happened to alert %s: %w", id, err)
+	}
+	defer rows.Close()
+	var list []Event
+	for rows.Next() {
+		var e Event
+		var at int64
+		if err := rows.Scan(&e.N, &at, &e.Actor, &e.Kind, &e.Text); err != nil {
+			return nil, fmt.Errorf("read what happened to alert %s: %w", id, err)
+		}
+		e.At = sqlstore.Time(at)
+		list = append(list, e)
+	}
+	if err := rows.Err(); err != nil {
+		return nil, fmt.Errorf("read what happened to alert %s: %w", id, err)
+	}
+	return list, nil
+}
+
 // Run tells subscribers of changes that other processes make, until ctx ends; it then returns nil. A subscriber may see a
 // change of its own process a second time when it was under way in the moment in which Run started.
 func (s *Store) Run(ctx context.Context) error {
@@ -69,7 +99,7 @@ func (s *Store) Run(ctx context.Context) error {
 
 // follow publishes the changes after a number; -1 is the first call, which only finds out where to start.
 func (s *Store) follow(ctx context.Context, after int64) (int64, error) {
-	last, err := sqlstore.LastSeq(ctx, s.db.Read(), ledger)
+	last, err := s.Last(ctx)
 	if err != nil || after < 0 {
 		return last, err
 	}

@@ -6,7 +6,11 @@ import (
 	"testing"
 	"time"
 
+	"github.com/google/go-cmp/cmp"
+	"github.com/google/go-cmp/cmp/cmpopts"
+
 	"github.com/tollkeeper/tollkeeper/internal/alerts"
+	"github.com/tollkeeper/tollkeeper/internal/sqlstore"
 	"github.com/tollkeeper/tollkeeper/internal/sqlstore/sqltest"
 )
 
@@ -62,6 +66,38 @@ func TestEverySubscriberHearsEveryChangeOnce(t *testing.T) {
 		case e := <-far.C():
 			t.Errorf("far hears more: %+v", e)
 		default:
+		}
+	})
+}
+
+func TestTheNewsOfAnAlertIsItsTimelineFromAPlaceOnWithoutFurtherFindings(t *testing.T) {
+	each(t, func(t *testing.T, s *alerts.Store, _ *sqlstore.DB, c *clock) {
+		ctx := context.Background()
+		a := raise(t, s, finding("key_1")).Alert
+		raise(t, s, finding("key_1"))
+		if _, err := s.RecordAction(ctx, a.ID, alerts.Suspend, "suspended", nil, ada); err != nil {
+			t.Fatal(err)
+		}
+		c.Advance(time.Second)
+		if _, err := s.Dismiss(ctx, a.ID, ada); err != nil {
+			t.Fatal(err)
+		}
+		for after, want := range map[int64][]alerts.Event{
+			0: {{N: 1, Actor: "detector:network", Kind: "opened", Text: "AS64500 was never seen."}, {N: 3, Actor: "user:ada", Kind: "action", Text: "suspended"}, {N: 4, Actor: "user:ada", Kind: "dismissed", Text: "looked at it"}},
+			3: {{N: 4, Actor: "user:ada", Kind: "dismissed", Text: "looked at it"}},
+			4: nil,
+		} {
+			got, err := s.News(ctx, a.ID, after)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if d := cmp.Diff(want, got, cmpopts.IgnoreFields(alerts.Event{}, "At")); d != "" {
+				t.Errorf("after %d (-want +got):\n%s", after, d)
+			}
+		}
+		last, err := s.Last(ctx)
+		if err != nil || last != 4 {
+			t.Errorf("last %d, %v", last, err)
 		}
 	})
 }

@@ -102,10 +102,10 @@ func (f *Filter) where() (sqlstore.Where, error) {
 		w.And("verdict <> ''")
 	}
 	if f.MinSeverity != "" {
-		if f.MinSeverity.rank() == 0 {
+		if f.MinSeverity.Rank() == 0 {
 			return w, fmt.Errorf("severity: %q is none of low, medium, high, critical: %w", f.MinSeverity, ErrInput)
 		}
-		w.And("severity >= ?", f.MinSeverity.rank())
+		w.And("severity >= ?", f.MinSeverity.Rank())
 	}
 	for _, c := range []struct{ column, value string }{
 		{"key_id", f.KeyID}, {"account_id", f.AccountID}, {"policy_id", f.PolicyID}, {"action", string(f.Action)}, {"assignee", f.Assignee},

@@ -88,7 +88,7 @@ func save(ctx context.Context, tx *sql.Tx, a *Alert, isNew bool) error {
 	if isNew {
 		stmt = `INSERT INTO alerts (` + columns + `) VALUES ` + sqlstore.Placeholders(1, columnCount)
 	}
-	if _, err := tx.ExecContext(ctx, stmt, a.ID, a.KeyID, a.AccountID, a.Episode, string(a.Status), a.Severity.rank(), string(a.Action), a.Title,
+	if _, err := tx.ExecContext(ctx, stmt, a.ID, a.KeyID, a.AccountID, a.Episode, string(a.Status), a.Severity.Rank(), string(a.Action), a.Title,
 		a.Sentence, a.PolicyID, string(a.Evidence), string(a.Actor), a.Findings, a.Assignee, a.Feedback, a.FeedbackBy, sqlstore.Millis(a.OpenedAt),
 		sqlstore.Millis(a.UpdatedAt), sqlstore.Millis(a.ClosedAt), sqlstore.Millis(a.EventTime), a.Version, a.Seq, sqlstore.Millis(a.EndedAt), string(a.Verdict), a.PolicyRevision); err != nil {
 		return fmt.Errorf("save alert: %w", err)
