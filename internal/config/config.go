@@ -12,7 +12,8 @@ import (
 )
 
 // Config is the program's settings. The tags are the single source for flags, environment, file and printed form:
-// `setting` is the name, `help` the description, `unit` the one that a size is kept in, `secret` marks what is never printed.
+// `setting` is the name, `help` the description, `unit` the one that a size is kept in. `secret` marks what is never printed: the
+// password of a "dsn", all of a "url" but the host, or the whole "value".
 type Config struct {
 	Data string `setting:"data" help:"folder that holds all state"`
 
@@ -38,12 +39,12 @@ type Config struct {
 	IngestMemory    int           `setting:"ingest-memory" unit:"MiB" help:"memory budget of ingest without the engine, such as 512MiB or 2GiB; a number alone is in MiB"`
 	SealGrace       time.Duration `setting:"seal-grace" help:"how long after its end an hour is sealed"`
 
-	ClickHouse        string `setting:"clickhouse" help:"ClickHouse DSN (http, https or clickhouse); empty: the embedded engine" secret:"true"`
+	ClickHouse        string `setting:"clickhouse" help:"ClickHouse DSN (http, https or clickhouse); empty: the embedded engine" secret:"dsn"`
 	ClickHouseLibrary string `setting:"clickhouse-library" help:"path of libchdb for the embedded engine; default: where 'make engine' puts it"`
 	ClickHouseCluster string `setting:"clickhouse-cluster" help:"cluster name: create Replicated and Distributed tables"`
 	EventsDays        int    `setting:"events-days" help:"days that events are kept"`
 
-	Database string `setting:"database" help:"postgres:// DSN for keys, alerts, plans and audit; empty: SQLite in the data folder" secret:"true"`
+	Database string `setting:"database" help:"postgres:// DSN for keys, alerts, plans and audit; empty: SQLite in the data folder" secret:"dsn"`
 
 	CountryFile string `setting:"country-file" help:"MaxMind-format file for the country of an address; default: the bundled data"`
 	NetworkFile string `setting:"network-file" help:"MaxMind-format file for the network number of an address; default: the bundled data"`
@@ -52,6 +53,13 @@ type Config struct {
 	DetectKeys        int    `setting:"detect-keys" help:"keys whose habits this process remembers, about 2.5 KiB each; those unseen for longest are forgotten and learnt again from their history when they come back"`
 	Mode              string `setting:"mode" help:"enforce: decisions act on keys; observe: they are only recorded"`
 	ThrottlePerMinute int    `setting:"throttle-per-minute" help:"requests a minute that a throttled key may still make, per node"`
+
+	NotifyURL      string   `setting:"notify-url" help:"address that is told of alerts by HTTP POST; empty: nobody is told" secret:"url"`
+	NotifySecret   string   `setting:"notify-secret" help:"signs what is sent, as Standard Webhooks have it: whsec_ and base64 of 24 to 64 bytes; format json needs it" secret:"value"`
+	NotifyFormat   string   `setting:"notify-format" help:"json, or slack for incoming webhooks of Slack and Mattermost"`
+	NotifyOn       []string `setting:"notify-on" help:"what is told: opened, action (taken, or held back), reopened, confirmed, dismissed, closed"`
+	NotifySeverity string   `setting:"notify-severity" help:"alerts milder than this are not told: low, medium, high or critical"`
+	NotifyInsecure bool     `setting:"notify-insecure" help:"allow a notify-url with http:// on another machine"`
 
 	FeedBound  time.Duration `setting:"feed-bound" help:"how long verify may go without news from the key store"`
 	FeedPolicy string        `setting:"feed-policy" help:"what verify does when the bound is exceeded: closed (refuse) or open"`
@@ -79,6 +87,9 @@ func Default() Config {
 		EventsDays:        90,
 		Mode:              "enforce",
 		ThrottlePerMinute: 60,
+		NotifyFormat:      "json",
+		NotifyOn:          []string{"opened", "action"},
+		NotifySeverity:    "medium",
 		FeedBound:         5 * time.Second,
 		FeedPolicy:        "closed",
 		DetectKeys:        1_000_000,

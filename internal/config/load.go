@@ -204,7 +204,7 @@ func each(c *Config, do func(name string, f reflect.StructField, v reflect.Value
 func isSecret(name string) (secret bool) {
 	c := Default()
 	each(&c, func(n string, f reflect.StructField, _ reflect.Value) {
-		secret = secret || n == name && f.Tag.Get("secret") == "true"
+		secret = secret || n == name && f.Tag.Get("secret") != ""
 	})
 	return secret
 }

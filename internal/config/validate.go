@@ -100,6 +100,7 @@ func (c *Config) Validate() []Problem {
 	}
 	checkDSN(bad, "clickhouse", c.ClickHouse, "http", "https", "clickhouse")
 	checkDSN(bad, "database", c.Database, "postgres", "postgresql")
+	c.checkNotify(bad, oneOf)
 	return ps
 }
 
@@ -179,8 +180,8 @@ func (c *Config) Print() string {
 		if d, ok := x.(time.Duration); ok {
 			x = d.String()
 		}
-		if s, ok := x.(string); ok && s != "" && f.Tag.Get("secret") == "true" {
-			x = redactDSN(s)
+		if s, ok := x.(string); ok && s != "" {
+			x = redact(f.Tag.Get("secret"), s)
 		}
 		// Encoding strings, numbers, booleans and lists of strings cannot fail.
 		_ = val.Encode(x)
@@ -188,6 +189,20 @@ func (c *Config) Print() string {
 	})
 	out, _ := yaml.Marshal(&root)
 	return string(out)
+}
+
+// redact blots out what is secret in a value.
+func redact(secret, s string) string {
+	switch secret {
+	case "dsn":
+		return redactDSN(s)
+	case "url":
+		return redactURL(s)
+	case "value":
+		return "xxxxx"
+	default:
+		return s
+	}
 }
 
 // redactDSN blots out the password, which both engines take as a parameter too. Parameters that are not known to be
