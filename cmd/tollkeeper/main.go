@@ -102,7 +102,7 @@ func newRootCmd() *cobra.Command {
 		Version:       version,
 	}
 	root.AddCommand(
-		newServeCmd(), newDemoCmd(), newImportCmd(), newShipCmd(), newKeysCmd(), newAlertsCmd(), newUsageCmd(), newStatementsCmd(), newLoginCmd(), newDeadLettersCmd(), newAuditCmd(), newFormatsCmd(), newBacktestCmd(), newPolicyCmd(),
+		newServeCmd(), newDemoCmd(), newImportCmd(), newShipCmd(), newKeysCmd(), newAlertsCmd(), newNotifyCmd(), newUsageCmd(), newStatementsCmd(), newLoginCmd(), newDeadLettersCmd(), newAuditCmd(), newFormatsCmd(), newBacktestCmd(), newPolicyCmd(),
 		newConfigCmd(), newVersionCmd(), newEngineCmd(),
 	)
 	explain(root)

@@ -102,7 +102,7 @@ func Start(ctx context.Context, o Options) (_ *App, err error) {
 	a.liveEvents = api.NewEvents(0, a.now)
 	steps := []func(context.Context) error{a.openFolder, a.openStores, a.openEvents, a.openQuotas}
 	if !o.Tool {
-		steps = append(steps, a.listen, a.openLog, a.openDetection, a.openIngest, a.openAPI, a.serve, a.admitClient)
+		steps = append(steps, a.openNotifications, a.listen, a.openLog, a.openDetection, a.openIngest, a.openAPI, a.serve, a.admitClient)
 	}
 	for _, step := range steps {
 		if err := step(ctx); err != nil {

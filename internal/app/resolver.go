@@ -9,6 +9,7 @@ import (
 	"github.com/tollkeeper/tollkeeper/ingest/accesslog"
 	"github.com/tollkeeper/tollkeeper/internal/budget"
 	"github.com/tollkeeper/tollkeeper/internal/config"
+	"github.com/tollkeeper/tollkeeper/internal/notify"
 	"github.com/tollkeeper/tollkeeper/internal/policystore"
 	"github.com/tollkeeper/tollkeeper/internal/sqlstore"
 	"github.com/tollkeeper/tollkeeper/keys"
@@ -43,7 +44,7 @@ func (a *App) openKeys(ctx context.Context) error {
 	if dsn == "" {
 		dsn = filepath.Join(a.cfg.Data, "tollkeeper.db")
 	}
-	if a.SQL, err = sqlstore.Open(ctx, dsn, quotas.Migrations(), budget.Migrations(), policystore.Migrations()); err != nil {
+	if a.SQL, err = sqlstore.Open(ctx, dsn, quotas.Migrations(), budget.Migrations(), policystore.Migrations(), notify.Migrations()); err != nil {
 		return err
 	}
 	a.cleanups.add("database", func(context.Context) error { return a.SQL.Close() })
