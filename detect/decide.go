@@ -26,7 +26,7 @@ const (
 	leastRequestsFlag    = 20
 	leastAwakened        = 2 // requests on a key that nobody used for long, by somebody this new: there is no other traffic to mistake them for
 	awakenedWho          = 2.0
-	proberBonus          = 0.75 // more evidence for an alert about what looks like an availability check, which goes through
+	proberBonus          = 0.75 // more evidence for an alert about what looks like a fleet, or an availability check, which goes through
 	probedAtMost         = 4    // routes
 
 	watchMillis   = 5 * 86400e3 // of a key younger than this it is hardly known who uses it, so that
@@ -155,6 +155,10 @@ func (e *Engine) weigh(k *keyState, a *actor, f *finding, p *Policy, t int64) (A
 	if best < leastBeside {
 		convicts += waits
 	}
+	fleet := k.fleet(a, t)
+	if fleet {
+		convicts -= fleetMore
+	}
 	switch {
 	case a.n < leastRequestsSuspend || a.n < fewRequests && several < severalWhat:
 	case who >= leastWho && (deed >= leastWhat || several >= severalWhat) && convicts >= p.Required.Suspend+more:
@@ -171,7 +175,7 @@ func (e *Engine) weigh(k *keyState, a *actor, f *finding, p *Policy, t int64) (A
 	if own := max(f.by[FamilyErrors], f.by[FamilyMoney]); own >= ownFlag+more && a.n >= leastRequestsFlag {
 		return ActionFlag, max(own, total) // whoever it is
 	}
-	if e.prober(k, a) {
+	if fleet || e.prober(k, a) {
 		more += proberBonus
 	}
 	if best < leastBeside {

@@ -23,7 +23,8 @@
 //   - Beside what is expected of the key at that hour, its cohort's move included: slow change (CUSUM over days), drops, silence.
 //     Nobody is stopped for these; they are told, and are alerts where a policy says so.
 //   - Not: what happens to many keys at once. Busier keys everywhere are a launch, refusals everywhere an outage, a network new to
-//     everybody a proxy in front of them, silence everywhere a broken log.
+//     everybody a proxy in front of them, silence everywhere a broken log. Nor what one of a fleet does, as devices are that call seldom, with one program from many networks: they
+//     are judged by more.
 //   - Not: an object that the client made itself, or that lies where the customer's own client goes through ids just now. Partners place
 //     orders and ask for them, builds make objects and delete them, jobs get a second machine: all of these are ids one after the other.
 //   - Against: the actor asks for the objects that the customer uses. A migration, a second region, a journey do that; a
@@ -54,7 +55,11 @@
 // suspension (a thief joins it); thieves that choose networks less like customers do than by half (nothing changes); that what any client of the key made may be asked for by all (no honest client is spared, and a thief that copies the customer is lost); that the first rare route of a new client, which may be a new feature, says nothing more (nobody honest is spared, and thieves are found later); that known objects excuse a
 // client less where it comes back to none (no thief more is found, and a warehouse's nightly copy is stopped); which routes a new client calls how often, beside the key's
 // own shares, and how much of it deletes or writes (measured on seven hundred clients: honest new programs are as one-sided as thieves); answers far smaller
-// than usual (two in a hundred thieves); less of an alert for a new machine in the key's own network that is busier than the key by less than three times (it is told an hour later); the same price of time for an alert about a crowd (it is told two hours later, customers' devices as well); a new client's calls of a day beside the key's busiest day (a night job that goes live looks the same). A forest or neighbours
+// than usual (two in a hundred thieves); less of an alert for a new machine in the key's own network that is busier than the key by less than three times (it is told an hour later); the same price of time for an alert about a crowd (it is told two hours later, customers' devices as well); a new client's calls of a day beside the key's busiest day (a night job that goes live looks the same); a suspension at the first call
+// (two in some thousand honest clients have the evidence), or at the second by one odd thing (a declined card); growth without bound (who takes more every hour for a day is missed).
+// Weighed by the evidence on record, and left: a client of the key's own cloud that is new again with each new address (finds who joins it; stops tenants' connectors); a crowd of one
+// program that calls less than the key does as no alert (customers' devices, and a key in a web page); a crowd's pace as evidence of its own (one proxy more); more strangers who list first
+// (copiers of small collections are found, nightly copies come near). A forest or neighbours
 // over the fleet were not tried: what is missed is missed for want of facts, not of a combination of them.
 //
 // # Contract

@@ -23,6 +23,7 @@ type pool struct {
 	ownObjects  float32 // those of them that the customer uses
 	fan         float32 // log10 of the bet that new addresses never stop
 	level       float32 // evidence that the budget for alerts asks for
+	fleet       bool    // so was the crowd that it goes on from
 	examples    []example
 }
 
@@ -48,7 +49,7 @@ const (
 func (e *Engine) gather(k *keyState, a *actor, o *obs, is *reading) {
 	p := k.read().pool
 	if p == nil || o.t-p.last > poolIdleMillis || o.t-p.start > poolLifeMillis {
-		p = &pool{start: o.t, level: suspect(e.suspects.clients)}
+		p = &pool{start: o.t, level: suspect(e.suspects.clients), fleet: p != nil && o.t-p.last <= poolIdleMillis && k.slowly(p, p.last)}
 		k.write().pool = p
 	}
 	p.last = max(p.last, o.t)
@@ -153,6 +154,29 @@ func (k *keyState) concentrated() bool {
 	return n <= onceConcentrate
 }
 
+// crowdPace is what a crowd's calls an hour say beside the key's busiest hour; below 0 where they are fewer.
+func (k *keyState) crowdPace(p *pool, t int64) float64 {
+	rec := float64(k.hours.record[meterRequests])
+	if rec <= 0 {
+		return 0
+	}
+	return paceSlope * math.Log10(float64(p.n)/max(1, float64(t-p.start)/hourMillis)/max(paceCalls, rec))
+}
+
+// fleetMore is how much more evidence a suspension of one of a fleet asks for: what one of them does, all do.
+const fleetMore = 1.0
+
+// slowly says that the crowd is one that is in no hurry: for an hour and more one program has come from several networks, and all together call less than the
+// key did in its busiest hour. Devices of the customer's on their owners' lines do that. Whoever goes from network to network with somebody else's key is in a hurry.
+func (k *keyState) slowly(p *pool, t int64) bool {
+	return p.nAgents == 1 && (p.fleet || p.nNets >= poolLeast && t-p.start >= hourMillis) && k.crowdPace(p, t) < 0
+}
+
+// fleet says that the client is one of such a crowd.
+func (k *keyState) fleet(a *actor, t int64) bool {
+	return a.netNew && k.read().pool != nil && k.slowly(k.file.pool, t)
+}
+
 // judgePool decides about the crowd. Many networks are "who"; ids one after the other across them, or many client programs, are
 // "what"; so is an address for every call, where the key was at home in few networks.
 func (e *Engine) judgePool(k *keyState, pol *Policy, t int64) {
@@ -175,10 +199,7 @@ func (e *Engine) judgePool(k *keyState, pol *Policy, t int64) {
 		f.overlap = max(-maxFamiliar, min(0, familiarity(float64(p.ownObjects), float64(p.objects), float64(k.knownIDs))))
 		total += f.overlap
 	}
-	pace := 0.0
-	if rec := float64(k.hours.record[meterRequests]); rec > 0 {
-		pace = paceSlope * math.Log10(float64(p.n)/max(1, float64(t-p.start)/hourMillis)/max(paceCalls, rec))
-	}
+	pace := k.crowdPace(p, t)
 	v := verdict{kind: episodePool, pool: p, f: &f, score: total, t: t}
 	switch {
 	case f.who() >= 1 && (f.by[FamilyEnumeration] >= 2 || agents >= 1 && f.by[FamilySpread]-agents >= 2 || once >= onceLeast && pace >= oncePace && total >= pol.Required.Suspend+onceMore) && total >= pol.Required.Suspend+poolMore+more:

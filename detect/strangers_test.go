@@ -6,6 +6,8 @@ import (
 	"slices"
 	"testing"
 
+	"github.com/stretchr/testify/require"
+
 	"github.com/tollkeeper/tollkeeper/internal/usage"
 )
 
@@ -262,5 +264,46 @@ func TestTwoCallsByAStrangerOnASleepingKeyAreTold(t *testing.T) {
 	}
 	if told(false) {
 		t.Error("three calls on a key that is in use are told")
+	}
+}
+
+// Devices of the customer's report from their owners' lines, each now and then, all with one program. What one of them does all of them do, so that one is stopped
+// only for more than anybody else; where they call more than the key ever did they are a fleet no longer.
+func TestOneOfAFleetIsStoppedForMore(t *testing.T) {
+	e := freshEngine()
+	p := e.policies.For("key", nil)
+	f := finding{}
+	f.by[FamilyNovelty], f.by[FamilyErrors] = 2.8, 2.5
+	wants := func(calls uint32, programs uint8, since int64) Action {
+		k := &keyState{hours: &hours{record: [meters]float32{100}}}
+		k.write().pool = &pool{start: 10*hourMillis - since, last: 10 * hourMillis, n: calls, nNets: 9, nAgents: programs}
+		wanted, _ := e.weigh(k, &actor{fresh: true, netNew: true, n: 30}, &f, p, 10*hourMillis)
+		return wanted
+	}
+	require.Equal(t, ActionFlag, wants(300, 1, 6*hourMillis), "fifty calls an hour by one program")
+	require.Equal(t, ActionSuspend, wants(900, 1, 6*hourMillis), "more than the key ever made")
+	require.Equal(t, ActionSuspend, wants(300, 2, 6*hourMillis), "two programs")
+	require.Equal(t, ActionSuspend, wants(60, 1, hourMillis/2), "within half an hour")
+}
+
+// A crowd is counted by the day. The fleet of yesterday is not unknown on the next morning.
+func TestAFleetIsOneOnTheNextDayAsWell(t *testing.T) {
+	e, k := freshEngine(), &keyState{hours: &hours{record: [meters]float32{100}}}
+	a := &actor{fresh: true, netNew: true}
+	calls := func(from, to int64, every int64, agent uint32) {
+		for at := from; at < to; at += every {
+			e.gather(k, a, &obs{t: at, net: uint32(at / every % 9), agent: agent, addr: uint32(at / every), id: -1}, &reading{})
+		}
+	}
+	calls(hourMillis, 26*hourMillis, 600e3, 1)
+	if p := k.file.pool; p.start < 25*hourMillis || !k.fleet(a, p.last) {
+		t.Errorf("a fleet for a day is none afterwards: %+v", p)
+	}
+	if calls(26*hourMillis, 26*hourMillis+1, 600e3, 2); k.fleet(a, 26*hourMillis) {
+		t.Error("another program is of the fleet")
+	}
+	k.write().pool = nil
+	if calls(hourMillis, 26*hourMillis, 10e3, 1); k.fleet(a, k.file.pool.last) {
+		t.Error("who calls more than the key ever did is a fleet")
 	}
 }
