@@ -157,9 +157,12 @@ func (n *Notifier) leave(ctx context.Context) {
 // step does the next thing that is to be done and returns how long to wait after it.
 func (n *Notifier) step(ctx context.Context) (time.Duration, error) {
 	st, mine, err := n.mine(ctx)
-	if err != nil || !mine {
-		n.oldest.Store(0)
+	if err != nil {
 		return n.cfg.Poll, err
+	}
+	if !mine {
+		n.oldest.Store(0)
+		return n.cfg.Poll, nil
 	}
 	head, err := n.store.head(ctx)
 	if err != nil {

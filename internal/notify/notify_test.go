@@ -134,6 +134,11 @@ func TestAnOutageLosesNothing(t *testing.T) {
 			n.settle()
 		}
 		require.Greater(t, n.value("tollkeeper_notify_oldest_seconds", ""), 3600.0)
+		gone, end := context.WithCancel(context.Background())
+		end()
+		_, err := n.Step(gone)
+		require.Error(t, err)
+		require.Greater(t, n.value("tollkeeper_notify_oldest_seconds", ""), 3600.0, "also while the database does not answer")
 		require.EqualValues(t, 21, n.value("tollkeeper_notify_failed_tries_total", ""))
 		require.Equal(t, 1, strings.Count(r.logs.String(), `"level":"WARN"`), r.logs.String())
 		require.Contains(t, r.logs.String(), "it cannot be reached: connect: connection refused")
