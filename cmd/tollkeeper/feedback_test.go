@@ -81,7 +81,7 @@ func TestADismissalTeachesTheKeyAndLastsOverARestart(t *testing.T) {
 	for _, e := range line.Items {
 		kinds = append(kinds, e.Kind)
 	}
-	require.Contains(t, strings.Join(kinds, " "), "assigned comment dismissed comment")
+	require.Contains(t, strings.Join(kinds, " "), "assigned comment action dismissed comment", "the action of a dismissal is that the key passes again")
 
 	require.Equal(t, http.StatusOK, s.call("POST", "/v1/alerts/"+first.ID+"/reopen", map[string]any{"reason": "it was none of theirs"}, nil))
 	s.find(5*time.Second, `detection took a verdict back`)
