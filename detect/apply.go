@@ -205,7 +205,7 @@ func (e *Engine) note(k *keyState, at int, o *obs, is *reading, routeKnown bool)
 	is.class = errorClass(o.status)
 	if r.deletes && o.idHash != 0 && o.status < 300 {
 		// Devices acknowledge messages, and queues take what was worked off away, by deleting what nobody asks for any more.
-		if is.own = k.removed(a, r.collection); !is.own && is.known {
+		if is.own = k.made(a, r.collection, standing); !is.own && is.known {
 			is.class = errGone
 		}
 	}
@@ -246,7 +246,7 @@ func (e *Engine) noteObject(k *keyState, a *actor, o *obs, is *reading, r *route
 	if is.own {
 		return
 	}
-	if !is.known && !again && (k.made(a, r.collection) || a.fresh && o.id >= 0 && k.ids != nil && k.ids.ring.near(o.id)) {
+	if !is.known && !again && (k.made(a, r.collection, unread) || a.fresh && o.id >= 0 && k.ids != nil && k.ids.ring.near(o.id)) {
 		is.own = true
 		return
 	}

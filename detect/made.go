@@ -11,9 +11,14 @@ import (
 // collection, which speaks neither against it nor for it. A thief may do the same, at the price of a forged object for each that it looks at.
 type made [2]struct {
 	collection uint32 // 0: none
-	left       uint8  // objects that were made, and not asked for yet
-	stand      uint8  // and not deleted yet
+	left       [2]uint8
 }
+
+// What is left of the objects that were made: those that nobody asked for yet, and those that nobody deleted.
+const (
+	unread = iota
+	standing
+)
 
 // mostMade bounds what is made in advance: a batch of jobs, of which the results are fetched.
 const mostMade = 32
@@ -23,53 +28,34 @@ func (m *made) add(collection uint32) {
 	at := 0
 	for i := range m {
 		if m[i].collection == collection {
-			m[i].left, m[i].stand = min(m[i].left+1, mostMade), min(m[i].stand+1, mostMade)
+			for what := range m[i].left {
+				m[i].left[what] = min(m[i].left[what]+1, mostMade)
+			}
 			return
 		}
-		if m[i].left < m[at].left {
+		if m[i].left[unread] < m[at].left[unread] {
 			at = i
 		}
 	}
-	m[at].collection, m[at].left, m[at].stand = collection, 1, 1
+	m[at].collection, m[at].left = collection, [2]uint8{1, 1}
 }
 
-// take says whether an object of the collection may be one that was made, and counts it as asked for.
-func (m *made) take(collection uint32) bool {
+// take says whether an object of the collection may be one that was made, and counts it.
+func (m *made) take(collection uint32, what int) bool {
 	for i := range m {
-		if m[i].collection == collection && m[i].left > 0 {
-			m[i].left--
+		if m[i].collection == collection && m[i].left[what] > 0 {
+			m[i].left[what]--
 			return true
 		}
 	}
 	return false
 }
 
-// remove says whether a deleted object of the collection may be one that was made.
-func (m *made) remove(collection uint32) bool {
-	for i := range m {
-		if m[i].collection == collection && m[i].stand > 0 {
-			m[i].stand--
-			return true
-		}
-	}
-	return false
-}
-
-// made says whether an object that a client asks for may be one that it made, or another program in the same network: one service places
-// orders, another waits for them.
-func (k *keyState) made(a *actor, collection uint32) bool {
+// made says whether an object that a client asks for, or deletes, may be one that it made, or another program in the same network: one
+// service places orders, another waits for them.
+func (k *keyState) made(a *actor, collection uint32, what int) bool {
 	for i := range k.actors {
-		if b := &k.actors[i]; b.net == a.net && b.made.take(collection) {
-			return true
-		}
-	}
-	return false
-}
-
-// removed says the same of an object that it deletes.
-func (k *keyState) removed(a *actor, collection uint32) bool {
-	for i := range k.actors {
-		if b := &k.actors[i]; b.net == a.net && b.made.remove(collection) {
+		if b := &k.actors[i]; b.net == a.net && b.made.take(collection, what) {
 			return true
 		}
 	}

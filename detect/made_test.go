@@ -97,14 +97,14 @@ func TestWhatIsMadeIsAskedForOnce(t *testing.T) {
 	if read != orders || makes {
 		t.Fatalf("reading is of collection %d, making of %d", read, orders)
 	}
-	if m.take(orders) {
+	if m.take(orders, unread) {
 		t.Error("nothing was made")
 	}
 	for range 2 * mostMade {
 		m.add(orders)
 	}
 	n := 0
-	for m.take(read) {
+	for m.take(read, unread) {
 		n++
 	}
 	if n != mostMade {
