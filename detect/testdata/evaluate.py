@@ -22,11 +22,11 @@ ROOT = os.path.dirname(os.path.dirname(HERE))
 SHARED = os.environ.get("TOLLKEEPER_SHARED") or os.path.join(os.path.dirname(ROOT), "shared")
 COLUMNS = [("suspend_recall", "%.3f"), ("false_suspends_per_1000_key_days", "%.3f"), ("seconds_to_suspend_median", "%.0f"),
            ("requests_to_suspend_median", "%.1f"), ("flag_recall", "%.3f"), ("false_flags_per_1000_key_days", "%.2f")]
-NOTHING = "nothing.csv"  # an address file without addresses
+NOWHERE, NOBODY = "nowhere.csv", "nobody.csv"  # address files that know a network of documentation and nothing else
 DRESSES = [  # name, how the world is dressed, what the backtest is told
     ("as it is", None, []), ("other names", "renamed", []), ("some weeks later", "weeks", []), ("some hours later", "hours", []), ("no ids, latency, sizes of requests, units", "bare", []),
-    ("no user agents", "silent", []), ("combined format", "combined", ["--format", "combined"]), ("no network numbers", None, ["--network-file", NOTHING]),
-    ("no countries", None, ["--country-file", NOTHING]), ("neither", None, ["--country-file", NOTHING, "--network-file", NOTHING])]
+    ("no user agents", "silent", []), ("combined format", "combined", ["--format", "combined"]), ("no network numbers", None, ["--network-file", NOBODY]),
+    ("no countries", None, ["--country-file", NOWHERE]), ("neither", None, ["--country-file", NOWHERE, "--network-file", NOBODY])]
 BARS = ["at least 0.95", "at most 0.25", "at most 60", "at most 25", "at least 0.90", "at most 3"]
 
 
@@ -82,15 +82,17 @@ def clothes(out, binary, cache, world, prefix, seed):
     out += ["", "### In other clothes: the same calls, written down otherwise (seed %d)" % seed, "",
             "| clothes | same decisions | suspend recall | false suspends | flag recall | false flags per 1000 key days |", "|---|---|---|---|---|---|"]
     first, rows = None, {}
-    nothing = os.path.join(cache, NOTHING)
-    open(nothing, "w").close()
+    empty = {NOWHERE: "192.0.2.0,192.0.2.255,AQ\n", NOBODY: "192.0.2.0,192.0.2.255,64496,Documentation\n"}
+    for name, only in empty.items():
+        with open(os.path.join(cache, name), "w") as f:
+            f.write(only)
     for name, style, more in DRESSES:
         dressed = folder
         if style:
             dressed = os.path.join(cache, "%s%d-%s" % (prefix, seed, style))
             if not os.path.exists(os.path.join(dressed, "labels.json")):
                 dress.dress(folder, style, dressed)
-        score = replay(binary, os.path.join(dressed, "access.log.gz") if style == "combined" else dressed, dressed, [nothing if m == NOTHING else m for m in more])
+        score = replay(binary, os.path.join(dressed, "access.log.gz") if style == "combined" else dressed, dressed, [os.path.join(cache, m) if m in empty else m for m in more])
         acts = {(dress.plain(style, d["key_id"]), d["action"]) for d in score.pop("decisions")}
         first = first or acts
         same = len(acts & first) / max(1, len(acts | first))
