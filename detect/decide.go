@@ -238,9 +238,11 @@ func (e *Engine) act(k *keyState, p *Policy, v verdict) {
 		}
 	}
 	ep := k.episodeOf(v.kind, v.net, v.agent, v.t)
-	if ep == nil && v.kind == episodeActor && (v.wanted <= ActionFlag || k.heldBack()) && k.apart() >= clientsApart {
-		v.kind, v.net, v.agent = episodeClients, 0, 0 // an attack by way of a thousand addresses is one thing to look at, and so is an app that fails everywhere
-		ep = k.episodeOf(v.kind, v.net, v.agent, v.t)
+	if ep == nil && v.kind == episodeActor {
+		if n, heldBack := k.apart(); n >= clientsApart && (v.wanted <= ActionFlag || heldBack) {
+			v.kind, v.net, v.agent = episodeClients, 0, 0 // an attack by way of a thousand addresses is one thing to look at, and so is an app that fails everywhere
+			ep = k.episodeOf(v.kind, v.net, v.agent, v.t)
+		}
 	}
 	if ep != nil && ep.until != 0 && v.t >= ep.until {
 		// The action has lapsed. What led to it must not lead to it again: it takes new evidence.

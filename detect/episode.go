@@ -104,24 +104,16 @@ func (k *keyState) episodeOf(kind episodeKind, net, agent uint32, t int64) *epis
 	return nil
 }
 
-// apart counts the clients of the key that have an alert each.
-func (k *keyState) apart() (n int) {
+// apart counts the clients of the key that have an alert each. heldBack says that more is wanted about one of them than a policy allows: so it
+// will be with the next.
+func (k *keyState) apart() (n int, heldBack bool) {
 	for i := range k.read().episodes {
 		if ep := &k.file.episodes[i]; ep.kind == episodeActor && !ep.ended {
 			n++
+			heldBack = heldBack || ep.wanted > ActionFlag && ep.action <= ActionFlag
 		}
 	}
-	return n
-}
-
-// heldBack says that more is wanted about one of them than a policy allows: so it will be with the next.
-func (k *keyState) heldBack() bool {
-	for i := range k.read().episodes {
-		if ep := &k.file.episodes[i]; ep.kind == episodeActor && !ep.ended && ep.wanted > ActionFlag && ep.action <= ActionFlag {
-			return true
-		}
-	}
-	return false
+	return n, heldBack
 }
 
 // suspended says that the key is refused already, whoever uses it.

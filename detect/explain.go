@@ -27,9 +27,10 @@ func (e *Engine) decision(k *keyState, p *Policy, ep *episode, v *verdict, phase
 		d.Actor.NewNetwork = n < 0 || !k.nets()[n].established()
 		d.Evidence = e.actorEvidence(k, v.actor, v.f)
 		if v.kind == episodeClients {
+			apart, _ := k.apart()
 			d.Evidence = append(d.Evidence, Evidence{
-				Family: FamilySpread, Detector: "many_clients", Observed: float64(k.apart()), High: clientsApart - 1, PValue: probability(v.score), WindowSeconds: endMillis / 1000,
-				Sentence: fmt.Sprintf("%d clients of this key have an alert each; this one is about all others, of which the latest is shown.", k.apart()),
+				Family: FamilySpread, Detector: "many_clients", Observed: float64(apart), High: clientsApart - 1, PValue: probability(v.score), WindowSeconds: endMillis / 1000,
+				Sentence: fmt.Sprintf("%d clients of this key have an alert each; this one is about all others, of which the latest is shown.", apart),
 			})
 		}
 		d.Examples = e.exampleViews(k.read().of(v.number))
