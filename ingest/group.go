@@ -12,14 +12,31 @@ import (
 
 // Run joins the group and ingests until ctx ends; then blocks that are being inserted are finished (at most
 // InsertTimeout), their offsets committed, and the group is left. It returns nil then. Kafka or the store being away is
-// no error: Run waits, and Health says so.
+// no error: Run waits, and Health says so. So it does about a topic that cannot be read, while the others go on.
 func (in *Ingester) Run(ctx context.Context) error {
 	defer in.kafka.close()
+	defer in.health.left()
 	if in.cfg.Instance != "" {
 		in.takeOverFromPredecessor(ctx)
 	}
+	var watch sync.WaitGroup
+	watch.Go(func() { in.watchStalls(ctx) })
+	defer watch.Wait()
+	s := subscription{in: in}
+	for s.next(ctx) {
+		err := in.runGroup(s.ctx, s.topics)
+		s.end()
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// runGroup is a member of the group for those topics until ctx ends.
+func (in *Ingester) runGroup(ctx context.Context, topics []string) error {
 	group, err := kafka.NewConsumerGroup(kafka.ConsumerGroupConfig{
-		ID: in.cfg.Group, Brokers: in.cfg.Brokers, Topics: in.cfg.Topics, Dialer: in.kafka.memberDia,
+		ID: in.cfg.Group, Brokers: in.cfg.Brokers, Topics: topics, Dialer: in.kafka.memberDia,
 		HeartbeatInterval: in.cfg.HeartbeatInterval, SessionTimeout: in.cfg.SessionTimeout,
 		RebalanceTimeout: in.cfg.InsertTimeout + 20*time.Second, JoinGroupBackoff: 500 * time.Millisecond,
 		WatchPartitionChanges: true, PartitionWatchInterval: 5 * time.Second, StartOffset: kafka.FirstOffset,
@@ -28,32 +45,33 @@ func (in *Ingester) Run(ctx context.Context) error {
 	if err != nil {
 		return fmt.Errorf("join consumer group %s: %w", in.cfg.Group, err)
 	}
-	var running, watch sync.WaitGroup
-	watch.Go(func() { in.watchStalls(ctx) })
-	defer watch.Wait()
-	var told time.Time // when the log last said that the group is waited for; zero while it is there
+	var running sync.WaitGroup
 	for ctx.Err() == nil {
 		gen, err := group.Next(ctx)
 		if err != nil {
 			if ctx.Err() == nil && !errors.Is(err, kafka.ErrGroupClosed) {
-				in.health.kafkaAway(err)
-				// It is tried twice a second: a night without Kafka must not fill the log.
-				if now := in.cfg.Now(); told.IsZero() || now.Sub(told) >= time.Minute {
-					told = now
-					in.log.Warn("waiting for the consumer group", "group", in.cfg.Group, "error", err)
-				}
+				in.kafkaAway(err)
 			}
 			continue
 		}
 		in.health.joined()
-		if !told.IsZero() {
-			told = time.Time{}
+		if !in.told.IsZero() {
+			in.told = time.Time{}
 			in.log.Info("the consumer group is there again", "group", in.cfg.Group)
 		}
 		in.runGeneration(ctx, gen, &running)
 	}
 	in.leave(group, &running)
 	return nil
+}
+
+// kafkaAway says that the group is waited for. It is tried twice a second: a night without Kafka must not fill the log.
+func (in *Ingester) kafkaAway(err error) {
+	in.health.kafkaAway(err)
+	if now := in.cfg.Now(); in.told.IsZero() || now.Sub(in.told) >= time.Minute {
+		in.told = now
+		in.log.Warn("waiting for the consumer group", "group", in.cfg.Group, "error", err)
+	}
 }
 
 func (in *Ingester) takeOverFromPredecessor(ctx context.Context) {
@@ -119,7 +137,6 @@ func (in *Ingester) leave(group *kafka.ConsumerGroup, running *sync.WaitGroup) {
 		in.kafka.members.cut()
 		<-closed
 	}
-	in.health.left()
 }
 
 func sleep(ctx context.Context, d time.Duration) {

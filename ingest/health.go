@@ -37,6 +37,7 @@ type healthBoard struct {
 	everJoined bool
 	away       string
 	awaySince  time.Time
+	topics     string // which of them cannot be read, and why
 	parts      map[string]*partitionStatus
 }
 
@@ -63,6 +64,12 @@ func (h *healthBoard) left() {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	h.member, h.away = false, "ingest has ended"
+}
+
+func (h *healthBoard) topicsRefused(why string) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	h.topics = why
 }
 
 // partitionStatus is written by a worker and read by Health.
@@ -179,8 +186,8 @@ func (s *partitionStatus) snapshot(now time.Time) PartitionHealth {
 	return p
 }
 
-// Health says how the process is doing. It is red when the group could not be joined, when a partition is stopped, and
-// when one has made no progress for Config.StallAfter although it has lag.
+// Health says how the process is doing. It is red when the group could not be joined, when a topic cannot be read, when a
+// partition is stopped, and when one has made no progress for Config.StallAfter although it has lag.
 func (in *Ingester) Health() Health {
 	h := in.health
 	h.mu.Lock()
@@ -198,6 +205,8 @@ func (in *Ingester) Health() Health {
 		out.Ready, out.Reason = false, h.away
 	case !h.member && now.Sub(h.awaySince) > in.cfg.StallAfter:
 		out.Ready, out.Reason = false, h.away
+	case h.topics != "":
+		out.Ready, out.Reason = false, h.topics
 	}
 	for _, p := range out.Partitions {
 		if out.Ready && (p.Stopped || in.cfg.stalled(p)) {

@@ -135,6 +135,9 @@ type Ingester struct {
 	inserts chan struct{} // holds one for each insert that runs
 	target  *targetTopic  // where blocks go instead of into the store, when this is a Rekeyer's
 
+	topicsEvery time.Duration // how often topics are looked for that can be read now, or not any more
+	told        time.Time     // when the log last said that the group is waited for; zero while it is there
+
 	largeAnswers, largeBatches *pool
 }
 
@@ -168,6 +171,7 @@ func New(cfg Config) (*Ingester, error) {
 	}
 	in := &Ingester{
 		cfg: cfg, log: cfg.Logger, metrics: newMetrics(cfg.Registerer), kafka: newKafkaClient(&cfg), health: newHealthBoard(&cfg), inserts: make(chan struct{}, cfg.MaxInserts),
+		topicsEvery: 5 * time.Second,
 		largeAnswers: newPool(cfg.largeAnswers()), largeBatches: newPool(cfg.largeBatches()),
 	}
 	if cfg.Registerer != nil {

@@ -64,18 +64,22 @@ func (k *kafkaClient) dialLeader(ctx context.Context, broker, topic string, part
 	if err != nil {
 		return nil, err
 	}
+	return k.dialBroker(ctx, p)
+}
+
+// dialBroker connects to the leader that p names, and does the handshakes.
+func (k *kafkaClient) dialBroker(ctx context.Context, p kafka.Partition) (conn net.Conn, err error) {
 	// The library keeps its connection to itself, so the dialler is given a way that keeps hold of it: TLS included.
-	var leader net.Conn
 	d := k.dataDia
 	d.TLS = nil
 	d.DialFunc = func(ctx context.Context, network, addr string) (net.Conn, error) {
-		leader, err = dialTLS(ctx, network, addr, k.dataDia.TLS)
-		return leader, err
+		conn, err = dialTLS(ctx, network, addr, k.dataDia.TLS)
+		return conn, err
 	}
-	if _, err := d.DialPartition(ctx, "tcp", broker, p); err != nil {
+	if _, err := d.DialPartition(ctx, "tcp", "", p); err != nil {
 		return nil, err
 	}
-	return leader, nil
+	return conn, nil
 }
 
 // dialTLS is how the client library dials.

@@ -14,7 +14,21 @@ import (
 // Positions asks Kafka about every partition of the topics, whichever process of the group owns it. Nothing needs to run.
 func (in *Ingester) Positions(ctx context.Context) ([]audit.Position, error) {
 	k := in.kafka
-	meta, err := k.client.Metadata(ctx, &kafka.MetadataRequest{Topics: in.cfg.Topics})
+	var all []audit.Position
+	refused, err := k.refused(ctx, in.cfg.Topics)
+	if err != nil {
+		return nil, fmt.Errorf("ask Kafka for the topics: %w", err)
+	}
+	topics := slices.DeleteFunc(slices.Clone(in.cfg.Topics), func(t string) bool {
+		if refused[t] != "" {
+			all = append(all, audit.Position{Topic: t, End: -1, Committed: -1, LastRow: -1, Stopped: "the topic cannot be read: " + refused[t]})
+		}
+		return refused[t] != ""
+	})
+	if len(topics) == 0 {
+		return all, nil
+	}
+	meta, err := k.client.Metadata(ctx, &kafka.MetadataRequest{Topics: topics})
 	if err != nil {
 		return nil, fmt.Errorf("ask Kafka for the partitions: %w", err)
 	}
@@ -47,7 +61,6 @@ func (in *Ingester) Positions(ctx context.Context) ([]audit.Position, error) {
 			stopped[fmt.Sprint(p.Topic, "/", p.Partition)] = p.Waiting
 		}
 	}
-	var all []audit.Position
 	for topic, ps := range committed.Topics {
 		for _, c := range ps {
 			i := slices.IndexFunc(bounds.Topics[topic], func(b kafka.PartitionOffsets) bool { return b.Partition == c.Partition })
