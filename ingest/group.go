@@ -67,6 +67,7 @@ func (in *Ingester) runGroup(ctx context.Context, topics []string) error {
 
 // kafkaAway says that the group is waited for. It is tried twice a second: a night without Kafka must not fill the log.
 func (in *Ingester) kafkaAway(err error) {
+	err = withAdvice(err)
 	in.health.kafkaAway(err)
 	if now := in.cfg.Now(); in.told.IsZero() || now.Sub(in.told) >= time.Minute {
 		in.told = now

@@ -171,7 +171,7 @@ func New(cfg Config) (*Ingester, error) {
 	}
 	in := &Ingester{
 		cfg: cfg, log: cfg.Logger, metrics: newMetrics(cfg.Registerer), kafka: newKafkaClient(&cfg), health: newHealthBoard(&cfg), inserts: make(chan struct{}, cfg.MaxInserts),
-		topicsEvery: 5 * time.Second,
+		topicsEvery:  5 * time.Second,
 		largeAnswers: newPool(cfg.largeAnswers()), largeBatches: newPool(cfg.largeBatches()),
 	}
 	if cfg.Registerer != nil {

@@ -2,6 +2,8 @@ package ingest
 
 import (
 	"context"
+	"crypto/tls"
+	"crypto/x509"
 	"errors"
 	"fmt"
 	"maps"
@@ -152,6 +154,24 @@ func (k *kafkaClient) refusedBy(ctx context.Context, broker string, topics []str
 		}
 	}
 	return refused, nil
+}
+
+// withAdvice adds what an operator can do about a connection that cannot be made. No error here holds a password.
+func withAdvice(err error) error {
+	var authority x509.UnknownAuthorityError
+	var name x509.HostnameError
+	var header tls.RecordHeaderError
+	switch {
+	case errors.Is(err, kafka.SASLAuthenticationFailed):
+		return fmt.Errorf("%w; check kafka-user, kafka-password and kafka-sasl", err)
+	case errors.As(err, &authority):
+		return fmt.Errorf("%w; name the one that signed the brokers' certificates with kafka-ca-file", err)
+	case errors.As(err, &name):
+		return fmt.Errorf("%w; name the brokers as their certificates do", err)
+	case errors.As(err, &header):
+		return fmt.Errorf("%w; the port is not one for TLS: name another in kafka, or unset kafka-tls", err)
+	}
+	return err
 }
 
 // refusal says what an operator can do about a topic.

@@ -131,7 +131,7 @@ func TestADeniedTopicHoldsUpNoOtherAndAWrongPasswordIsNamed(t *testing.T) {
 	in, stop := run(t, cfg)
 	waitFor(t, "health tells of the password", func() bool {
 		h := in.Health()
-		return !h.Ready && strings.Contains(h.Reason, "SASL Authentication Failed")
+		return !h.Ready && strings.Contains(h.Reason, "SASL Authentication Failed") && strings.Contains(h.Reason, "check kafka-user, kafka-password and kafka-sasl")
 	})
 	if reason := in.Health().Reason; strings.Contains(reason, "wrong word") {
 		t.Errorf("the reason shows the password: %s", reason)

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"errors"
 	"fmt"
 	"os"
 	"strings"
@@ -10,6 +11,7 @@ import (
 	"github.com/tollkeeper/tollkeeper/detect"
 	"github.com/tollkeeper/tollkeeper/ingest/accesslog"
 	"github.com/tollkeeper/tollkeeper/ingest/enrich"
+	"github.com/tollkeeper/tollkeeper/internal/app"
 	"github.com/tollkeeper/tollkeeper/internal/config"
 )
 
@@ -63,6 +65,10 @@ func checkFiles(c config.Config) []config.Problem {
 	if err == nil {
 		_, err = accesslog.New(c.Format, options)
 		check("format", err)
+	}
+	if _, err := app.KafkaSecurity(c); err != nil {
+		setting, text, _ := strings.Cut(err.Error(), ": ")
+		check(setting, errors.New(text))
 	}
 	if c.Policy != "" {
 		raw, err := os.ReadFile(c.Policy)

@@ -31,7 +31,7 @@ func newShipCmd() *cobra.Command {
 			"  tollkeeper ship --kafka broker:9092 --format nginx /var/log/nginx/api.json",
 	}
 	load := settings(cmd)
-	concerning(cmd, "kafka", "kafka-listen", "topics", "truncate-ip")
+	concerning(cmd, "kafka", "kafka-tls", "kafka-ca-file", "kafka-cert-file", "kafka-key-file", "kafka-sasl", "kafka-user", "kafka-password", "kafka-listen", "topics", "truncate-ip")
 	cmd.Flags().StringVar(&topic, "topic", "", "topic to write to; default: the first of --topics")
 	cmd.Flags().StringVar(&source, "source", "", "name of this gateway; default: the host's name")
 	cmd.Flags().StringVar(&stateFile, "state-file", "", "where the position is kept; default: FILE.tollkeeper")
@@ -72,6 +72,10 @@ func newShipCmd() *cobra.Command {
 		if err := sharesKeys(c); err != nil {
 			return err
 		}
+		security, err := app.KafkaSecurity(c)
+		if err != nil {
+			return err
+		}
 		resolver, end, err := app.KeyResolver(cmd.Context(), c, log)
 		if err != nil {
 			return err
@@ -87,7 +91,7 @@ func newShipCmd() *cobra.Command {
 		}
 		s, err := ship.New(ship.Config{
 			Once: once, Progress: tell,
-			File: args[0], StateFile: stateFile, Brokers: brokers, Topic: topic, NewDecoder: decoder, Source: source, FromEnd: fromEnd, ShortenIPs: c.TruncateIP,
+			File: args[0], StateFile: stateFile, Brokers: brokers, TLS: security.TLS, SASL: security.SASL, Topic: topic, NewDecoder: decoder, Source: source, FromEnd: fromEnd, ShortenIPs: c.TruncateIP,
 			Logger: log, Registerer: telemetry.Registry(version, commit()),
 		})
 		if err != nil {

@@ -132,7 +132,7 @@ func (r *record) partition(of int) int {
 
 // produce writes all records, pass after pass, and returns their mean length.
 func produce(ctx context.Context, addr string, t topicOf, records []record) (float64, error) {
-	if err := broker.EnsureTopics(ctx, []string{addr}, map[string]int{t.name: t.partitions}); err != nil {
+	if err := broker.EnsureTopics(ctx, []string{addr}, broker.Security{}, map[string]int{t.name: t.partitions}); err != nil {
 		return 0, err
 	}
 	compression := kafka.Lz4
@@ -187,7 +187,7 @@ func produce(ctx context.Context, addr string, t topicOf, records []record) (flo
 func (b *run) latency(records []record) (result, error) {
 	const perSecond, seconds = 50_000, 20
 	topic := "latency"
-	if err := broker.EnsureTopics(b.ctx, []string{b.broker}, map[string]int{topic: partitions}); err != nil {
+	if err := broker.EnsureTopics(b.ctx, []string{b.broker}, broker.Security{}, map[string]int{topic: partitions}); err != nil {
 		return result{}, err
 	}
 	done := make(chan error, 1)

@@ -25,6 +25,7 @@ import (
 	"github.com/tollkeeper/tollkeeper/ingest/accesslog"
 	"github.com/tollkeeper/tollkeeper/ingest/enrich"
 	"github.com/tollkeeper/tollkeeper/internal/alerts"
+	"github.com/tollkeeper/tollkeeper/internal/broker"
 	"github.com/tollkeeper/tollkeeper/internal/clickhouse"
 	"github.com/tollkeeper/tollkeeper/internal/config"
 	"github.com/tollkeeper/tollkeeper/internal/folderlock"
@@ -73,6 +74,7 @@ type App struct {
 	pepper     *keys.Pepper
 	simulated  bool
 	brokers    []string
+	security   broker.Security // of an external Kafka
 	listener   net.Listener
 	detection  *detection
 	enforcer   *enforcer

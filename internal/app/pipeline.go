@@ -66,7 +66,14 @@ func (a *App) openLog(ctx context.Context) error {
 		topics[rekeyedTopic] = a.cfg.KafkaPartitions
 	}
 	if a.brokers = a.cfg.Brokers(); len(a.brokers) > 0 {
-		if err := broker.EnsureTopics(ctx, a.brokers, topics); err != nil {
+		var err error
+		if a.security, err = KafkaSecurity(a.cfg); err != nil {
+			return err
+		}
+		if a.security.TLS == nil && a.cfg.KafkaSASL == "plain" {
+			a.Log.Warn("the password for kafka goes over the network in clear: kafka-sasl is plain, and kafka-tls is not set")
+		}
+		if err := broker.EnsureTopics(ctx, a.brokers, a.security, topics); err != nil {
 			// An absent broker is waited for, not a reason to stop: ingest says so on /readyz.
 			a.Log.Warn("the topics cannot be checked yet; trying until they can", "err", err)
 			a.run("topics", func(ctx context.Context) error { a.ensureTopics(ctx, topics); return nil })
@@ -92,7 +99,7 @@ func (a *App) ensureTopics(ctx context.Context, topics map[string]int) {
 			return
 		case <-time.After(every):
 		}
-		err := broker.EnsureTopics(ctx, a.brokers, topics)
+		err := broker.EnsureTopics(ctx, a.brokers, a.security, topics)
 		if err == nil {
 			a.Log.Info("the topics are there", "topics", slices.Sorted(maps.Keys(topics)))
 			return
@@ -118,7 +125,7 @@ func (a *App) openIngest(context.Context) error {
 		topics = append(append([]string{}, topics...), rekeyedTopic)
 	}
 	a.Ingester, err = ingest.New(ingest.Config{
-		Brokers: a.brokers, Topics: topics, Group: a.cfg.Group, Instance: a.instance(), Store: a.Events,
+		Brokers: a.brokers, TLS: a.security.TLS, SASL: a.security.SASL, Topics: topics, Group: a.cfg.Group, Instance: a.instance(), Store: a.Events,
 		NewDecoder: func(topic string) (ingest.Decoder, error) {
 			if topic == rekeyedTopic {
 				return accesslog.New("tollkeeper", accesslog.Options{Keys: a.Verifier, Origins: true})
@@ -158,7 +165,7 @@ func (a *App) openRekeying() error {
 	}
 	var err error
 	a.rekeyer, err = ingest.NewRekeyer(ingest.RekeyConfig{
-		Brokers: a.brokers, Topics: a.cfg.RekeyTopics, Target: rekeyedTopic, Group: a.cfg.Group + "-rekey", Instance: a.instance(),
+		Brokers: a.brokers, TLS: a.security.TLS, SASL: a.security.SASL, Topics: a.cfg.RekeyTopics, Target: rekeyedTopic, Group: a.cfg.Group + "-rekey", Instance: a.instance(),
 		Store:      a.Events,
 		NewDecoder: func(string) (ingest.Decoder, error) { return a.Decoder() }, ShortenIPs: a.cfg.TruncateIP, OnGap: a.cfg.OnGap, Replay: a.cfg.Replay, Logger: a.Log, Now: a.now,
 		Registerer: prometheus.WrapRegistererWith(prometheus.Labels{"stage": "rekey"}, a.Registry),

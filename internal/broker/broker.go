@@ -79,7 +79,7 @@ func Start(ctx context.Context, cfg Config) (*Broker, error) {
 	}
 	b := &Broker{addr: cluster.ListenAddrs()[0], cluster: cluster, unlock: unlock, stop: make(chan struct{}), done: make(chan struct{})}
 	go b.applyRetention(cfg.RetentionAge > 0 || cfg.RetentionBytes > 0)
-	if err := EnsureTopics(ctx, []string{b.addr}, cfg.Topics); err != nil {
+	if err := EnsureTopics(ctx, []string{b.addr}, Security{}, cfg.Topics); err != nil {
 		_ = b.Close()
 		return nil, err
 	}

@@ -130,7 +130,7 @@ func TestLinesOlderThanTheRetentionAreDropped(t *testing.T) {
 
 func TestEnsureTopicsLeavesExistingOnesAlone(t *testing.T) {
 	b := start(t, t.TempDir())
-	if err := EnsureTopics(t.Context(), []string{b.Addr()}, map[string]int{"logs": 7, "more": 3}); err != nil {
+	if err := EnsureTopics(t.Context(), []string{b.Addr()}, Security{}, map[string]int{"logs": 7, "more": 3}); err != nil {
 		t.Fatal(err)
 	}
 	conn, err := kafka.DialContext(context.Background(), "tcp", b.Addr())

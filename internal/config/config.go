@@ -23,6 +23,13 @@ type Config struct {
 	OpenAuthorize  bool     `setting:"open-authorize" help:"answer GET /v1/authorize without a token to callers on the loopback interface"`
 
 	Kafka           string        `setting:"kafka" help:"brokers, host:port[,host:port]; empty: an embedded broker"`
+	KafkaTLS        bool          `setting:"kafka-tls" help:"encrypt connections to kafka"`
+	KafkaCAFile     string        `setting:"kafka-ca-file" help:"PEM file with the authorities that certificates of kafka are checked by; default: the system's"`
+	KafkaCertFile   string        `setting:"kafka-cert-file" help:"PEM file with our own certificate for kafka"`
+	KafkaKeyFile    string        `setting:"kafka-key-file" help:"PEM file with the key of kafka-cert-file"`
+	KafkaSASL       string        `setting:"kafka-sasl" help:"how we log in to kafka: plain, scram-sha-256 or scram-sha-512; empty: not at all"`
+	KafkaUser       string        `setting:"kafka-user" help:"user that we log in to kafka as"`
+	KafkaPassword   string        `setting:"kafka-password" help:"password of kafka-user" secret:"value"`
 	KafkaListen     string        `setting:"kafka-listen" help:"address of the embedded broker"`
 	KafkaPartitions int           `setting:"kafka-partitions" help:"partitions of a topic that has to be created"`
 	KafkaRetention  time.Duration `setting:"kafka-retention" help:"how long the embedded broker keeps log lines, by the producer's time stamp; 0 keeps them for ever; an external Kafka has its own setting"`

@@ -1,0 +1,64 @@
+package main
+
+import (
+	"crypto/ecdsa"
+	"crypto/elliptic"
+	"crypto/rand"
+	"crypto/tls"
+	"crypto/x509"
+	"encoding/pem"
+	"fmt"
+	"math/big"
+	"net"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+	"github.com/twmb/franz-go/pkg/kfake"
+)
+
+// With TLS and a password `ship` writes to Kafka what `serve` reads from it; with another password both say so, and neither
+// shows it.
+func TestAKafkaThatWantsTLSAndALogIn(t *testing.T) {
+	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+	require.NoError(t, err)
+	template := &x509.Certificate{SerialNumber: big.NewInt(1), NotAfter: time.Now().Add(time.Hour), IsCA: true, BasicConstraintsValid: true, IPAddresses: []net.IP{net.IPv4(127, 0, 0, 1)}}
+	der, err := x509.CreateCertificate(rand.Reader, template, template, &key.PublicKey, key)
+	require.NoError(t, err)
+	dir := t.TempDir()
+	authority := filepath.Join(dir, "ca.pem")
+	require.NoError(t, os.WriteFile(authority, pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: der}), 0o600))
+	c, err := kfake.NewCluster(kfake.NumBrokers(1), kfake.TLS(&tls.Config{Certificates: []tls.Certificate{{Certificate: [][]byte{der}, PrivateKey: key}}}),
+		kfake.EnableSASL(), kfake.Superuser("SCRAM-SHA-512", "tollkeeper", "canary 1"))
+	require.NoError(t, err)
+	t.Cleanup(c.Close)
+	data := filepath.Join(dir, "data")
+	settings := func(password string) []string {
+		return []string{"--data", data, "--kafka", c.ListenAddrs()[0], "--kafka-tls", "--kafka-ca-file", authority, "--kafka-sasl", "scram-sha-512", "--kafka-user", "tollkeeper", "--kafka-password", password}
+	}
+	wrong := serve(t, settings("canary 2")...)
+	eventually(t, 20*time.Second, func() error {
+		if _, body := wrong.ready(); !strings.Contains(body, "check kafka-user, kafka-password and kafka-sasl") || strings.Contains(body, "canary") {
+			return fmt.Errorf("/readyz: %s", body)
+		}
+		return nil
+	})
+	wrong.stop()
+	require.NotContains(t, wrong.output(), "canary")
+
+	s := serve(t, settings("canary 1")...)
+	s.wantReady(30 * time.Second)
+	file := filepath.Join(dir, "access.log")
+	var lines []byte
+	for i := range 20 {
+		lines = fmt.Appendf(lines, "{\"time\":%q,\"request_id\":\"r-%d\",\"key_id\":\"k\",\"method\":\"GET\",\"path\":\"/\",\"status\":200}\n", time.Now().UTC().Format(time.RFC3339), i)
+	}
+	require.NoError(t, os.WriteFile(file, lines, 0o600))
+	out, errOut, code := tollkeeper(t, append([]string{"ship", file, "--once", "--format", "tollkeeper"}, settings("canary 1")...)...)
+	require.Zero(t, code, "%s%s", out, errOut)
+	s.wantTotal(20)
+	s.wantExact(data)
+}
