@@ -23,7 +23,7 @@ type story struct {
 }
 
 func newStory(seed uint64, keys int) *story {
-	s := &story{c: newCrowd(keys, seed)}
+	s := &story{c: newCrowd(keys, seed), rows: make([]usage.Record, 0, keys*10*24*2+1000)} // records are large: room for what a test adds, too
 	start := s.c.millis
 	for hour := range int64(10 * 24) {
 		for i := range s.c.keys {
@@ -53,9 +53,25 @@ func (s *story) theft(key int, n int, asn uint32, agent string) *story {
 	return s
 }
 
+// sort puts the rows in the order of time; those of one millisecond stay as they were added. Records are large, so that their places are
+// sorted, and each of them is moved once.
+func (s *story) sort() {
+	order := make([]int, len(s.rows))
+	for i := range order {
+		order[i] = i
+	}
+	slices.SortStableFunc(order, func(a, b int) int { return int(min(1, max(-1, s.rows[a].TimeMillis-s.rows[b].TimeMillis))) })
+	rows := make([]usage.Record, len(order), cap(s.rows))
+	for i, from := range order {
+		rows[i] = s.rows[from]
+	}
+	s.rows = rows
+}
+
 func (s *story) batch(from, to int) *usage.Batch {
-	slices.SortStableFunc(s.rows, func(a, b usage.Record) int { return int(min(1, max(-1, a.TimeMillis-b.TimeMillis))) })
+	s.sort()
 	b := &usage.Batch{}
+	b.Grow(max(0, min(to, len(s.rows))-from))
 	for i := from; i < min(to, len(s.rows)); i++ {
 		b.Append(&s.rows[i])
 	}
@@ -150,13 +166,16 @@ func TestOrderWithinASecondDoesNotMatter(t *testing.T) {
 	want := base.decisions(t, Config{})
 	rapid.Check(t, func(t *rapid.T) {
 		rng := rand.New(rand.NewPCG(rapid.Uint64().Draw(t, "seed"), 0))
-		s := &story{c: base.c, rows: slices.Clone(base.rows)}
-		for i := 0; i < len(s.rows); {
+		order := make([]int, len(base.rows))
+		for i := range order {
+			order[i] = i
+		}
+		for i := 0; i < len(order); {
 			j := i
-			for j < len(s.rows) && s.rows[j].TimeMillis/1000 == s.rows[i].TimeMillis/1000 {
+			for j < len(order) && base.rows[j].TimeMillis/1000 == base.rows[i].TimeMillis/1000 {
 				j++
 			}
-			rng.Shuffle(j-i, func(a, b int) { s.rows[i+a], s.rows[i+b] = s.rows[i+b], s.rows[i+a] })
+			rng.Shuffle(j-i, func(a, b int) { order[i+a], order[i+b] = order[i+b], order[i+a] })
 			i = j
 		}
 		e, err := New(Config{})
@@ -164,8 +183,9 @@ func TestOrderWithinASecondDoesNotMatter(t *testing.T) {
 			t.Fatal(err)
 		}
 		var b usage.Batch
-		for i := range s.rows {
-			b.Append(&s.rows[i])
+		b.Grow(len(order))
+		for _, i := range order {
+			b.Append(&base.rows[i])
 		}
 		e.Observe(&b, 0, b.Len())
 		e.Advance(base.rows[len(base.rows)-1].TimeMillis + 2000)
@@ -177,21 +197,19 @@ func TestOrderWithinASecondDoesNotMatter(t *testing.T) {
 
 func TestAnEngineWarmedWithHistoryDecidesAsOneThatSawIt(t *testing.T) {
 	s := newStory(5, 12).theft(3, 60, 9009, "scraper")
-	s.batch(0, 0)
 	want := acted(s.decisions(t, Config{}))
+	b := s.batch(0, len(s.rows))
 	rapid.Check(t, func(t *rapid.T) {
 		cut := rapid.IntRange(1, len(s.rows)-1).Draw(t, "cut")
 		for cut < len(s.rows) && s.rows[cut].TimeMillis/1000 == s.rows[cut-1].TimeMillis/1000 {
 			cut++ // a restart is between two seconds
 		}
 		e := freshEngine()
-		h := s.batch(0, cut)
-		e.WarmUp(h, 0, h.Len())
+		e.WarmUp(b, 0, cut)
 		if got := e.Drain(); len(got) != 0 {
 			t.Fatalf("warming up gave out %d decisions", len(got))
 		}
-		rest := s.batch(cut, len(s.rows))
-		e.Observe(rest, 0, rest.Len())
+		e.Observe(b, cut, b.Len())
 		e.Advance(s.rows[len(s.rows)-1].TimeMillis + 2000)
 		var still []Decision
 		for _, d := range want {

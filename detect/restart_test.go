@@ -61,19 +61,16 @@ func crimes(seed uint64) *story {
 		s.c.millis = start + int64(i)*30e3
 		s.rows = append(s.rows, s.c.record(k))
 	}
-	s.batch(0, 0) // sorts
+	s.sort()
 	return s
 }
 
-// lazily observes the rows from a restart on as the program does: batch by batch, each key's history when it comes first.
-func lazily(e *Engine, s *story, from, batch int, each func()) []Decision {
+// lazily observes the rows from a restart on as the program does: piece by piece, each key's history when it comes first. The batch holds
+// the rows of the story.
+func lazily(e *Engine, s *story, b *usage.Batch, from, piece int, each func()) []Decision {
 	var out []Decision
-	for at := from; at < len(s.rows); at += batch {
-		b := &usage.Batch{}
-		for i := at; i < min(at+batch, len(s.rows)); i++ {
-			b.Append(&s.rows[i])
-		}
-		if unknown := e.Unknown(b, 0, b.Len()); len(unknown) > 0 {
+	for at := from; at < len(s.rows); at += piece {
+		if unknown := e.Unknown(b, at, min(at+piece, b.Len())); len(unknown) > 0 {
 			var h usage.Batch
 			for i := range s.rows[:at] {
 				if slices.Contains(unknown, s.rows[i].KeyID) {
@@ -82,7 +79,7 @@ func lazily(e *Engine, s *story, from, batch int, each func()) []Decision {
 			}
 			e.WarmUp(&h, 0, h.Len())
 		}
-		e.Observe(b, 0, b.Len())
+		e.Observe(b, at, min(at+piece, b.Len()))
 		each()
 		out = append(out, e.Drain()...)
 	}
@@ -98,10 +95,11 @@ func TestARestartAtAnyRecordLeavesDecisionsAsTheyAre(t *testing.T) {
 	if len(want) < 4 {
 		t.Fatalf("the story has %d decisions:\n%s", len(want), brief(want))
 	}
+	b := s.batch(0, len(s.rows))
 	first := slices.IndexFunc(s.rows, func(r usage.Record) bool { return r.ASN == 9009 })
 	rapid.Check(t, func(t *rapid.T) {
 		cut := rapid.IntRange(first-3000, len(s.rows)-1).Draw(t, "cut")
-		batch := rapid.SampledFrom([]int{20, 700}).Draw(t, "batch")
+		piece := rapid.SampledFrom([]int{20, 700}).Draw(t, "piece")
 		var still []Decision
 		for _, d := range want {
 			if d.TimeMillis/1000 > s.rows[cut].TimeMillis/1000+restartMillis/1000 {
@@ -110,7 +108,7 @@ func TestARestartAtAnyRecordLeavesDecisionsAsTheyAre(t *testing.T) {
 		}
 		e := freshEngine()
 		e.SetPolicies(uncapped())
-		got := lazily(e, s, cut, batch, func() {})
+		got := lazily(e, s, b, cut, piece, func() {})
 		for len(got) > 0 && len(got) > len(still) && got[0].TimeMillis <= s.rows[cut].TimeMillis+2*restartMillis {
 			got = got[1:] // taken just before the restart and, a little later than there, just after it
 		}
@@ -128,7 +126,7 @@ func TestAKeyThatWasForgottenIsJudgedAsIfItWasNot(t *testing.T) {
 	e.SetPolicies(uncapped())
 	const limit = 15
 	most := 0
-	got := lazily(e, s, 0, 500, func() {
+	got := lazily(e, s, s.batch(0, len(s.rows)), 0, 500, func() {
 		e.Trim(limit)
 		most = max(most, e.Stats().Keys)
 	})

@@ -7,19 +7,20 @@ import (
 	"testing"
 
 	"gonum.org/v1/gonum/stat/distuv"
+
+	"github.com/tollkeeper/tollkeeper/internal/usage"
 )
 
 // habits makes days of traffic of a few keys with so many calls an hour each, by a factor for key and hour.
 func habits(t *testing.T, seed uint64, keys int, days int64, perHour float64, factor func(key int, hour int64) float64) []Decision {
 	t.Helper()
 	s, end := traffic(seed, keys, days, perHour, factor)
-	return s.run(t, 0, end)
+	return restarted(t, s.batch(0, len(s.rows)), 0, end)
 }
 
 func traffic(seed uint64, keys int, days int64, perHour float64, factor func(key int, hour int64) float64) (s *story, end int64) {
-	s = newStory(seed, keys)
-	s.rows = nil
-	start := s.c.millis - 10*testDay
+	s = &story{c: newCrowd(keys, seed), rows: make([]usage.Record, 0, int(float64(keys)*float64(days)*24*perHour*1.1))}
+	start := s.c.millis
 	for hour := range days * 24 {
 		for i := range s.c.keys {
 			for range int(distuv.Poisson{Lambda: max(1e-9, perHour*factor(i, hour)), Src: s.c.rng}.Rand()) {
@@ -31,13 +32,12 @@ func traffic(seed uint64, keys int, days int64, perHour float64, factor func(key
 	return s, start + days*testDay
 }
 
-// run hands the first rows to the engine as history, and what follows as it comes.
-func (s *story) run(t *testing.T, cut int, end int64) []Decision {
+// restarted hands the first records to an engine as history, and what follows as it comes.
+func restarted(t *testing.T, b *usage.Batch, cut int, end int64) []Decision {
 	t.Helper()
-	history, rest := s.batch(0, cut), s.batch(cut, len(s.rows))
 	e := mustEngine(t)
-	e.WarmUp(history, 0, history.Len())
-	e.Observe(rest, 0, rest.Len())
+	e.WarmUp(b, 0, cut)
+	e.Observe(b, cut, b.Len())
 	e.Advance(end)
 	return e.Drain()
 }
@@ -183,9 +183,9 @@ func TestShiftsAreToldTheSameAfterARestart(t *testing.T) {
 		}
 		return 1
 	})
-	s.batch(0, 0)
+	b := s.batch(0, len(s.rows))
 	told := map[string]int64{}
-	for _, d := range shifts(s.run(t, 0, end)) {
+	for _, d := range shifts(restarted(t, b, 0, end)) {
 		told[d.EpisodeID] = d.TimeMillis
 	}
 	if len(told) < 3 {
@@ -198,7 +198,7 @@ func TestShiftsAreToldTheSameAfterARestart(t *testing.T) {
 			cut++
 		}
 		again := map[string]bool{}
-		for _, d := range shifts(s.run(t, cut, end)) {
+		for _, d := range shifts(restarted(t, b, cut, end)) {
 			again[d.EpisodeID] = true
 			if _, ok := told[d.EpisodeID]; !ok {
 				t.Errorf("only after a restart at %d: %s of %s", cut, d.Reason, d.KeyID)
