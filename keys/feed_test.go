@@ -173,8 +173,8 @@ func TestVerifyUnderChanges(t *testing.T) {
 						return
 					default:
 					}
-					if n%100 == 0 {
-						time.Sleep(100 * time.Microsecond) // leave the database some of the machine
+					if n%20 == 0 {
+						time.Sleep(200 * time.Microsecond) // leave the database most of the machine
 					}
 					before := suspended[i].Load()
 					got := v.Verify(keys.Request{Key: secrets[i], RequiredScopes: []string{"a"}})

@@ -329,26 +329,25 @@ func mustList(t *testing.T, s *keys.Store) []keys.Key {
 	return list
 }
 
-func TestTenThousandKeysAtOnce(t *testing.T) {
+// More than any statement takes, and no multiple of what one takes.
+func TestAThousandKeysAtOnce(t *testing.T) {
 	t.Parallel()
 	each(t, func(t *testing.T, s *keys.Store, c *clock) {
 		v := newVerifier(t, s, keys.VerifierConfig{Bound: never})
-		list := make([]keys.New, 10_000)
+		list := make([]keys.New, 1_003)
 		for i := range list {
 			list[i] = keys.New{Name: fmt.Sprint("n", i), AccountID: fmt.Sprint("a", i%100)}
 		}
-		started := time.Now()
 		issued, err := s.IssueMany(context.Background(), list, ada)
 		if err != nil {
 			t.Fatal(err)
 		}
-		t.Logf("issued in %v", time.Since(started))
-		for _, i := range []int{0, 4_999, 9_999} {
+		for _, i := range []int{0, 500, 1_002} {
 			if got := v.Verify(keys.Request{Key: issued[i].Secret}); !got.Valid || got.KeyID != issued[i].Key.ID {
 				t.Errorf("key %d: %+v", i, got)
 			}
 		}
-		if n, err := s.Audit().Verify(context.Background(), s.DB().Read()); n != 10_000 || err != nil {
+		if n, err := s.Audit().Verify(context.Background(), s.DB().Read()); n != int64(len(list)) || err != nil {
 			t.Errorf("audit trail: %d, %v", n, err)
 		}
 	})

@@ -1,13 +1,13 @@
 package series
 
 import (
+	"cmp"
 	"encoding/csv"
 	"encoding/json"
 	"math"
 	"os"
 	"path/filepath"
 	"slices"
-	"sort"
 	"strconv"
 	"strings"
 	"testing"
@@ -155,7 +155,7 @@ func scoreAt(files []*nabFile, scores map[string][]float64, p profile, threshold
 			rows = append(rows, row{scores[f.name][i], f.weight[i], f.window[i]})
 		}
 	}
-	sort.SliceStable(rows, func(a, b int) bool { return rows[a].score > rows[b].score })
+	slices.SortStableFunc(rows, func(a, b row) int { return cmp.Compare(b.score, a.score) })
 	worst, perfect := -p.miss*float64(windows), p.hit*float64(windows)
 	now := nabScore{raw: worst, threshold: 1.1, windows: windows}
 	best := now
