@@ -1,8 +1,8 @@
 #!/usr/bin/env python3
-"""Runs the labelled scenarios, our own families, blind, strange and hidden families and another world through `tollkeeper backtest` and writes detect/EVALUATION.md.
+"""Runs the labelled scenarios, our own families, blind, strange, hidden and outside families and another world through `tollkeeper backtest` and writes detect/EVALUATION.md.
 
     evaluate.py --binary bin/tollkeeper --cache .cache/scenarios [--seeds 1-5] [--fresh 21-23] [--families 101-103] [--blind 901-904] [--strange 951-954]
-                [--hidden 971-974] [--world 201-204]
+                [--hidden 971-974] [--outside 981-984] [--world 201-204]
 
 Traffic that was generated before is taken from the cache. TOLLKEEPER_SHARED names the folder with the generator.
 """
@@ -135,6 +135,7 @@ def main():
     ap.add_argument("--blind", default="901-904")
     ap.add_argument("--strange", default="951-954")
     ap.add_argument("--hidden", default="971-974")
+    ap.add_argument("--outside", default="981-984")
     ap.add_argument("--world", default="201-204")
     ap.add_argument("--fresh-world", default="211-212")
     ap.add_argument("--nab", help="JSON file with the result of the series")
@@ -145,6 +146,7 @@ def main():
     blind = os.path.join(HERE, "blind", "blind.py")
     strange = os.path.join(HERE, "strange", "strange.py")
     hidden = os.path.join(HERE, "hidden", "hidden.py")
+    outside = os.path.join(HERE, "outside", "outside.py")
     world = os.path.join(HERE, "world")
     other, w = os.path.join(world, "world.py"), "w%s-" % version(world)
     commit = subprocess.run(["git", "-C", ROOT, "rev-parse", "--short", "HEAD"], stdout=subprocess.PIPE, text=True).stdout.strip() or "unknown"
@@ -162,6 +164,7 @@ def main():
             ("blind", "Blind families (`testdata/blind`): written without having read the detectors; failures of seeds 901 and 902 were worked on", blind, "b", a.blind),
             ("strange", "Strange families (`testdata/strange`): written without having read the detectors; failures of seeds 951 and 952 were worked on", strange, "x", a.strange),
             ("hidden", "Hidden families (`testdata/hidden`): written without having read the detectors; failures of seeds 971 and 972 were worked on", hidden, "h", a.hidden),
+            ("outside", "Outside customers (`testdata/outside`): written without having read the detectors; seeds 983 and 984 are held out", outside, "o", a.outside),
             ("world", "Another world (`testdata/world`); its failures were worked on", other, w, a.world),
             ("fresh_world", "Another world, fresh seeds", other, w, a.fresh_world)):
         rows = [(str(n), run(a.binary, a.cache, generator, prefix, n)) for n in seeds(which)]
