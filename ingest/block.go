@@ -2,6 +2,7 @@ package ingest
 
 import (
 	"errors"
+	"slices"
 	"time"
 
 	"github.com/tollkeeper/tollkeeper/ingest/accesslog"
@@ -19,9 +20,10 @@ type block struct {
 
 	batch   usage.Batch
 	letters []usage.DeadLetter
-	lines   int // messages in it, transaction markers not counted
-	bytes   int // of lines
-	kept    int // bytes of refused lines that are kept
+	holes   []usage.Hole // offsets at which the log has no record that counts
+	lines   int          // messages in it, transaction markers not counted
+	bytes   int          // of lines
+	kept    int          // bytes of refused lines that are kept
 	seeds   sourceSeeds
 
 	ready        int   // rows that are enriched, marked and observed
@@ -33,7 +35,7 @@ func (b *block) reset(from int64) {
 	b.from, b.to, b.day, b.planned, b.targets, b.opened = from, from, 0, false, 0, time.Time{}
 	b.batch.Reset()
 	clear(b.letters)
-	b.letters = b.letters[:0]
+	b.letters, b.holes = b.letters[:0], b.holes[:0]
 	b.lines, b.bytes, b.kept, b.ready, b.streamMillis, b.lastRow = 0, 0, 0, 0, 0, -1
 }
 
@@ -60,25 +62,58 @@ func (b *block) rowSize() int64 {
 	return rowBytes
 }
 
+// begin notes when the first of the block came.
+func (b *block) begin() {
+	if b.opened.IsZero() {
+		b.opened = time.Now()
+	}
+}
+
+// pass notes that the log has no record that counts at [from, to).
+func (b *block) pass(from, to int64) {
+	if n := len(b.holes); n > 0 && b.holes[n-1].To == from {
+		b.holes[n-1].To = to
+		return
+	}
+	b.holes = append(b.holes, usage.Hole{From: from, To: to})
+}
+
+// withoutEvents are all offsets of the block that leave no event, those of refused lines among them.
+func (b *block) withoutEvents() []usage.Hole {
+	all := slices.Clone(b.holes)
+	for i := range b.letters {
+		at := b.letters[i].Offset
+		if n := len(all); n > 0 && all[n-1].Refused && all[n-1].To >= at {
+			all[n-1].To = at + 1
+			continue
+		}
+		all = append(all, usage.Hole{From: at, To: at + 1, Refused: true})
+	}
+	return all
+}
+
 func (b *block) empty() bool { return b.batch.Len() == 0 && len(b.letters) == 0 }
 
 // rowBytes is what a row takes in fixed-width columns and dictionary indexes.
 const rowBytes = 140
 
-// letterBytes is what a dead letter takes besides the line.
-const letterBytes = 160
+// letterBytes is what a dead letter takes besides the line; holeBytes is what a hole takes, and the room for the next ones.
+const (
+	letterBytes = 160
+	holeBytes   = 24
+)
 
 // size estimates what the block's rows and dead letters take, without the dictionaries.
 func (b *block) size() int64 {
 	return int64(b.batch.Len())*rowBytes + int64(len(b.batch.Path.Data)+len(b.batch.RequestID.Data)) +
-		int64(len(b.batch.UnitValue))*12 + int64(len(b.letters))*letterBytes + int64(b.kept)
+		int64(len(b.batch.UnitValue))*12 + int64(len(b.letters))*letterBytes + int64(len(b.holes))*holeBytes + int64(b.kept)
 }
 
 // memory is what the block holds, used or not, and what the next lines may make it hold: a column that outgrows its room
 // takes a quarter more.
 func (b *block) memory() int64 {
 	next := growth(b.batch.Path.Data) + growth(b.batch.RequestID.Data) + 8*growth(b.batch.UnitValue) + 4*growth(b.batch.UnitName.Index)
-	return b.batch.Memory() + next + int64(cap(b.letters))*letterBytes + int64(b.kept)
+	return b.batch.Memory() + next + int64(cap(b.letters))*letterBytes + int64(cap(b.holes))*holeBytes + int64(b.kept)
 }
 
 func growth[T any](column []T) int64 {
@@ -113,7 +148,7 @@ func (b *block) recycle(from, limit int64) {
 	b.reset(from)
 	if outgrown || b.memory() > limit {
 		b.batch.Release()
-		b.letters = nil
+		b.letters, b.holes = nil, nil
 	}
 }
 

@@ -200,21 +200,18 @@ func (w *worker) drain(ctx context.Context, a fetched) error {
 		if offset < w.next {
 			continue // where a gap was passed by
 		}
-		for len(w.replay) > 0 && offset >= w.replay[0].to {
-			if err := w.handOver(ctx); err != nil {
-				return err
-			}
+		if err := w.endPlanned(ctx, offset); err != nil {
+			return err
 		}
 		if w.in.target != nil && len(w.replay) == 0 && offset-w.cur.from >= maxRekeySpan && w.cur.lines > 0 {
 			if err := w.handOver(ctx); err != nil {
 				return err
 			}
 		}
+		w.pass(offset)
 		w.next = offset + 1
 		bytes += len(w.records.Value)
-		if w.cur.lines == 0 {
-			w.cur.opened = time.Now()
-		}
+		w.cur.begin()
 		w.cur.reserve(w.in.cfg.MaxBlockRows, w.memory.block)
 		w.pipe.add(w.cur, w.records.Value, offset, w.nowMillis)
 		if w.isFull() {
@@ -224,7 +221,10 @@ func (w *worker) drain(ctx context.Context, a fetched) error {
 		}
 	}
 	// What compaction removed, transaction markers and aborted records leave no line.
-	w.next = max(w.next, w.records.After())
+	if err := w.endPlanned(ctx, w.records.After()); err != nil {
+		return err
+	}
+	w.pass(w.records.After())
 	if err := w.records.Err(); err != nil {
 		return err
 	}
@@ -232,6 +232,29 @@ func (w *worker) drain(ctx context.Context, a fetched) error {
 		return fmt.Errorf("%w: the broker sent only a part of the one at offset %d", kafkalog.ErrCorrupt, w.next)
 	}
 	return nil
+}
+
+// endPlanned hands over the planned blocks that end at that offset or before it, which is the next that the log has a record at.
+func (w *worker) endPlanned(ctx context.Context, offset int64) error {
+	for len(w.replay) > 0 && offset >= w.replay[0].to {
+		w.pass(w.replay[0].to)
+		if err := w.handOver(ctx); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// pass goes on to that offset: the log has no record that counts before it.
+func (w *worker) pass(to int64) {
+	if to <= w.next {
+		return
+	}
+	if w.in.target == nil { // what a Rekeyer leaves out is not audited
+		w.cur.begin()
+		w.cur.pass(w.next, to)
+	}
+	w.next = to
 }
 
 // finish enriches, marks and shows what was decoded since.
@@ -262,7 +285,7 @@ func (w *worker) flushIfDue(ctx context.Context) error {
 		}
 		return nil
 	}
-	if w.next == w.cur.from || !w.inserterFree.Load() || (w.cur.lines > 0 && time.Since(w.cur.opened) < w.flush) {
+	if w.next == w.cur.from || !w.inserterFree.Load() || (!w.cur.opened.IsZero() && time.Since(w.cur.opened) < w.flush) {
 		return nil
 	}
 	return w.handOver(ctx)

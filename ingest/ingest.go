@@ -15,7 +15,7 @@
 //   - Dropped: nothing. A line that cannot be decoded becomes a dead letter (tollkeeper_ingest_dead_letters_total);
 //     offsets that the log no longer holds stop the partition, or with OnGap "continue" become a gap row
 //     (tollkeeper_ingest_gap_offsets_total); transaction markers and records of aborted transactions, which are no records,
-//     are passed by (tollkeeper_ingest_control_records_total). A record batch whose checksum is wrong stops its partition
+//     are passed by (tollkeeper_ingest_control_records_total), and as compacted records noted as holes. A record batch whose checksum is wrong stops its partition
 //     until it reads well.
 //   - Not done here: records without a request id cannot be told from a gateway's own retry of them.
 //
@@ -43,6 +43,9 @@ type Store interface {
 	InsertEvents(ctx context.Context, span usage.Span, b *usage.Batch) error
 	// InsertDeadLetters stores the lines of a block that were refused, under span.Token("dead_letters").
 	InsertDeadLetters(ctx context.Context, span usage.Span, letters []usage.DeadLetter) error
+	// InsertHoles notes offsets of a block at which no event is stored, before the position passes them: the audit tells them from
+	// lost ones by that. Repeating it changes nothing.
+	InsertHoles(ctx context.Context, span usage.Span, holes []usage.Hole) error
 	// Landed says whether any event of the span is stored. Dead letters are not asked about: they are inserted before the
 	// events, so they alone prove nothing, and repeating them changes nothing.
 	Landed(ctx context.Context, span usage.Span) (bool, error)

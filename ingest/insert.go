@@ -68,8 +68,7 @@ func (w *worker) ended(ctx context.Context, err error) error {
 // storeBlock is the exactly-once step. Nothing is sent to the store before the commit that names the block was accepted.
 func (w *worker) storeBlock(ctx context.Context, b *block) error {
 	if b.empty() {
-		w.moveBehind(b)
-		return nil
+		return w.passOver(ctx, b)
 	}
 	if err := w.spread(ctx, b); err != nil {
 		return err
@@ -117,6 +116,13 @@ func (w *worker) storeBlock(ctx context.Context, b *block) error {
 			sleep(ctx, wait.next())
 		}
 	}
+	if holes := b.withoutEvents(); len(holes) > 0 && w.in.target == nil {
+		if err := insert("insert_holes", func(ctx context.Context) error {
+			return w.in.cfg.Store.InsertHoles(ctx, span, holes)
+		}); err != nil {
+			return err
+		}
+	}
 	// Dead letters first, so that the position never passes a line that is in neither table.
 	if len(b.letters) > 0 {
 		if err := insert("insert_dead_letters", func(ctx context.Context) error {
@@ -136,6 +142,20 @@ func (w *worker) storeBlock(ctx context.Context, b *block) error {
 	w.in.metrics.blockRows.Observe(float64(b.batch.Len()))
 	w.in.metrics.blocks.Inc()
 	w.status.waitStore("")
+	w.moveBehind(b)
+	return nil
+}
+
+// passOver moves behind a block of no lines. Its holes need no plan: whoever notes them, and how often, they are what the log is.
+func (w *worker) passOver(ctx context.Context, b *block) error {
+	if len(b.holes) > 0 {
+		if err := w.retry(ctx, "insert_holes", func(ctx context.Context) error {
+			return w.in.cfg.Store.InsertHoles(ctx, w.span(b.from, b.to, b.day), b.holes)
+		}); err != nil {
+			return err
+		}
+		w.status.waitStore("")
+	}
 	w.moveBehind(b)
 	return nil
 }

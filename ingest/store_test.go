@@ -23,6 +23,7 @@ type memStore struct {
 	letters []usage.DeadLetter
 	where   []usage.Span // of each letter
 	gaps    []usage.Gap
+	holes   []usage.Hole
 	ids     map[string]string // of topics, by place
 	blocks  []usage.Span
 	// before is called ahead of each insert and may refuse it; after is called when it was stored and may hide that.
@@ -81,6 +82,10 @@ func (s *memStore) InsertDeadLetters(ctx context.Context, span usage.Span, lette
 			s.letters, s.where = append(s.letters, l), append(s.where, span)
 		}
 	})
+}
+
+func (s *memStore) InsertHoles(ctx context.Context, span usage.Span, holes []usage.Hole) error {
+	return s.insert(ctx, "holes", span, func() { s.holes = append(s.holes, holes...) })
 }
 
 func (s *memStore) in(r storedRow, span usage.Span) bool {

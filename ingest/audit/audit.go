@@ -27,7 +27,8 @@ const listLimit = 100
 // Store is where events, dead letters, gaps and sealed usage are.
 type Store interface {
 	Audit(ctx context.Context, from, to time.Time) ([]clickhouse.PartitionAudit, error)
-	MissingOffsets(ctx context.Context, topic string, partition int32, from, to time.Time, before int64, limit int) ([]clickhouse.OffsetRange, error)
+	MissingOffsets(ctx context.Context, topic string, partition int32, from, to time.Time, first, before int64, limit int) ([]clickhouse.OffsetRange, error)
+	CountHoles(ctx context.Context, from, to time.Time) ([]clickhouse.Holes, error)
 	MissingRecords(ctx context.Context, from, to time.Time) ([]clickhouse.BrokenLines, error)
 	AuditSealed(ctx context.Context, from, to time.Time, limit int) ([]clickhouse.SealedDifference, error)
 	Gaps(ctx context.Context) ([]usage.Gap, error)
@@ -118,6 +119,13 @@ func Run(ctx context.Context, cfg Config, from, to time.Time) (Report, error) {
 	for _, g := range r.gaps {
 		r.note("%s/%d: %s", g.Topic, g.Partition, gapInWords(g))
 	}
+	holes, err := cfg.Store.CountHoles(ctx, from, to)
+	if err != nil {
+		return r.Report, err
+	}
+	for _, h := range holes {
+		r.note("%s/%d: at %d offsets the log had no record that counts: transaction markers, aborted or compacted records", h.Topic, h.Partition, h.Offsets)
+	}
 	if r.Partitions, err = cfg.Store.Audit(ctx, from, to); err != nil {
 		return r.Report, err
 	}
@@ -158,12 +166,15 @@ func (r *run) partition(ctx context.Context, p clickhouse.PartitionAudit) error 
 	if strings.HasPrefix(p.Topic, "import:") || r.rekeyed(p.Topic) {
 		return nil // a file's empty lines, and records that went into another topic, are neither events nor dead letters
 	}
-	before := int64(math.MaxInt64)
+	first, before := int64(-1), int64(math.MaxInt64)
 	if position, ok := r.positions[place{p.Topic, p.Partition}]; ok {
 		// Behind it a block may be half there: its dead letters are stored before its events.
 		before = max(position.Committed, 0)
+		if position.LastRow >= 0 && r.from.IsZero() && p.MinOffset > position.First && !r.expired(p.FirstDay) {
+			first = position.First
+		}
 	}
-	missing, err := r.Store.MissingOffsets(ctx, p.Topic, p.Partition, r.from, r.to, before, listLimit)
+	missing, err := r.Store.MissingOffsets(ctx, p.Topic, p.Partition, r.from, r.to, first, before, listLimit)
 	if err != nil {
 		return err
 	}
@@ -195,12 +206,6 @@ func (r *run) position(p Position) {
 			r.differs("%s", text)
 		}
 	}
-	if none || !r.from.IsZero() {
-		return
-	}
-	if a := r.Partitions[i]; a.MinOffset > p.First && !r.expired(a.FirstDay) {
-		r.missing(p.Topic, p.Partition, p.First, a.MinOffset)
-	}
 }
 
 // expired says whether rows of before that day may be past their time to live.
@@ -210,7 +215,7 @@ func (r *run) expired(day int32) bool {
 
 func (r *run) missing(topic string, partition int32, from, to int64) {
 	if !within(r.gaps, topic, partition, from, to) {
-		r.differs("%s/%d: offsets %d to %d are neither events nor dead letters (a producer's transaction markers and compacted records look like this, too)",
+		r.differs("%s/%d: offsets %d to %d are neither events nor dead letters (so are transaction markers and compacted records that were passed by before it was noted where they are)",
 			topic, partition, from, to-1)
 	}
 }

@@ -65,6 +65,13 @@ func (b *books) store(from, to int64, letters ...int64) {
 	}
 }
 
+func (b *books) holes(from, to int64, holes ...usage.Hole) {
+	b.t.Helper()
+	if err := b.db.InsertHoles(b.t.Context(), b.span(from, to), holes); err != nil {
+		b.t.Fatal(err)
+	}
+}
+
 func (b *books) exec(sql string) {
 	b.t.Helper()
 	if err := b.db.Conn().Exec(b.t.Context(), sql); err != nil {
@@ -89,6 +96,29 @@ func TestTheAuditSaysWhatDiffers(t *testing.T) {
 		want   []string // a part of each difference, in order
 	}{
 		"nothing was changed": {func(*books) {}, nil},
+		"a row was deleted beside offsets without a record": {
+			func(b *books) {
+				b.holes(30, 34, usage.Hole{From: 30, To: 31}, usage.Hole{From: 32, To: 34})
+				b.exec("INSERT INTO events (plan_day, time, topic, partition, offset, epoch) SELECT today(), now() - 90000, 'logs', 1, 34, '1'")
+				b.at.Committed, b.at.LastRow, b.at.End = 35, 34, 35
+			},
+			[]string{"logs/1: offsets 31 to 31 are neither events nor dead letters"},
+		},
+		"the first rows were deleted, and before them there were none": {
+			func(b *books) {
+				b.at.First = 2
+				b.holes(2, 10, usage.Hole{From: 2, To: 10})
+				b.exec(fmt.Sprintf(deletion, "events", "offset < 11"))
+			},
+			[]string{"logs/1: offsets 10 to 10 are neither", "key_1: sealed"},
+		},
+		"a dead letter was deleted that is known to have been refused": {
+			func(b *books) {
+				b.holes(10, 20, usage.Hole{From: 12, To: 13, Refused: true})
+				b.exec(fmt.Sprintf(deletion, "dead_letters", "offset = 12"))
+			},
+			[]string{"logs/1: offsets 12 to 12 are neither"},
+		},
 		"a row was deleted": {
 			func(b *books) { b.exec(fmt.Sprintf(deletion, "events", "offset = 17")) },
 			[]string{"logs/1: offsets 17 to 17 are neither events nor dead letters", "key_2: sealed 7 calls, the events say 6"},
@@ -205,7 +235,20 @@ func TestWhatIsUnderWayIsNoDifference(t *testing.T) {
 			b.at.Committed, b.at.LastRow, b.at.End = 33, 32, 33
 		},
 		"offsets without rows at the end of what was committed": func(b *books) { b.at.Committed, b.at.End = 32, 32 },
-		"the log's oldest records were dropped":                 func(b *books) { b.at.First = 22 },
+		"a producer's transactions, aborted and committed": func(b *books) {
+			b.holes(30, 40, usage.Hole{From: 30, To: 33}, usage.Hole{From: 31, To: 32}, usage.Hole{From: 39, To: 40})
+			b.store(33, 39)
+			b.at.Committed, b.at.LastRow, b.at.End = 40, 38, 40
+		},
+		"compacted records before the first": func(b *books) {
+			b.at.First = 0
+			b.holes(0, 10, usage.Hole{From: 0, To: 10})
+		},
+		"a dead letter that is past its time to live": func(b *books) {
+			b.exec("INSERT INTO holes (plan_day, topic, epoch, partition, from_offset, to_offset, refused) SELECT today() - 13, 'logs', '1', 1, 12, 13, 1")
+			b.exec(fmt.Sprintf(deletion, "dead_letters", "offset = 12"))
+		},
+		"the log's oldest records were dropped": func(b *books) { b.at.First = 22 },
 		"a file that was imported": func(b *books) {
 			b.exec("INSERT INTO events (plan_day, time, topic, partition, offset, epoch) SELECT today(), now() - 90000, 'import:x', 0, 2 * number, '1' FROM numbers(5)")
 		},
@@ -248,6 +291,15 @@ func TestOffsetsThatWereNotedAsLostAreANote(t *testing.T) {
 		t.Fatal(err)
 	}
 	if r := b.audit(); !r.Exact || len(r.Notes) != 1 || !strings.Contains(r.Notes[0], "offsets 30 to 34") {
+		t.Errorf("differences %q, notes %q", r.Differences, r.Notes)
+	}
+}
+
+func TestOffsetsWithoutARecordAreCountedInANote(t *testing.T) {
+	b := newBooks(t)
+	b.holes(30, 40, usage.Hole{From: 30, To: 34}, usage.Hole{From: 32, To: 36})
+	b.at.Committed, b.at.LastRow, b.at.End = 36, 29, 36
+	if r := b.audit(); !r.Exact || len(r.Notes) != 1 || !strings.Contains(r.Notes[0], "logs/1: at 6 offsets the log had no record that counts") {
 		t.Errorf("differences %q, notes %q", r.Differences, r.Notes)
 	}
 }

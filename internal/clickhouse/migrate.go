@@ -188,7 +188,8 @@ func (db *DB) migrate(ctx context.Context) error {
 	return errors.Join(
 		db.setTTL(ctx, "events", db.cfg.EventsTTLDays),
 		db.setTTL(ctx, "dead_letters", db.cfg.DeadLettersTTLDays),
-		db.setFsync(ctx, "events"), db.setFsync(ctx, "dead_letters"),
+		db.setTTL(ctx, "holes", db.cfg.EventsTTLDays),
+		db.setFsync(ctx, "events"), db.setFsync(ctx, "dead_letters"), db.setFsync(ctx, "holes"),
 		db.setMerges(ctx),
 	)
 }
@@ -273,7 +274,7 @@ func (db *DB) bootCheck(ctx context.Context) error {
 	if db.cfg.Cluster != "" {
 		setting = "replicated_deduplication_window"
 	}
-	for _, table := range []string{"events", "dead_letters"} {
+	for _, table := range []string{"events", "dead_letters", "holes"} {
 		sql, err := db.createStatement(ctx, table)
 		if err != nil {
 			return err

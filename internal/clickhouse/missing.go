@@ -10,23 +10,29 @@ import (
 // OffsetRange is [From, To) of a partition.
 type OffsetRange struct{ From, To int64 }
 
-// MissingOffsets returns up to limit runs of offsets between the least and the greatest stored one of a partition of which
-// neither an event nor a dead letter is stored, in order, looking at offsets below before only. Zero times select all, else
-// the blocks whose plan day is in [from, to), and then what lies between two days is not looked at. Markers of a producer's transactions and compacted
-// records are missing in this sense, too.
-func (db *DB) MissingOffsets(ctx context.Context, topic string, partition int32, from, to time.Time, before int64, limit int) ([]OffsetRange, error) {
+// MissingOffsets returns up to limit runs of offsets of a partition of which neither an event nor a dead letter is stored, nor
+// noted that there is none, in order: those between the least and the greatest that something is known of and, where first is
+// not negative, those from it on. It looks at offsets below before only. That a line was refused is believed once its dead
+// letter may be past its time to live. Zero times select all, else the blocks whose plan day is in [from, to), and then what
+// lies between two days is not looked at.
+func (db *DB) MissingOffsets(ctx context.Context, topic string, partition int32, from, to time.Time, first, before int64, limit int) ([]OffsetRange, error) {
 	ctx, cancel := withTimeout(ctx, 10*time.Minute)
 	defer cancel()
-	rows, err := db.conn.Query(ctx, `SELECT before + 1, offset FROM (
-    SELECT offset, lagInFrame(offset, 1, offset - 1) OVER (ORDER BY offset ROWS BETWEEN UNBOUNDED PRECEDING AND CURRENT ROW) AS before FROM (
-        SELECT DISTINCT offset FROM events
-        WHERE topic = {topic:String} AND partition = {partition:UInt32} AND plan_day >= toDate({from:Int32}) AND plan_day < toDate({to:Int32}) AND offset < {before:Int64}
+	const known = " WHERE topic = {topic:String} AND partition = {partition:UInt32} AND plan_day >= toDate({from:Int32}) AND plan_day < toDate({to:Int32})"
+	forgotten := db.cfg.Now().AddDate(0, 0, 1-db.cfg.DeadLettersTTLDays) // dead letters of blocks before that day may be
+	rows, err := db.conn.Query(ctx, `SELECT known, at FROM (
+    SELECT at, max(until) OVER earlier AS known, count() OVER earlier AS n FROM (
+        SELECT DISTINCT offset AS at, offset + 1 AS until FROM events`+known+` AND offset < {before:Int64}
         UNION DISTINCT
-        SELECT DISTINCT offset FROM dead_letters
-        WHERE topic = {topic:String} AND partition = {partition:UInt32} AND plan_day >= toDate({from:Int32}) AND plan_day < toDate({to:Int32}) AND offset < {before:Int64}))
-WHERE offset > before + 1 ORDER BY offset LIMIT {limit:UInt64}`,
+        SELECT DISTINCT offset AS at, offset + 1 AS until FROM dead_letters`+known+` AND offset < {before:Int64}
+        UNION ALL
+        SELECT from_offset AS at, to_offset AS until FROM holes`+known+` AND from_offset < {before:Int64} AND (refused = 0 OR plan_day <= toDate({forgotten:Int32}))
+        UNION ALL
+        SELECT {first:Int64} AS at, {first:Int64} AS until WHERE {first:Int64} >= 0)
+    WINDOW earlier AS (ORDER BY at, until ROWS BETWEEN UNBOUNDED PRECEDING AND 1 PRECEDING))
+WHERE n > 0 AND at > known ORDER BY at LIMIT {limit:UInt64}`,
 		ch.Named("topic", topic), ch.Named("partition", uint32(partition)), ch.Named("from", dayOf(from, 0)), ch.Named("to", dayOf(to, 65535)),
-		ch.Named("before", before), ch.Named("limit", uint64(max(limit, 0))))
+		ch.Named("first", first), ch.Named("before", before), ch.Named("forgotten", dayOf(forgotten, 0)), ch.Named("limit", uint64(max(limit, 0))))
 	if err != nil {
 		return nil, wrap("look for missing offsets", err)
 	}

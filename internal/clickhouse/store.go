@@ -16,6 +16,7 @@ func (db *DB) Landed(ctx context.Context, span usage.Span) (bool, error) {
 	if err == nil && !landed {
 		db.suspects.add(span.Token("events"))
 		db.suspects.add(span.Token("dead_letters"))
+		db.suspects.add(span.Token("holes"))
 	}
 	return landed, err
 }
@@ -23,11 +24,15 @@ func (db *DB) Landed(ctx context.Context, span usage.Span) (bool, error) {
 func (db *DB) landed(ctx context.Context, table string, span usage.Span) (bool, error) {
 	ctx, cancel := withTimeout(ctx, QueryTimeout)
 	defer cancel()
+	offset := "offset"
+	if table == "holes" {
+		offset = "from_offset"
+	}
 	var n uint64
 	err := db.conn.QueryRow(ctx, `SELECT count() FROM (
 SELECT 1 FROM `+table+`
 WHERE plan_day = toDate({day:Int32}) AND topic = {topic:String} AND partition = {partition:UInt32}
-  AND offset >= {from:Int64} AND offset < {to:Int64} AND epoch = {epoch:String}
+  AND `+offset+` >= {from:Int64} AND `+offset+` < {to:Int64} AND epoch = {epoch:String}
 LIMIT 1)`, spanArgs(span)...).Scan(&n)
 	return n > 0, wrap("ask whether a block landed", err)
 }

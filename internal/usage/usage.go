@@ -142,6 +142,12 @@ type DeadLetter struct {
 	Bytes      int    // length of the original line
 }
 
+// Hole is a run of offsets that left no event, though nothing was lost.
+type Hole struct {
+	From, To int64 // [From, To)
+	Refused  bool  // the line became a dead letter; else the log has no record there that counts
+}
+
 // Gap records offsets that were lost before they could be read, such as by retention.
 type Gap struct {
 	Topic      string
