@@ -181,7 +181,7 @@ func (w *worker) fetchOnce(ctx context.Context, s *stream) error {
 		return err
 	}
 	w.status.waitFetch("")
-	w.status.sawEnd(a.End, w.in.cfg.Now())
+	w.status.sawEnd(a.End, a.Stable, w.in.cfg.Now())
 	a.Free()
 	s.free <- a.Answer
 	return nil

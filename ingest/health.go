@@ -25,6 +25,8 @@ type PartitionHealth struct {
 	End       int64         // next offset to be written to the log, as last seen
 	Lag       int64         // End - Stored
 	LagAge    time.Duration // how long the oldest waiting offset has been known
+	Held      int64         // of Lag, what lies behind the first record of an open transaction, which nobody may read yet
+	HeldFor   time.Duration // how long the same transaction has been known to be open
 	Idle      time.Duration // since Stored last moved
 	Waiting   string        // what the partition waits for: "", or the last error in words
 	Stopped   bool          // it stands still until an operator decides; Waiting says why
@@ -79,6 +81,8 @@ type partitionStatus struct {
 	part     int32
 	stored   int64
 	end      int64
+	stable   int64     // behind it lies an open transaction, or nothing
+	heldFrom time.Time // when that was first seen, zero when there is none
 	asked    time.Time // when end was last seen
 	progress time.Time
 	fetching string // what fetching waits for
@@ -156,14 +160,26 @@ func (s *partitionStatus) advance(stored int64, now time.Time) {
 	s.seen = slices.Delete(s.seen, 0, i)
 }
 
-// sawEnd notes the end of the log; lag's age is read off these notes. When there are too many the newest is stretched,
-// so that the age of the oldest lag stays right.
-func (s *partitionStatus) sawEnd(end int64, now time.Time) {
+// sawEnd notes the end of the log, and up to where it can be read, which ends at the first record of an open transaction; -1
+// where that was not asked for. Lag's age is read off these notes. When there are too many the newest is stretched, so that the
+// age of the oldest lag stays right.
+func (s *partitionStatus) sawEnd(end, stable int64, now time.Time) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.end, s.asked = max(end, s.stored), now
+	if stable >= 0 {
+		switch {
+		case stable >= end:
+			s.heldFrom = time.Time{}
+		case stable != s.stable || s.heldFrom.IsZero():
+			s.heldFrom = now
+		}
+		s.stable = stable
+	}
+	if end <= s.stored || stable >= 0 && stable <= s.stored {
+		s.progress = now // there is nothing that may be read
+	}
 	if end <= s.stored {
-		s.progress = now
 		return
 	}
 	if n := len(s.seen); n > 0 && (end <= s.seen[n-1].end || now.Sub(s.seen[n-1].at) < 100*time.Millisecond || n >= 256) {
@@ -183,11 +199,14 @@ func (s *partitionStatus) snapshot(now time.Time) PartitionHealth {
 	if len(s.seen) > 0 {
 		p.LagAge = now.Sub(s.seen[0].at)
 	}
+	if !s.heldFrom.IsZero() {
+		p.Held, p.HeldFor = max(s.end-max(s.stable, s.stored), 0), now.Sub(s.heldFrom)
+	}
 	return p
 }
 
 // Health says how the process is doing. It is red when the group could not be joined, when a topic cannot be read, when a
-// partition is stopped, and when one has made no progress for Config.StallAfter although it has lag.
+// partition is stopped or held back by a transaction that was never ended, and when one has made no progress for Config.StallAfter although it has lag.
 func (in *Ingester) Health() Health {
 	h := in.health
 	h.mu.Lock()
@@ -209,8 +228,12 @@ func (in *Ingester) Health() Health {
 		out.Ready, out.Reason = false, h.topics
 	}
 	for _, p := range out.Partitions {
-		if out.Ready && (p.Stopped || in.cfg.stalled(p)) {
+		switch {
+		case !out.Ready:
+		case p.Stopped || in.cfg.stalled(p):
 			out.Ready, out.Reason = false, p.reason()
+		case p.HeldFor > transactionPatience:
+			out.Ready, out.Reason = false, p.held()
 		}
 	}
 	return out
@@ -219,6 +242,16 @@ func (in *Ingester) Health() Health {
 // stalled says whether a partition has made no progress for too long although there is something to do.
 func (c *Config) stalled(p PartitionHealth) bool {
 	return p.Idle > c.StallAfter && (p.Lag > 0 || p.Waiting != "")
+}
+
+// transactionPatience is how long a transaction may be open before health is red: brokers end one after their
+// transaction.max.timeout.ms, 15 minutes by default. What is open for longer will not end by itself.
+const transactionPatience = 16 * time.Minute
+
+// held says what an open transaction does, and what ends it.
+func (p PartitionHealth) held() string {
+	return fmt.Sprintf("%s/%d: a producer's transaction that was never ended holds back %d offsets for %s now; find it with kafka-transactions.sh find-hanging, and abort it",
+		p.Topic, p.Partition, p.Held, p.HeldFor.Round(time.Second))
 }
 
 func (p PartitionHealth) reason() string {

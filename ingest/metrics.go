@@ -28,7 +28,7 @@ func newMetrics(reg prometheus.Registerer) *metrics {
 		duplicates:  counter("duplicates_total", "Records that repeat a source and request id of the window; stored, never counted."),
 		unprotected: counter("records_without_request_id_total", "Records that a gateway's own retry could double, because they carry no request id."),
 		control:     counter("control_records_total", "Transaction markers, and records of aborted transactions, passed by."),
-		gapOffsets:  counter("gap_offsets_total", "Offsets that the log had dropped before they were read."),
+		gapOffsets:  counter("gap_offsets_total", "Offsets that were never read: the log had dropped them, or somebody moved the group's offset past them."),
 		stalls:      counter("stalls_total", "Times that a partition stopped making progress although it had lag."),
 		blocks:      counter("blocks_total", "Blocks stored."),
 		deadLetters: prometheus.NewCounterVec(prometheus.CounterOpts{Namespace: "tollkeeper", Subsystem: "ingest", Name: "dead_letters_total", Help: "Lines refused, by reason."}, []string{"reason"}),
@@ -51,16 +51,17 @@ func newMetrics(reg prometheus.Registerer) *metrics {
 
 // lagCollector reads lag when it is asked for, so that it is right also while nothing moves.
 type lagCollector struct {
-	in       *Ingester
-	lag, age *prometheus.Desc
+	in             *Ingester
+	lag, age, held *prometheus.Desc
 }
 
 func newLagCollector(in *Ingester) *lagCollector {
 	labels := []string{"topic", "partition"}
 	return &lagCollector{
-		in:  in,
-		lag: prometheus.NewDesc("tollkeeper_ingest_lag", "Offsets written to the log but not stored yet.", labels, nil),
-		age: prometheus.NewDesc("tollkeeper_ingest_lag_age_seconds", "How long the oldest of them has been known to wait.", labels, nil),
+		in:   in,
+		lag:  prometheus.NewDesc("tollkeeper_ingest_lag", "Offsets written to the log but not stored yet.", labels, nil),
+		held: prometheus.NewDesc("tollkeeper_ingest_open_transaction_seconds", "How long the same open transaction of a producer has held back what lies behind it; 0 when there is none.", labels, nil),
+		age:  prometheus.NewDesc("tollkeeper_ingest_lag_age_seconds", "How long the oldest of them has been known to wait.", labels, nil),
 	}
 }
 
@@ -68,6 +69,7 @@ func newLagCollector(in *Ingester) *lagCollector {
 func (c *lagCollector) Describe(ch chan<- *prometheus.Desc) {
 	ch <- c.lag
 	ch <- c.age
+	ch <- c.held
 }
 
 // Collect implements prometheus.Collector.
@@ -76,5 +78,6 @@ func (c *lagCollector) Collect(ch chan<- prometheus.Metric) {
 		partition := strconv.Itoa(int(p.Partition))
 		ch <- prometheus.MustNewConstMetric(c.lag, prometheus.GaugeValue, float64(p.Lag), p.Topic, partition)
 		ch <- prometheus.MustNewConstMetric(c.age, prometheus.GaugeValue, p.LagAge.Seconds(), p.Topic, partition)
+		ch <- prometheus.MustNewConstMetric(c.held, prometheus.GaugeValue, p.HeldFor.Seconds(), p.Topic, partition)
 	}
 }

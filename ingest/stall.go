@@ -58,7 +58,7 @@ func (in *Ingester) refreshEnds(ctx context.Context) {
 		if err != nil {
 			return // fetching says what is wrong with Kafka
 		}
-		s.sawEnd(end, in.cfg.Now())
+		s.sawEnd(end, -1, in.cfg.Now())
 	}
 }
 

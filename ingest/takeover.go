@@ -26,7 +26,7 @@ func (w *worker) takeover(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	w.status.sawEnd(end, w.in.cfg.Now())
+	w.status.sawEnd(end, -1, w.in.cfg.Now())
 	if committed < 0 {
 		err = w.takeoverWithoutCommit(ctx, first, end)
 	} else {
@@ -166,6 +166,7 @@ func (w *worker) checkRewound(ctx context.Context, foreign bool, first int64) er
 	case foreign && w.done > unread:
 		w.log.Warn("the group's offset was moved forward by hand; the records between are not read", "from", unread, "to", w.done)
 		gap := usage.Gap{Topic: w.stored(), Partition: w.partition, From: unread, To: w.done, Reason: "offset_moved_forward", TimeMillis: w.in.cfg.Now().UnixMilli()}
+		w.in.metrics.gapOffsets.Add(float64(w.done - unread))
 		return w.retry(ctx, "record_gap", func(ctx context.Context) error { return w.in.cfg.Store.RecordGap(ctx, gap) })
 	case !foreign && w.plan.lastRow >= 0 && (!found || last < w.plan.lastRow):
 		// Rows older than their time to live are dropped, so this alone is no reason to stop; audit tells more.

@@ -59,8 +59,9 @@ type Fetcher struct {
 
 // Answer is what one request brought. It is used again for the next.
 type Answer struct {
-	// End is where what can be read ends: the offset of the next record to come, or of the first of an open transaction.
-	End int64
+	// End is the offset of the next record to come. Stable is where what can be read ends: there, or at the first record of an open
+	// transaction.
+	End, Stable int64
 
 	records []byte
 	aborted []abortedTransaction
@@ -176,7 +177,7 @@ var errAnswer = errors.New("the broker's answer is not understood")
 
 // parse reads what stands before the records.
 func (a *Answer) parse() error {
-	a.records, a.aborted, a.End = nil, a.aborted[:0], 0
+	a.records, a.aborted, a.End, a.Stable = nil, a.aborted[:0], 0, 0
 	d := decoder{b: a.buf}
 	d.skip(4) // throttled for
 	if code := kafka.Error(int16(d.uint16())); code != 0 {
@@ -208,8 +209,9 @@ func (a *Answer) parse() error {
 		return code
 	}
 	a.records = d.b[:max(size, 0)]
-	if a.End = high; stable >= 0 {
-		a.End = stable
+	a.End, a.Stable = high, high
+	if stable >= 0 {
+		a.Stable = stable
 	}
 	return nil
 }
