@@ -247,9 +247,19 @@ func (r *run) sealed(ctx context.Context) error {
 	return nil
 }
 
+// Reasons of gaps that a log leaves that was cut back: one of its earlier name, and one of the name that it has since.
+const (
+	GapCutBack     = "log_cut_back"
+	GapEarlierName = "stored_under_earlier_name"
+)
+
 // gapInWords is what a recorded gap tells. One of a topic that was made anew is empty: how far the old log went is not known.
 func gapInWords(g usage.Gap) string {
 	switch {
+	case g.Reason == GapCutBack:
+		return fmt.Sprintf("the log was cut back to offset %d after everything below %d had been read; what was written at those offsets before that was noticed was not read", g.From, g.To)
+	case g.Reason == GapEarlierName:
+		return fmt.Sprintf("offsets %d to %d are stored under the name that the log had before it was cut back", g.From, g.To-1)
 	case g.To > g.From+1:
 		return fmt.Sprintf("offsets %d to %d were not read: %s", g.From, g.To-1, g.Reason)
 	case g.To > g.From:

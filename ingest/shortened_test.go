@@ -1,0 +1,44 @@
+package ingest
+
+import (
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/tollkeeper/tollkeeper/internal/usage"
+)
+
+// A log that was cut back has the id of the one that was read: read from its start again, all that it still holds would count
+// twice.
+func TestALogThatWasCutBackIsNotReadAgain(t *testing.T) {
+	c := startCluster(t, 1, "logs")
+	s := newMemStore()
+	c.read(t, s, 50)
+	// What the log has lost: ten records more were read from it.
+	day := dayOf(time.Now())
+	for o := int64(50); o < 60; o++ {
+		s.rows = append(s.rows, storedRow{"logs", 0, usage.Record{Offset: o}})
+	}
+	c.commit("g", "logs", 0, 60, plan{epoch: 1, lastRow: 59, pending: []plannedRange{{to: 70, day: day}}}.String())
+	in, stop := run(t, c.config(s))
+	waitFor(t, "the partition is stopped", func() bool { return strings.Contains(in.Health().Reason, "it was cut back") })
+	stop()
+	cfg := c.config(s)
+	cfg.OnGap = GapContinue
+	for i := range 2 { // the second start goes on from the new epoch's commit
+		_, stop = run(t, cfg)
+		waitFor(t, "the new name is committed", func() bool { _, meta := c.committed("g", "logs", 0); return strings.Contains(meta, "e=2") })
+		c.produce("logs", 0, numbered(100+5*i, 105+5*i)...)
+		waitFor(t, "what is new is stored", func() bool { return s.storedOf("logs~2") == 5*i+5 })
+		stop()
+	}
+	if n := s.storedOf("logs"); n != 60 {
+		t.Errorf("%d rows of the old name, want the 60 that were there", n)
+	}
+	if first := s.rows[60]; first.topic != "logs~2" || first.Offset != 50 {
+		t.Errorf("the first new row is %s/%d, want logs~2/50", first.topic, first.Offset)
+	}
+	if len(s.gaps) != 2 || s.gaps[0].From != 50 || s.gaps[0].To != 60 || s.gaps[1].Topic != "logs~2" || s.gaps[1].To != 50 {
+		t.Errorf("gaps %+v, want [50,60) of the old name and all before of the new", s.gaps)
+	}
+}
