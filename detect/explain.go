@@ -290,6 +290,12 @@ func (e *Engine) poolEvidence(k *keyState, p *pool, f *finding) (out []Evidence)
 			WindowSeconds: window, PValue: probability(f.by[fam]),
 		})
 	}
+	if p.nNets < poolLeast || p.days.since < p.start && f.by[FamilyNovelty] > float64(p.who) {
+		window = max(1, (p.last-p.days.since)/1000)
+		add(FamilySpread, "crowd_over_days", float64(p.days.nNets), 1, 2, fmt.Sprintf("Within %s the key was used from %s networks where it had never been used, with %d client programs.",
+			span(p.last-p.days.since), atLeast(int(p.days.nNets), len(p.days.nets)), p.days.nAgents))
+		return out
+	}
 	rate := k.newRate(kindNet)
 	add(FamilyNovelty, "new_networks", float64(p.nNets), rate, 2, fmt.Sprintf("The key is used from %d networks where it was never used in %s.", p.nNets, k.since(p.start)))
 	add(FamilySpread, "crowd", float64(p.nAddrs), serviceSize, 3*serviceSize, fmt.Sprintf("%d addresses in %d networks with %d client programs used the key within %s, and new ones keep coming.",
@@ -298,6 +304,14 @@ func (e *Engine) poolEvidence(k *keyState, p *pool, f *finding) (out []Evidence)
 		add(FamilyEnumeration, "id_walk", float64(p.walk.n), 0, 0, fmt.Sprintf("Together they go through object ids one after the other (%d ids so far).", p.walk.n))
 	}
 	return out
+}
+
+// atLeast names a number that is not counted beyond most.
+func atLeast(n, most int) string {
+	if n >= most {
+		return fmt.Sprintf("%d or more", most)
+	}
+	return fmt.Sprint(n)
 }
 
 var meterNames = [meters]string{"requests", "bytes", "units"}

@@ -25,11 +25,25 @@ type pool struct {
 	level       float32 // evidence that the budget for alerts asks for
 	fleet       bool    // so was the crowd that it goes on from
 	examples    []example
+	days        company
+}
+
+// company is what a crowd and those that it goes on from are over days: a key that is passed around has more networks and programs every evening,
+// and the more it has had, the less is one more a surprise.
+type company struct {
+	since   int64
+	who     float32
+	nets    [24]uint32
+	agents  [8]uint32
+	nNets   uint8
+	nAgents uint8
 }
 
 const (
 	poolIdleMillis = 6 * hourMillis
 	poolLifeMillis = 24 * hourMillis
+	poolRestMillis = 36 * hourMillis // the next evening, at other hours
+	poolDaysMillis = 5 * 24 * hourMillis
 	poolLeast      = 3    // networks
 	poolFlag       = 5.0  // evidence for an alert
 	poolMore       = 1.25 // evidence for a suspension, beyond what one client's asks for: its members are not known one by one
@@ -49,7 +63,11 @@ const (
 func (e *Engine) gather(k *keyState, a *actor, o *obs, is *reading) {
 	p := k.read().pool
 	if p == nil || o.t-p.last > poolIdleMillis || o.t-p.start > poolLifeMillis {
-		p = &pool{start: o.t, level: suspect(e.suspects.clients), fleet: p != nil && o.t-p.last <= poolIdleMillis && k.slowly(p, p.last)}
+		next := &pool{start: o.t, level: suspect(e.suspects.clients), fleet: p != nil && o.t-p.last <= poolIdleMillis && k.slowly(p, p.last), days: company{since: o.t}}
+		if p != nil && o.t-p.last <= poolRestMillis && o.t-p.days.since <= poolDaysMillis {
+			next.days = p.days
+		}
+		p = next
 		k.write().pool = p
 	}
 	p.last = max(p.last, o.t)
@@ -57,6 +75,9 @@ func (e *Engine) gather(k *keyState, a *actor, o *obs, is *reading) {
 	p.who = max(p.who, a.who)
 	p.nNets = note(p.nets[:], p.nNets, o.net)
 	p.nAgents = note(p.agents[:], p.nAgents, o.agent)
+	p.days.who = max(p.days.who, a.who)
+	p.days.nNets = note(p.days.nets[:], p.days.nNets, o.net)
+	p.days.nAgents = note(p.days.agents[:], p.days.nAgents, o.agent)
 	if o.cc != 0 {
 		p.nCountries = note(p.countries[:], p.nCountries, uint32(o.cc))
 	}
@@ -177,28 +198,49 @@ func (k *keyState) fleet(a *actor, t int64) bool {
 	return a.netNew && k.read().pool != nil && k.slowly(k.file.pool, t)
 }
 
-// judgePool decides about the crowd. Many networks are "who"; ids one after the other across them, or many client programs, are
-// "what"; so is an address for every call, where the key was at home in few networks.
+// judgePool decides about the crowd, and about what it has been over days.
 func (e *Engine) judgePool(k *keyState, pol *Policy, t int64) {
 	p := k.read().pool
-	if p.nNets < poolLeast {
+	if p.nNets >= poolLeast && e.judgeCrowd(k, pol, p, t) || p.days.nNets < poolLeast {
 		return
 	}
+	var f finding
+	f.by[FamilyNovelty] = float64(p.days.who)
+	f.by[FamilySpread] = netsSlope*math.Log10(float64(p.days.nNets)) + programs(p.days.nAgents)
+	total := f.total() + k.crowdOverlap(p, &f)
+	if f.who() >= leastWhoFlag && total >= max(poolFlag, float64(p.level))+k.tolerant(t) {
+		e.act(k, pol, verdict{kind: episodePool, pool: p, f: &f, score: total, t: t, wanted: ActionFlag})
+	}
+}
+
+// programs is what it says that a crowd uses many client programs.
+func programs(agents uint8) float64 {
+	return min(maxAgentsBonus, agentsEvidence*max(0, float64(agents)-2))
+}
+
+// crowdOverlap is what the objects that a crowd asks for say for it: hosted workers of the customer go on with its work, a crowd does not know of it.
+func (k *keyState) crowdOverlap(p *pool, f *finding) float64 {
+	if p.objects > 0 && k.knownIDs >= 0.3 {
+		f.overlap = max(-maxFamiliar, min(0, familiarity(float64(p.ownObjects), float64(p.objects), float64(k.knownIDs))))
+	}
+	return f.overlap
+}
+
+// judgeCrowd decides about the crowd of a day, and says whether there is anything to do about it. Many networks are "who"; ids one after the other across
+// them, or many client programs, are "what"; so is an address for every call, where the key was at home in few networks.
+func (e *Engine) judgeCrowd(k *keyState, pol *Policy, p *pool, t int64) bool {
 	var f finding
 	f.by[FamilyNovelty] = float64(p.who)
 	f.by[FamilySpread] = min(8, netsSlope*math.Log10(float64(p.nNets))+float64(p.fan))
 	f.by[FamilyEnumeration] = min(maxEnumeration, p.walk.score())
-	agents := min(maxAgentsBonus, agentsEvidence*max(0, float64(p.nAgents)-2))
+	agents := programs(p.nAgents)
 	f.by[FamilySpread] += agents
 	once := 0.0
 	if p.nNets >= onceNets && p.nCountries >= onceCountries && k.concentrated() {
 		once = k.rotation(p)
 	}
 	total, more := f.total(), k.tolerant(t)
-	if p.objects > 0 && k.knownIDs >= 0.3 { // hosted workers of the customer go on with its work, a crowd does not know of it
-		f.overlap = max(-maxFamiliar, min(0, familiarity(float64(p.ownObjects), float64(p.objects), float64(k.knownIDs))))
-		total += f.overlap
-	}
+	total += k.crowdOverlap(p, &f)
 	pace := k.crowdPace(p, t)
 	v := verdict{kind: episodePool, pool: p, f: &f, score: total, t: t}
 	switch {
@@ -207,7 +249,8 @@ func (e *Engine) judgePool(k *keyState, pol *Policy, t int64) {
 	case f.who() >= leastWhoFlag && total >= max(poolFlag, float64(p.level))+more:
 		v.wanted = ActionFlag
 	default:
-		return
+		return false
 	}
 	e.act(k, pol, v)
+	return true
 }

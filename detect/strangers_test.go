@@ -307,3 +307,31 @@ func TestAFleetIsOneOnTheNextDayAsWell(t *testing.T) {
 		t.Error("who calls more than the key ever did is a fleet")
 	}
 }
+
+// A key that goes round a course is used from some more homes every evening, with whatever program. No evening by itself is an alert, and after some of them the key
+// is one that often shows something new. Devices of the customer's that appear day by day come with one program: those are told later, if at all.
+func TestAKeyThatIsPassedAroundOverDaysIsTold(t *testing.T) {
+	told := func(programs int) []Decision {
+		s := newStory(61, 20)
+		for day, homes := range []int{1, 2, 3, 5, 8} {
+			evening := s.c.millis + int64(day)*testDay + 19*hourMillis
+			for home := range homes {
+				n := 10*day + home
+				for i := range 6 {
+					s.rows = append(s.rows, usage.Record{
+						TimeMillis: evening + int64(home)*hourMillis + int64(i)*300e3, KeyID: "key_3", Source: "edge", Method: "GET", Route: "/v1/search", Path: []byte("/v1/search"), Status: 200, ResponseBytes: 900,
+						ASN: uint32(40000 + n), Country: []string{"BR", "IN", "PL"}[n%3], Agent: fmt.Sprintf("program-%d/1.0", n%programs), ClientIP: netip.AddrFrom4([4]byte{100, 1, byte(n), 7}),
+					})
+				}
+			}
+		}
+		return slices.DeleteFunc(acted(s.decisions(t, Config{})), func(d Decision) bool { return d.KeyID != "key_3" })
+	}
+	ds := told(5)
+	require.Len(t, ds, 1)
+	require.Equal(t, ActionFlag, ds[0].Action)
+	require.Contains(t, ds[0].Reason, "networks where it had never been used, with")
+	for _, d := range told(1) {
+		require.Greater(t, d.TimeMillis, ds[0].TimeMillis+testDay/2, "one program")
+	}
+}
