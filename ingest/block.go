@@ -243,7 +243,10 @@ func rejection(err error) (reason, detail string) {
 	if errors.As(err, &r) {
 		return r.Reason, r.Detail
 	}
-	return "decoder_error", "the decoder failed"
+	return reasonDecoder, "the decoder failed"
 }
+
+// reasonDecoder is that of an error of a decoder which is no reject.
+const reasonDecoder = "decoder_error"
 
 func dayOf(t time.Time) int32 { return int32(floorDiv(t.Unix(), 86400)) }

@@ -4,6 +4,8 @@ import (
 	"strconv"
 
 	"github.com/prometheus/client_golang/prometheus"
+
+	"github.com/tollkeeper/tollkeeper/ingest/accesslog"
 )
 
 type metrics struct {
@@ -13,6 +15,11 @@ type metrics struct {
 	blockRows, insertSeconds                                             prometheus.Histogram
 	assigned                                                             prometheus.Gauge
 	dedupSpan, dedupBytes                                                *prometheus.GaugeVec
+}
+
+// operations are what is tried again, the labels of retries_total.
+var operations = [...]string{
+	"fetch", "bounds", "record_gap", "insert_holes", "insert_dead_letters", "insert_events", "target", "commit", "restore", "takeover", "landed", "assigned",
 }
 
 func newMetrics(reg prometheus.Registerer) *metrics {
@@ -41,6 +48,12 @@ func newMetrics(reg prometheus.Registerer) *metrics {
 		assigned:   prometheus.NewGauge(prometheus.GaugeOpts{Namespace: "tollkeeper", Subsystem: "ingest", Name: "assigned_partitions", Help: "Partitions that this process owns."}),
 		dedupSpan:  gauges("dedup_window_seconds", "How much of the window for repeated request ids is held; less than the setting when memory is short."),
 		dedupBytes: gauges("dedup_bytes", "Memory of the window for repeated request ids."),
+	}
+	for _, reason := range append(accesslog.Reasons(), reasonDecoder) {
+		m.deadLetters.WithLabelValues(reason) // rate() misses the first of a series that comes with it
+	}
+	for _, operation := range operations {
+		m.retries.WithLabelValues(operation)
 	}
 	if reg != nil {
 		reg.MustRegister(m.records, m.bytes, m.duplicates, m.unprotected, m.control, m.gapOffsets, m.stalls, m.blocks, m.deadLetters, m.retries,

@@ -96,6 +96,14 @@ const (
 	ReasonUnknown      = "unknown_format"
 )
 
+// Reasons lists the reasons of rejects.
+func Reasons() []string {
+	return []string{
+		ReasonEmptyLine, ReasonLineTooLong, ReasonBadJSON, ReasonBadLine, ReasonMissingField, ReasonBadField, ReasonBadTime, ReasonBadStatus,
+		ReasonBadNumber, ReasonBadUnits, ReasonTooMany, ReasonUnknown,
+	}
+}
+
 // Reject says why a line was not decoded.
 type Reject struct {
 	Reason string // one of the Reason codes

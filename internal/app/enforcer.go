@@ -55,9 +55,7 @@ func newEnforcer(a *App) *enforcer {
 		log: a.Log, alerts: a.Alerts, keys: a.Keys, verifier: a.Verifier, events: a.liveEvents, network: a.Enricher.Network, now: a.now,
 		budget:  budget.New(a.SQL, a.now),
 		observe: a.cfg.Mode == "observe", throttle: int64(a.cfg.ThrottlePerMinute), queue: make(chan detect.Decision, enforcerQueue),
-		decided: prometheus.NewCounterVec(prometheus.CounterOpts{
-			Name: "tollkeeper_detect_decisions_total", Help: "Decisions about keys by what was done.",
-		}, []string{"action"}),
+		decided: newDecided(),
 		dropped: prometheus.NewCounter(prometheus.CounterOpts{
 			Name: "tollkeeper_detect_decisions_dropped_total", Help: "Decisions dropped because the key store was away for too long.",
 		}),
@@ -68,6 +66,18 @@ func newEnforcer(a *App) *enforcer {
 	}
 	a.Registry.MustRegister(e.decided, e.dropped, e.delay)
 	return e
+}
+
+// newDecided counts decisions by what was done. Every action has its zero from the start: rate() misses the first of a series that comes
+// with it.
+func newDecided() *prometheus.CounterVec {
+	decided := prometheus.NewCounterVec(prometheus.CounterOpts{
+		Name: "tollkeeper_detect_decisions_total", Help: "Decisions about keys by what was done.",
+	}, []string{"action"})
+	for action := detect.ActionObserve; action <= detect.ActionSuspend; action++ {
+		decided.WithLabelValues(action.String())
+	}
+	return decided
 }
 
 // take accepts a decision without blocking.
