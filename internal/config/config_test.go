@@ -181,3 +181,11 @@ func TestOddValuesInAFile(t *testing.T) {
 		})
 	}
 }
+
+// A mapping that no line is read by would turn every line into a dead letter, or be left out without a word.
+func TestAMappingNeedsItsFormat(t *testing.T) {
+	_, err := load(t, nil, "--mapping", "m.yaml")
+	require.ErrorContains(t, err, "mapping: names m.yaml, which the format auto does not read; set format to mapping")
+	_, err = load(t, nil, "--mapping", "m.yaml", "--format", "mapping")
+	require.NoError(t, err)
+}

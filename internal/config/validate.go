@@ -98,6 +98,9 @@ func (c *Config) Validate() []Problem {
 	if c.Format == "mapping" && c.Mapping == "" {
 		bad("mapping", "is empty, but format is mapping; name the mapping file")
 	}
+	if c.Format != "mapping" && c.Mapping != "" {
+		bad("mapping", "names %s, which the format %s does not read; set format to mapping, or leave mapping empty", c.Mapping, c.Format)
+	}
 	checkDSN(bad, "clickhouse", c.ClickHouse, "http", "https", "clickhouse")
 	checkDSN(bad, "database", c.Database, "postgres", "postgresql")
 	c.checkKafka(bad, oneOf)
