@@ -21,6 +21,8 @@ import (
 	"time"
 
 	"github.com/stretchr/testify/require"
+
+	"github.com/tollkeeper/tollkeeper/internal/sqlstore/sqltest"
 )
 
 // The tests in this folder run the real binary with the real engines. It is built once, with the race detector off: the
@@ -42,7 +44,7 @@ func testMain(m *testing.M) int {
 		fmt.Fprintf(os.Stderr, "the binary cannot be built: %v\n%s", err, out)
 		return 1
 	}
-	return m.Run()
+	return sqltest.Main(m).Run()
 }
 
 // repository is the root of the checkout, where the embedded engine and the tests' data are found from.

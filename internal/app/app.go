@@ -3,7 +3,7 @@
 //
 // [Start] opens everything in the order in which things depend on each other and returns when the API answers; [App.Wait]
 // blocks until something fails for good or its context ends; [App.Stop] ends everything in reverse. No signal handling and
-// no exit happens here.
+// no exit happens here. A database or ClickHouse of another machine is waited for; meanwhile the API's address says so.
 package app
 
 import (
@@ -15,7 +15,9 @@ import (
 	"net/http"
 	"net/netip"
 	"path/filepath"
+	"slices"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -76,6 +78,9 @@ type App struct {
 	brokers    []string
 	security   broker.Security // of an external Kafka
 	listener   net.Listener
+	server     *http.Server
+	handler    atomic.Pointer[http.Handler] // nil while the program is starting
+	waiting    waiting
 	detection  *detection
 	enforcer   *enforcer
 	policies   *policyFile
@@ -104,7 +109,7 @@ func Start(ctx context.Context, o Options) (_ *App, err error) {
 	a.liveEvents = api.NewEvents(0, a.now)
 	steps := []func(context.Context) error{a.openFolder, a.openStores, a.openEvents, a.openQuotas}
 	if !o.Tool {
-		steps = append(steps, a.openNotifications, a.listen, a.openLog, a.openDetection, a.openIngest, a.openAPI, a.serve, a.admitClient)
+		steps = append(slices.Insert(steps, 1, a.listen), a.openNotifications, a.openLog, a.openDetection, a.openIngest, a.openAPI, a.serve, a.admitClient)
 	}
 	for _, step := range steps {
 		if err := step(ctx); err != nil {
@@ -245,31 +250,40 @@ func (a *App) openEnricher() error {
 	return nil
 }
 
-// listen takes the API's address first, so that a busy port is found before anything else is started.
+// listen takes the API's address first, so that a busy port is found before anything else is started, and answers there that the
+// program is starting.
 func (a *App) listen(ctx context.Context) error {
 	l, err := (&net.ListenConfig{}).Listen(ctx, "tcp", a.cfg.Listen)
 	if err != nil {
 		return fmt.Errorf("cannot listen on %s: %w; stop what uses it, or choose another address with --listen", a.cfg.Listen, errors.Unwrap(err))
 	}
 	a.listener = l
-	a.cleanups.add("listener", func(context.Context) error { _ = l.Close(); return nil })
+	a.server = &http.Server{
+		Handler: http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			if ready := a.handler.Load(); ready != nil {
+				(*ready).ServeHTTP(w, r)
+				return
+			}
+			a.waiting.ServeHTTP(w, r)
+		}),
+		ReadHeaderTimeout: 5 * time.Second, IdleTimeout: 2 * time.Minute, ErrorLog: slog.NewLogLogger(a.Log.Handler(), slog.LevelWarn),
+	}
+	go func() {
+		if err := a.server.Serve(l); err != nil && !errors.Is(err, http.ErrServerClosed) {
+			a.fail(fmt.Errorf("serve the API: %w", err))
+		}
+	}()
+	a.cleanups.add("listener", func(context.Context) error { _ = a.server.Close(); return nil })
 	return nil
 }
 
 // serve starts answering.
 func (a *App) serve(context.Context) error {
-	srv := &http.Server{
-		Handler: a.API.Handler(), ReadHeaderTimeout: 5 * time.Second, IdleTimeout: 2 * time.Minute,
-		ErrorLog: slog.NewLogLogger(a.Log.Handler(), slog.LevelWarn),
-	}
-	go func() {
-		if err := srv.Serve(a.listener); err != nil && !errors.Is(err, http.ErrServerClosed) {
-			a.fail(fmt.Errorf("serve the API: %w", err))
-		}
-	}()
+	handler := a.API.Handler()
+	a.handler.Store(&handler)
 	a.cleanups.add("API", func(ctx context.Context) error {
 		a.API.Stopping()
-		return srv.Shutdown(ctx)
+		return a.server.Shutdown(ctx)
 	})
 	return nil
 }

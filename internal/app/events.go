@@ -18,13 +18,15 @@ import (
 )
 
 func (a *App) openEvents(ctx context.Context) error {
-	var err error
-	a.Events, err = clickhouse.Open(ctx, clickhouse.Config{
-		DSN: a.cfg.ClickHouse, DataDir: a.path("clickhouse"), Library: a.cfg.ClickHouseLibrary, Cluster: a.cfg.ClickHouseCluster,
-		EventsTTLDays: a.cfg.EventsDays, Logger: a.Log, Registerer: a.Registry, Now: a.now,
-	})
-	if err != nil {
+	err := a.awaitPart(ctx, "clickhouse", func() (err error) {
+		a.Events, err = clickhouse.Open(ctx, clickhouse.Config{
+			DSN: a.cfg.ClickHouse, DataDir: a.path("clickhouse"), Library: a.cfg.ClickHouseLibrary, Cluster: a.cfg.ClickHouseCluster,
+			EventsTTLDays: a.cfg.EventsDays, Logger: a.Log, Registerer: a.Registry, Now: a.now,
+		})
 		return a.clickHouseAway(err)
+	}, func(err error) bool { return a.cfg.ClickHouse != "" && errors.Is(err, clickhouse.ErrUnavailable) })
+	if err != nil {
+		return err
 	}
 	a.cleanups.add("ClickHouse", func(context.Context) error { return a.Events.Close() })
 	return nil
@@ -43,8 +45,13 @@ func (a *App) clickHouseAway(err error) error {
 	if dial, ok := errors.AsType[*net.OpError](err); ok {
 		err = dial
 	}
-	return fmt.Errorf("cannot reach ClickHouse at %s (check that it runs, that it lets this host in, and --clickhouse): %w", where, err)
+	return &awayError{fmt.Errorf("cannot reach ClickHouse at %s (check that it runs, that it lets this host in, and --clickhouse): %w", where, err)}
 }
+
+// awayError is ErrUnavailable under a text for people.
+type awayError struct{ error }
+
+func (e *awayError) Unwrap() []error { return []error{e.error, clickhouse.ErrUnavailable} }
 
 // AddressFiles are the operator's address data, as far as they are named, and what came with the engine.
 func AddressFiles(countryFile, networkFile string) (countries, networks []string) {

@@ -14,7 +14,7 @@ import (
 func TestAClickHouseThatIsAwayIsNamedWithWhatToCheck(t *testing.T) {
 	for _, dsn := range []string{"http://u:hunter2@127.0.0.1:1/x", "clickhouse://u:hunter2@127.0.0.1:1,127.0.0.1:2/x"} {
 		c := config.Default()
-		c.ClickHouse = dsn
+		c.ClickHouse, c.StartWait = dsn, 0
 		err := (&App{Log: slog.New(slog.DiscardHandler), Registry: prometheus.NewRegistry(), cfg: c, now: time.Now}).openEvents(t.Context())
 		require.ErrorContains(t, err, "cannot reach ClickHouse at 127.0.0.1:1")
 		require.ErrorContains(t, err, "(check that it runs, that it lets this host in, and --clickhouse): dial tcp 127.0.0.1:")

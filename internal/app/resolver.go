@@ -44,7 +44,11 @@ func (a *App) openKeys(ctx context.Context) error {
 	if dsn == "" {
 		dsn = filepath.Join(a.cfg.Data, "tollkeeper.db")
 	}
-	if a.SQL, err = sqlstore.Open(ctx, dsn, quotas.Migrations(), budget.Migrations(), policystore.Migrations(), notify.Migrations()); err != nil {
+	err = a.awaitPart(ctx, "database", func() (err error) {
+		a.SQL, err = sqlstore.Open(ctx, dsn, quotas.Migrations(), budget.Migrations(), policystore.Migrations(), notify.Migrations())
+		return err
+	}, sqlstore.Away)
+	if err != nil {
 		return err
 	}
 	a.cleanups.add("database", func(context.Context) error { return a.SQL.Close() })

@@ -37,10 +37,23 @@ func newMetrics(registerer prometheus.Registerer) (*metrics, error) {
 	if registerer == nil {
 		return m, nil
 	}
-	for _, c := range []prometheus.Collector{m.engineRestarts, m.engineUp, m.inserts, m.insertRows, m.insertBytes, m.insertSeconds} {
+	for _, c := range m.all() {
 		if err := registerer.Register(c); err != nil {
 			return nil, err
 		}
 	}
 	return m, nil
+}
+
+func (m *metrics) all() []prometheus.Collector {
+	return []prometheus.Collector{m.engineRestarts, m.engineUp, m.inserts, m.insertRows, m.insertBytes, m.insertSeconds}
+}
+
+func (m *metrics) unregister(registerer prometheus.Registerer) {
+	if registerer == nil {
+		return
+	}
+	for _, c := range m.all() {
+		registerer.Unregister(c)
+	}
 }

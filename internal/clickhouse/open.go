@@ -87,6 +87,11 @@ func Open(ctx context.Context, cfg Config) (_ *DB, err error) {
 	if db.metrics, err = newMetrics(cfg.Registerer); err != nil {
 		return nil, fmt.Errorf("register ClickHouse metrics: %w", err)
 	}
+	defer func() {
+		if err != nil { // so that it can be tried again
+			db.metrics.unregister(cfg.Registerer)
+		}
+	}()
 	if cfg.DSN == "" {
 		if err := db.embed(ctx); err != nil {
 			return nil, err

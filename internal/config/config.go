@@ -53,6 +53,8 @@ type Config struct {
 
 	Database string `setting:"database" help:"postgres:// DSN for keys, alerts, plans and audit; empty: SQLite in the data folder" secret:"dsn"`
 
+	StartWait time.Duration `setting:"start-wait" help:"how long 'serve' waits at its start for a database or ClickHouse that does not answer; 0: not at all"`
+
 	CountryFile string `setting:"country-file" help:"MaxMind-format file for the country of an address; default: the bundled data"`
 	NetworkFile string `setting:"network-file" help:"MaxMind-format file for the network number of an address; default: the bundled data"`
 
@@ -92,6 +94,7 @@ func Default() Config {
 		IngestMemory:      512,
 		SealGrace:         10 * time.Minute,
 		EventsDays:        90,
+		StartWait:         time.Minute,
 		Mode:              "enforce",
 		ThrottlePerMinute: 60,
 		NotifyFormat:      "json",

@@ -84,6 +84,9 @@ func (c *Config) Validate() []Problem {
 	if c.SealGrace < 0 {
 		bad("seal-grace", "%v is negative", c.SealGrace)
 	}
+	if c.StartWait < 0 {
+		bad("start-wait", "%v is negative; use 0 not to wait", c.StartWait)
+	}
 	if c.FeedBound < 100*time.Millisecond {
 		bad("feed-bound", "%v is too short; the least is 100ms", c.FeedBound)
 	}

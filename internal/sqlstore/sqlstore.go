@@ -154,6 +154,12 @@ func (d *DB) once(ctx context.Context, fn func(tx *sql.Tx) error) (committing bo
 	return true, nil
 }
 
+// Away reports whether err, of [Open] for instance, says that the server does not answer or is still starting: the same call may succeed
+// later. A wrong password or name is no such error.
+func Away(err error) bool {
+	return err != nil && (lost(err) || errors.Is(err, context.DeadlineExceeded))
+}
+
 // lost reports whether the connection is gone.
 func lost(err error) bool {
 	if pg, ok := errors.AsType[*pgconn.PgError](err); ok {

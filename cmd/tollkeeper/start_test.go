@@ -1,0 +1,96 @@
+package main
+
+import (
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"net/url"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/tollkeeper/tollkeeper/internal/sqlstore"
+	"github.com/tollkeeper/tollkeeper/internal/sqlstore/sqltest"
+)
+
+// Containers are started in no order: what others are still starting is waited for, and whoever watches can tell that.
+func TestTheStartWaitsForADatabaseThatComesLater(t *testing.T) {
+	u, err := url.Parse(sqltest.DSN(t, sqlstore.Postgres))
+	require.NoError(t, err)
+	socket := filepath.Join(u.Query().Get("host"), ".s.PGSQL.5432")
+	database, listen := freeAddr(t), freeAddr(t)
+	p := launch(t, binary, "serve", "--data", t.TempDir(), "--listen", listen, "--kafka-listen", "127.0.0.1:0",
+		"--database", "postgres://postgres:hunter2@"+database+"/postgres?sslmode=disable&search_path="+u.Query().Get("search_path"))
+	p.find(30*time.Second, "the start waits.*database.*"+database)
+
+	get := func(path string) (int, string) {
+		res, err := http.Get("http://" + listen + path)
+		require.NoError(t, err)
+		defer res.Body.Close()
+		raw, err := io.ReadAll(res.Body)
+		require.NoError(t, err)
+		return res.StatusCode, string(raw)
+	}
+	for path, want := range map[string]struct {
+		status int
+		has    string
+	}{
+		"/healthz": {http.StatusOK, "ok"}, "/readyz": {http.StatusServiceUnavailable, `"name":"database"`},
+		"/readyz?verbose": {http.StatusServiceUnavailable, database}, "/v1/keys": {http.StatusServiceUnavailable, "is starting"},
+	} {
+		status, body := get(path)
+		require.Equal(t, want.status, status, "%s: %s", path, body)
+		require.Contains(t, body, want.has, path)
+	}
+
+	forward(t, database, socket)
+	s := session(t, p)
+	s.wantReady(30 * time.Second)
+	require.NotContains(t, p.output(), "hunter2")
+}
+
+// forward takes connections on a TCP address to a unix socket, until the test ends.
+func forward(t *testing.T, addr, socket string) {
+	t.Helper()
+	l, err := net.Listen("tcp", addr)
+	require.NoError(t, err)
+	t.Cleanup(func() { _ = l.Close() })
+	go func() {
+		for {
+			in, err := l.Accept()
+			if err != nil {
+				return
+			}
+			out, err := net.Dial("unix", socket)
+			if err != nil {
+				_ = in.Close()
+				continue
+			}
+			for from, to := range map[net.Conn]net.Conn{in: out, out: in} {
+				go func() {
+					_, _ = io.Copy(to, from)
+					_ = to.Close()
+				}()
+			}
+		}
+	}()
+}
+
+func TestTheStartGivesUpInTheEndAndSaysWhatIsMissing(t *testing.T) {
+	for setting, dsn := range map[string]string{"clickhouse": "http://u:hunter2@%s/x", "database": "postgres://u:hunter2@%s/x"} {
+		t.Run(setting, func(t *testing.T) {
+			addr := freeAddr(t)
+			p := launch(t, binary, "serve", "--data", t.TempDir(), "--listen", "127.0.0.1:0", "--kafka-listen", "127.0.0.1:0",
+				"--"+setting, fmt.Sprintf(dsn, addr), "--start-wait", "2s")
+			require.NotZero(t, p.code(60*time.Second))
+			require.GreaterOrEqual(t, strings.Count(p.output(), "the start waits"), 2)
+			lines := strings.Split(strings.TrimSpace(p.output()), "\n")
+			require.Regexp(t, "cannot reach .*"+addr, lines[len(lines)-1])
+			require.NotContains(t, p.output(), "hunter2")
+		})
+	}
+}

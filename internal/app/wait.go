@@ -1,0 +1,82 @@
+package app
+
+import (
+	"context"
+	"encoding/json"
+	"net/http"
+	"sync/atomic"
+	"time"
+
+	"github.com/cenkalti/backoff/v5"
+
+	"github.com/tollkeeper/tollkeeper/api/gen"
+)
+
+// awaitPart calls open until it works or fails for a reason that time does not mend, as away tells. Tools do not wait: somebody looks on.
+func (a *App) awaitPart(ctx context.Context, name string, open func() error, away func(error) bool) error {
+	if a.tool {
+		return open()
+	}
+	defer a.waiting.say(name, nil)
+	tries := backoff.NewExponentialBackOff()
+	tries.InitialInterval, tries.MaxInterval = 500*time.Millisecond, 5*time.Second
+	began, n := time.Now(), 0
+	for {
+		n++
+		err := open()
+		left := a.cfg.StartWait - time.Since(began)
+		if err == nil || !away(err) || left <= 0 {
+			return err
+		}
+		a.waiting.say(name, err)
+		pause := min(tries.NextBackOff(), left)
+		a.Log.Warn("the start waits", "for", name, "try", n, "again", pause.Round(time.Millisecond), "at_most", left.Round(time.Second), "err", err)
+		select {
+		case <-ctx.Done():
+			return err
+		case <-time.After(pause):
+		}
+	}
+}
+
+// waiting answers in the place of the API while the start waits: the process lives and is not ready, and says what it waits for.
+type waiting struct {
+	check atomic.Pointer[gen.Check]
+}
+
+func (w *waiting) say(name string, err error) {
+	if err == nil {
+		w.check.Store(nil)
+		return
+	}
+	w.check.Store(&gen.Check{Name: name, Status: gen.CheckStatusFailing, Detail: err.Error()})
+}
+
+// ServeHTTP implements http.Handler.
+func (w *waiting) ServeHTTP(out http.ResponseWriter, r *http.Request) {
+	answer, status := any(gen.Problem{
+		Type: "about:blank", Title: "Not available now", Status: http.StatusServiceUnavailable, Code: "unavailable", Instance: r.URL.Path,
+		Detail: "The program is starting; `/readyz` says what it waits for.",
+	}), http.StatusServiceUnavailable
+	kind := "application/problem+json"
+	switch r.URL.Path {
+	case "/healthz":
+		answer, status, kind = gen.Health{Status: gen.HealthStatusOk, Checks: []gen.Check{}}, http.StatusOK, "application/json"
+	case "/readyz":
+		check := gen.Check{Name: "start", Status: gen.CheckStatusFailing, Detail: "the program is starting"}
+		if c := w.check.Load(); c != nil {
+			check = *c
+		}
+		if !r.URL.Query().Has("verbose") {
+			check.Detail = ""
+		}
+		answer, kind = gen.Health{Status: gen.HealthStatusFailing, Checks: []gen.Check{check}}, "application/json"
+	}
+	out.Header().Set("Content-Type", kind)
+	out.Header().Set("Cache-Control", "no-store")
+	if status != http.StatusOK {
+		out.Header().Set("Retry-After", "1")
+	}
+	out.WriteHeader(status)
+	_ = json.NewEncoder(out).Encode(answer) // the client may be gone
+}
