@@ -19,7 +19,7 @@ import theft
 import theft2
 from catalog import Platform, word
 from customers import SHAPES, Customer
-from places import DAY, Nat
+from places import DAY, Fleet, Nat
 
 DAYS, QUIET = 14, 7.2  # thefts begin after QUIET days
 HOSTED = ("backend", "functions", "batch", "poller", "devices")
@@ -29,8 +29,8 @@ ITEMS = ("crm", "shop", "track", "kyc", "pay", "ads", "iot", "sms", "conv", "mai
 # family -> products, shapes; nothing: any
 THEFT = {
     theft.relay_resale: (("llm",), ()), theft.toll_numbers: (("sms",), ()), theft.bin_attack: (("pay",), ()), theft.who_has_account: (("sms", "pay", "kyc", "crm", "mail"), ()),
-    theft.night_dump: (("crm", "shop", "ads", "kyc", "track"), ("backend", "batch", "functions")), theft.copied_key_at_home: (("crm", "mail", "kyc", "shop"), ()), theft.owned_box: (("crm", "shop", "pay", "ads", "kyc"), ("backend", "batch")),
-    theft.extortion: (("crm", "shop", "conv", "iot", "ads"), ()), theft.allowance_burner: (("weather", "maps", "market", "shop"), SERVERS), theft.patient_tester: (ITEMS, HOSTED), theft.twin: (("crm", "shop", "track", "kyc", "pay"), ("backend", "functions")),
+    theft.night_dump: (("crm", "shop", "ads", "kyc", "track"), ("backend", "batch")), theft.copied_key_at_home: (("crm", "mail", "kyc", "shop"), ()), theft.owned_box: (("crm", "shop", "pay", "ads", "kyc"), ("backend", "batch")),
+    theft.extortion: (("crm", "shop", "conv", "iot", "ads"), ()), theft.allowance_burner: (("weather", "maps", "market", "shop"), SERVERS), theft.patient_tester: (ITEMS, HOSTED), theft.twin: (("crm", "shop", "track", "kyc", "pay"), ("backend",)),
     theft.drip: (("shop", "track", "crm", "ads"), SERVERS), theft.log_harvest: (ITEMS, ()), theft.phishing_run: (("mail",), ()), theft2.command_all: (("iot",), ()), theft2.sold_feed: (("market", "weather", "maps"), HOSTED),
     theft2.passport_haul: (("kyc",), ()), theft2.take_over_account: (("pay", "crm", "sms", "mail", "ads"), ()), theft2.refund_ring: (("pay",), ()), theft2.free_postage: (("track",), ("backend", "desk")), theft2.inner_ports: (("conv",), ()),
     theft2.app_key_script: (("track", "shop"), ("app",)), theft2.dear_history: (("weather", "market", "maps"), SERVERS + ("desk",)), theft2.fleet_to_steal: (("shop", "crm", "track", "ads"), ()), theft2.weekend_prompts: (("llm",), ())}
@@ -38,6 +38,7 @@ DOUBT = {
     doubt.key_in_page: (("maps", "weather", "shop", "llm"), ("backend",)), doubt.handed_round: (("llm", "market", "maps", "weather"), ("desk", "backend")), doubt.colleague_copies_all: (("crm", "kyc", "ads"), ("desk", "backend")),
     doubt.same_but_elsewhere: (EVERY, ("backend", "batch")), doubt.endless_loop: (EVERY, ("backend", "functions", "batch")), doubt.against_the_wall: (EVERY, ("backend", "functions")),
     doubt.uninvited_test: (EVERY, ("backend", "desk")), doubt.growing_context: (("llm",), ("backend", "functions")), doubt.abroad_by_night: (EVERY, ("desk", "backend"))}
+LASTING = (theft.night_dump, theft.twin, theft.owned_box)  # fair only where the customer's own addresses last: a fleet has a new one every day
 HONEST = {  # the last: whether it may come before a theft on the same key
     honest.rolling_deploy: (EVERY, ("backend", "functions"), 1), honest.to_other_cloud: (EVERY, ("backend", "batch"), 0), honest.branch_office: (EVERY, ("desk", "backend"), 0), honest.peak_days: (EVERY, (), 0),
     honest.product_launch: (EVERY, ("backend", "app"), 0), honest.backfill: (ITEMS, ("backend", "batch"), 1), honest.load_test: (EVERY, ("backend", "functions"), 1), honest.partner_feed: (EVERY, ("backend", "desk"), 0),
@@ -71,26 +72,28 @@ def build(seed):
     env = Weather(rng, datetime(rng.randint(2024, 2026), rng.randint(1, 12), rng.randint(1, 28), tzinfo=timezone.utc), platform.products)
     customers, tag = [], rng.choice(["k_", "", "sk-", "cred", "ak_"])
 
-    def customer(products=EVERY, shapes=()):
+    def customer(products=EVERY, shapes=(), lasting=False):
         name = rng.choice([p for p in products if not shapes or set(SHAPES[p]) & set(shapes)])
-        own = random.Random("%d customer %d" % (seed, len(customers)))
+        own = random.Random("%d customer %d %x" % (seed, len(customers), rng.getrandbits(32)))
         c = Customer(own, platform, len(customers), platform.products[name], rng.choice([s for s in SHAPES[name] if not shapes or s in shapes]), DAYS * DAY)
+        if lasting and isinstance(c.main.where, Fleet):
+            return customer(products, shapes, lasting)
         c.wd, c.word, c.now_big = env.wd, word(own, 2), 1
         line = next((b.where for b in c.base if c.office in b.where.nets), None)
         c.office_line = lambda r: line or Nat(r, c.office, 1)
         c.key_id = "%s%012x" % (tag, rng.getrandbits(48))
         customers.append(c)
         return c
+    todo = [(episode, where) for table in (THEFT, DOUBT) for episode, where in table.items() for _ in range(3)]
+    rng.shuffle(todo)
     shared = []
-    for table, times in ((THEFT, 3), (DOUBT, 3)):
-        for episode, (products, shapes) in table.items():
-            for _ in range(times):
-                c = customer(products, shapes)
-                shared.append(c)
-                c.then = (episode, rng.uniform(QUIET + 2.3, DAYS - 2.2) * DAY)
+    for k, (episode, where) in enumerate(todo):  # spread evenly: a platform on which a tenth of all keys is stolen in a day has other worries than which
+        c = customer(*where, lasting=episode in LASTING)
+        shared.append(c)
+        c.then = (episode, (QUIET + .3 + (k + rng.random()) * (DAYS - 1.9 - QUIET) / len(todo)) * DAY)
     for episode, (products, shapes, early) in HONEST.items():
         for k in range(3):
-            fit = [c for c in shared if early and c.shape in (shapes or (c.shape,)) and c.product.name in products]
+            fit = [c for c in shared if early and c.then[1] > (QUIET + 2) * DAY and c.shape in (shapes or (c.shape,)) and c.product.name in products]
             if fit and k:
                 c = rng.choice(fit)
                 shared.remove(c)
@@ -101,8 +104,8 @@ def build(seed):
     for c in customers:
         if hasattr(c, "then"):
             c.then[0](c, c.rng, c.then[1])
-    for _ in range(rng.randint(6, 12)):
-        customer()
+    for _ in range(rng.randint(75, 90)):  # most keys have no story
+        customer().reshape(lambda t: .25)
     return customers, env
 
 

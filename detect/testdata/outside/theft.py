@@ -33,19 +33,22 @@ def maybe(r, p, code):
 
 
 def walk(c, r, foreign=.6):
-    """(ident, status) of one object after another. Running numbers: most belong to others and are refused. Else: what the lists named, mostly things nobody asks for."""
+    """(ident, status) of one object after another, `foreign`: the share that is not the customer's and is refused. Running numbers are counted up; of other ids the thief has
+    what the lists named, mostly things nobody asks for, and what he took from another victim."""
+    refused = r.choice([403, 404])
     if c.product.style == "number":
         at = int(c.objects.name(r.randrange(c.objects.n)))
-        refused = r.choice([403, 404])
         while True:
             at += r.randint(1, 3)
             yield str(at), (refused if r.random() < foreign else None)
+    others = Stranger(r, c.product)
     rest = list(range(c.objects.n))
     r.shuffle(rest)
-    for i in rest:
-        yield c.objects.name(i), maybe(r, .01, 404)
     while True:
-        yield c.objects.name(r.randrange(c.objects.n)), None
+        for i in rest:
+            while r.random() < foreign / 2:
+                yield others.pick(r), refused
+            yield c.objects.name(i), maybe(r, .01, 404)
 
 
 def night_of(c, t0, hour):
