@@ -97,20 +97,22 @@ def uninvited_test(c, rng, t0):
 
 
 def growing_context(c, rng, t0):
-    """The customer's own machines send ever longer prompts: ten to thirty times the tokens a call within two days. A bug in keeping the history, most likely."""
+    """The customer's own machines send ever longer prompts: ten to thirty times the tokens of a question within two days, till it is mended. A bug in keeping the history, most likely."""
     top, over = between(rng, 10, 30), between(rng, 14, 40) * HOUR
-    old = c.main.asks
-    fine = old.draw
-
-    def draw(r, day, route=None, ident=None, status=None, big=1.0):
-        return fine(r, day, route, ident, status, big * c.now_big)
-    old.draw, call = draw, c.main.call
+    end = t0 + over + 24 * HOUR
+    call = c.main.call
 
     def longer(r, t, who, env, out, **k):
-        c.now_big = 1 if t < t0 else top ** min(1, (t - t0) / over)
-        return call(r, t, who, env, out, **k)
+        at = len(out)
+        done = call(r, t, who, env, out, **k)
+        f = top ** min(1, (t - t0) / over) if t0 <= t < end else 1
+        for i in range(at, len(out)):
+            x = out[i]
+            if f > 1 and x[7] and "input_tokens" in x[7]:
+                out[i] = (*x[:6], int(x[6] * f), dict(x[7], input_tokens=int(x[7]["input_tokens"] * f)), *x[8:])
+        return done
     c.main.call = longer
-    c.label("growing_context", "flag", t0, t0 + over + 24 * HOUR)
+    c.label("growing_context", "flag", t0, end)
 
 
 def abroad_by_night(c, rng, t0):

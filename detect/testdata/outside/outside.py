@@ -78,7 +78,7 @@ def build(seed):
         c = Customer(own, platform, len(customers), platform.products[name], rng.choice([s for s in SHAPES[name] if not shapes or s in shapes]), DAYS * DAY)
         if lasting and isinstance(c.main.where, Fleet):
             return customer(products, shapes, lasting)
-        c.wd, c.word, c.now_big = env.wd, word(own, 2), 1
+        c.wd, c.word = env.wd, word(own, 2)
         line = next((b.where for b in c.base if c.office in b.where.nets), None)
         c.office_line = lambda r: line or Nat(r, c.office, 1)
         c.key_id = "%s%012x" % (tag, rng.getrandbits(48))
