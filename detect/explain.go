@@ -290,10 +290,10 @@ func (e *Engine) poolEvidence(k *keyState, p *pool, f *finding) (out []Evidence)
 			WindowSeconds: window, PValue: probability(f.by[fam]),
 		})
 	}
-	if p.nNets < poolLeast || p.days.since < p.start && f.by[FamilyNovelty] > float64(p.who) {
-		window = max(1, (p.last-p.days.since)/1000)
+	if p.nNets < poolLeast || p.since < p.start && f.by[FamilyNovelty] > float64(p.who) {
+		window = max(1, (p.last-p.since)/1000)
 		add(FamilySpread, "crowd_over_days", float64(p.days.nNets), 1, 2, fmt.Sprintf("Within %s the key was used from %s networks where it had never been used, with %d client programs.",
-			span(p.last-p.days.since), atLeast(int(p.days.nNets), len(p.days.nets)), p.days.nAgents))
+			span(p.last-p.since), atLeast(int(p.days.nNets), len(p.days.nets)), p.days.nAgents))
 		return out
 	}
 	rate := k.newRate(kindNet)

@@ -6,12 +6,8 @@ import "math"
 // homes.
 type pool struct {
 	start, last int64
-	who         float32
+	company     // since start
 	n           uint32
-	nets        [24]uint32
-	agents      [8]uint32
-	nNets       uint8
-	nAgents     uint8
 	nCountries  uint8
 	countries   [8]uint32
 	visits      uint32 // of addresses: calls from one that is not among the latest
@@ -25,14 +21,16 @@ type pool struct {
 	level       float32 // evidence that the budget for alerts asks for
 	fleet       bool    // so was the crowd that it goes on from
 	examples    []example
-	days        company
+
+	// The same with the crowds that this one goes on from: a key that is passed around has more networks and programs every evening, and the more it has
+	// had, the less is one more a surprise.
+	days  company
+	since int64 // start of the first of them
 }
 
-// company is what a crowd and those that it goes on from are over days: a key that is passed around has more networks and programs every evening,
-// and the more it has had, the less is one more a surprise.
+// company is who makes up a crowd.
 type company struct {
-	since   int64
-	who     float32
+	who     float32 // how new the newest of them was
 	nets    [24]uint32
 	agents  [8]uint32
 	nNets   uint8
@@ -63,21 +61,17 @@ const (
 func (e *Engine) gather(k *keyState, a *actor, o *obs, is *reading) {
 	p := k.read().pool
 	if p == nil || o.t-p.last > poolIdleMillis || o.t-p.start > poolLifeMillis {
-		next := &pool{start: o.t, level: suspect(e.suspects.clients), fleet: p != nil && o.t-p.last <= poolIdleMillis && k.slowly(p, p.last), days: company{since: o.t}}
-		if p != nil && o.t-p.last <= poolRestMillis && o.t-p.days.since <= poolDaysMillis {
-			next.days = p.days
+		next := &pool{start: o.t, level: suspect(e.suspects.clients), fleet: p != nil && o.t-p.last <= poolIdleMillis && k.slowly(p, p.last), since: o.t}
+		if p != nil && o.t-p.last <= poolRestMillis && o.t-p.since <= poolDaysMillis {
+			next.days, next.since = p.days, p.since
 		}
 		p = next
 		k.write().pool = p
 	}
 	p.last = max(p.last, o.t)
 	p.n++
-	p.who = max(p.who, a.who)
-	p.nNets = note(p.nets[:], p.nNets, o.net)
-	p.nAgents = note(p.agents[:], p.nAgents, o.agent)
-	p.days.who = max(p.days.who, a.who)
-	p.days.nNets = note(p.days.nets[:], p.days.nNets, o.net)
-	p.days.nAgents = note(p.days.agents[:], p.days.nAgents, o.agent)
+	p.join(a.who, o)
+	p.days.join(a.who, o)
 	if o.cc != 0 {
 		p.nCountries = note(p.countries[:], p.nCountries, uint32(o.cc))
 	}
@@ -100,6 +94,12 @@ func (e *Engine) gather(k *keyState, a *actor, o *obs, is *reading) {
 	if len(p.examples) < maxExamples {
 		p.examples = append(p.examples, o.example(e.arena))
 	}
+}
+
+func (c *company) join(who float32, o *obs) {
+	c.who = max(c.who, who)
+	c.nNets = note(c.nets[:], c.nNets, o.net)
+	c.nAgents = note(c.agents[:], c.nAgents, o.agent)
 }
 
 func note(list []uint32, n uint8, v uint32) uint8 {

@@ -276,7 +276,7 @@ func TestOneOfAFleetIsStoppedForMore(t *testing.T) {
 	f.by[FamilyNovelty], f.by[FamilyErrors] = 2.8, 2.5
 	wants := func(calls uint32, programs uint8, since int64) Action {
 		k := &keyState{hours: &hours{record: [meters]float32{100}}}
-		k.write().pool = &pool{start: 10*hourMillis - since, last: 10 * hourMillis, n: calls, nNets: 9, nAgents: programs}
+		k.write().pool = &pool{start: 10*hourMillis - since, last: 10 * hourMillis, n: calls, company: company{nNets: 9, nAgents: programs}}
 		wanted, _ := e.weigh(k, &actor{fresh: true, netNew: true, n: 30}, &f, p, 10*hourMillis)
 		return wanted
 	}
