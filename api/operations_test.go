@@ -80,7 +80,7 @@ type auditor struct {
 func (a *auditor) AuditIngest(ctx context.Context, from, to time.Time) (gen.IngestAudit, error) {
 	deadline, _ := ctx.Deadline()
 	a.from, a.to, a.within = from, to, time.Until(deadline)
-	return gen.IngestAudit{Exact: true, Differences: []string{}, Notes: []string{}, Partitions: []gen.PartitionAudit{}}, nil
+	return gen.IngestAudit{Exact: true, Differences: []string{}, Notes: []string{}, Partitions: []gen.PartitionAudit{}, TooOld: gen.TooOldRecords{First: []gen.TooOldHour{}}}, nil
 }
 
 func TestTokensOverREST(t *testing.T) {

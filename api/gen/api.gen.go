@@ -1029,6 +1029,10 @@ type IngestAudit struct {
 	// Notes Facts that explain figures but are no fault.
 	Notes      []string         `json:"notes"`
 	Partitions []PartitionAudit `json:"partitions"`
+
+	// TooOld Records that came when their hour could not be sealed any more, because events of it may have been dropped already
+	// (`events-days`): those of a gateway whose clock is wrong, or of a log that was brought in late. Each is stored once.
+	TooOld TooOldRecords `json:"too_old"`
 }
 
 // Key An API key, without its secret.
@@ -1946,6 +1950,29 @@ type TokenSecret struct {
 	// Secret The secret; absent when an answer is repeated.
 	Secret string `json:"secret,omitempty,omitzero"`
 	Token  Token  `json:"token"`
+}
+
+// TooOldHour defines model for TooOldHour.
+type TooOldHour struct {
+	// Counted Whether they count until they are dropped. If not, the hour had been sealed without them.
+	Counted bool      `json:"counted"`
+	Hour    time.Time `json:"hour"`
+
+	// Records A number of things.
+	Records Count `json:"records"`
+}
+
+// TooOldRecords Records that came when their hour could not be sealed any more, because events of it may have been dropped already
+// (`events-days`): those of a gateway whose clock is wrong, or of a log that was brought in late. Each is stored once.
+type TooOldRecords struct {
+	// First The oldest hours, at most 100.
+	First []TooOldHour `json:"first"`
+
+	// Hours How many hours they are of.
+	Hours int64 `json:"hours"`
+
+	// Records A number of things.
+	Records Count `json:"records"`
 }
 
 // Transform Converts the metered quantity first, such as bytes to begun gigabytes.

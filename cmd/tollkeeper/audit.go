@@ -3,6 +3,7 @@ package main
 import (
 	"errors"
 	"fmt"
+	"io"
 	"net/http"
 	"strings"
 	"time"
@@ -58,6 +59,7 @@ func newAuditCmd() *cobra.Command {
 		for _, n := range a.Notes {
 			fmt.Fprintln(w, "note: "+n)
 		}
+		tellTooOld(w, a.TooOld)
 		for _, d := range a.Differences {
 			fmt.Fprintln(w, "differs: "+d)
 		}
@@ -68,6 +70,24 @@ func newAuditCmd() *cobra.Command {
 		return nil
 	}
 	return cmd
+}
+
+// tellTooOld says which records no seal covers, and what that means for each hour of them.
+func tellTooOld(w io.Writer, old gen.TooOldRecords) {
+	if old.Records == 0 {
+		return
+	}
+	fmt.Fprintf(w, "too old: %d records of %d hours came when these could not be sealed any more (see events-days):\n", old.Records, old.Hours)
+	for _, h := range old.First {
+		fate := "count until they are dropped"
+		if !h.Counted {
+			fate = "do not count: the hour was sealed without them"
+		}
+		fmt.Fprintf(w, "  %s  %d records %s\n", h.Hour.UTC().Format(time.RFC3339), h.Records, fate)
+	}
+	if more := old.Hours - int64(len(old.First)); more > 0 {
+		fmt.Fprintf(w, "  and %d later hours\n", more)
+	}
 }
 
 // between is the query for the days from that of since up to that of until, each as moment reads it.

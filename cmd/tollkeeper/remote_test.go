@@ -43,6 +43,20 @@ func TestAnAuditThatIsNotExactExitsWithOneInEveryForm(t *testing.T) {
 	require.JSONEq(t, `{"exact":false,"at":"2026-11-30T00:00:00Z","differences":["orders/1: offset 7"],"notes":[],"partitions":[]}`, out)
 }
 
+// Records that no seal covers are no fault of the books, but somebody must hear of them: of those in sealed hours nobody is billed.
+func TestAnAuditTellsWhichRecordsAreTooOldToBeSealed(t *testing.T) {
+	do := answers(t, map[string]string{"/v1/ingest/audit": `{"exact":true,"at":"2026-11-30T00:00:00Z","differences":[],"notes":[],"partitions":[],
+		"too_old":{"records":1204,"hours":3,"first":[{"hour":"2026-01-01T03:00:00Z","records":4,"counted":true},{"hour":"2026-02-01T05:00:00Z","records":1000,"counted":false}]}}`})
+	out, errOut, code := do("audit")
+	require.Zero(t, code, errOut)
+	require.Contains(t, out, `too old: 1204 records of 3 hours came when these could not be sealed any more (see events-days):
+  2026-01-01T03:00:00Z  4 records count until they are dropped
+  2026-02-01T05:00:00Z  1000 records do not count: the hour was sealed without them
+  and 1 later hours
+exact
+`)
+}
+
 func TestAnAuditMayLookAtSomeDaysOnly(t *testing.T) {
 	exact := `{"exact":true,"at":"2026-11-30T00:00:00Z","differences":[],"notes":[],"partitions":[]}`
 	do := answers(t, map[string]string{"/v1/ingest/audit?from=2026-03-01T00%3A00%3A00Z&to=2026-03-08T00%3A00%3A00Z": exact})

@@ -31,6 +31,7 @@ type Store interface {
 	CountHoles(ctx context.Context, from, to time.Time) ([]clickhouse.Holes, error)
 	MissingRecords(ctx context.Context, from, to time.Time) ([]clickhouse.BrokenLines, error)
 	AuditSealed(ctx context.Context, from, to time.Time, limit int) ([]clickhouse.SealedDifference, error)
+	TooOld(ctx context.Context, from, to time.Time, limit int) (clickhouse.TooOld, error)
 	Gaps(ctx context.Context) ([]usage.Gap, error)
 	RekeyedTwice(ctx context.Context, from, to time.Time) (map[string]int64, error)
 }
@@ -71,6 +72,8 @@ type Report struct {
 	Differences []string `json:"differences"`
 	// Notes are facts that explain figures but are no fault, such as recorded gaps.
 	Notes []string `json:"notes"`
+	// TooOld are records that no seal covers and none will: no fault of the books, but of a clock, or of a log that came late.
+	TooOld clickhouse.TooOld `json:"too_old"`
 }
 
 // run is one audit under way.
@@ -152,6 +155,9 @@ func Run(ctx context.Context, cfg Config, from, to time.Time) (Report, error) {
 		r.differs("%s: %d records that were re-keyed from it count twice", origin, twice[origin])
 	}
 	if err := r.sealed(ctx); err != nil {
+		return r.Report, err
+	}
+	if r.TooOld, err = cfg.Store.TooOld(ctx, from, to, listLimit); err != nil {
 		return r.Report, err
 	}
 	r.Exact = len(r.Differences) == 0

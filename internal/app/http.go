@@ -157,12 +157,5 @@ func (d deadLetters) AuditIngest(ctx context.Context, from, to time.Time) (gen.I
 	if err != nil {
 		return gen.IngestAudit{}, errors.Join(api.ErrUnavailable, err)
 	}
-	out := gen.IngestAudit{Exact: r.Exact, At: r.At, Differences: r.Differences, Notes: r.Notes, Partitions: []gen.PartitionAudit{}}
-	for _, p := range r.Partitions {
-		out.Partitions = append(out.Partitions, gen.PartitionAudit{
-			Topic: p.Topic, Partition: p.Partition, Events: p.Rows, Places: p.Places, Duplicates: p.Duplicates,
-			DeadLetters: p.DeadLetters, FirstOffset: p.MinOffset, LastOffset: p.MaxOffset,
-		})
-	}
-	return out, nil
+	return auditAnswer(r), nil
 }

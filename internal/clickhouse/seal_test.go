@@ -9,7 +9,7 @@ import (
 )
 
 // A gateway's clock that is wrong by months, or a log that is brought in late, must not keep all other hours open.
-func TestARecordThatIsTooOldToSealHoldsUpNoOther(t *testing.T) {
+func TestARecordThatIsTooOldToSealHoldsUpNoOtherAndIsTold(t *testing.T) {
 	cfg := testConfig(t, t.TempDir())
 	cfg.EventsTTLDays = 30
 	db, err := Open(t.Context(), cfg)
@@ -49,5 +49,15 @@ func TestARecordThatIsTooOldToSealHoldsUpNoOther(t *testing.T) {
 	}
 	if all, err := db.UsageByKey(t.Context(), []string{"a"}, never, now, Total); err != nil || len(all) != 1 || all[0].Requests != 2 {
 		t.Errorf("what was never sealed counts while its events are there: %+v, %v", all, err)
+	}
+	if old, err := db.TooOld(t.Context(), time.Time{}, time.Time{}, 10); err != nil || old.Records != 2 || old.Hours != 2 ||
+		!slices.Equal(old.First, []OldHour{{Hour: never, Records: 1}, {Hour: once, Records: 1, Sealed: true}}) {
+		t.Errorf("too old to be sealed: %+v, %v", old, err)
+	}
+	if old, err := db.TooOld(t.Context(), time.Time{}, time.Time{}, 1); err != nil || old.Records != 2 || old.Hours != 2 || len(old.First) != 1 {
+		t.Errorf("too old to be sealed, the first of them: %+v, %v", old, err)
+	}
+	if old, err := db.TooOld(t.Context(), now.AddDate(0, 0, 1).Truncate(24*time.Hour), time.Time{}, 10); err != nil || old.Records != 0 {
+		t.Errorf("too old to be sealed and taken in later: %+v, %v", old, err)
 	}
 }

@@ -141,7 +141,7 @@ WHERE hour < toDateTime({to:Int64}, 'UTC') AND hour GLOBAL NOT IN (SELECT hour F
 ORDER BY hour`, time.Time{}, before)
 	fit := db.sealable(hours)
 	if old := int64(len(hours) - len(fit)); db.tooOld.Swap(old) != old && old > 0 {
-		db.cfg.Logger.Warn("records are older than events are kept: their hours are not sealed, and count only while the records are there",
+		db.cfg.Logger.Warn("records are older than events are kept: their hours are not sealed, and count only while the records are there; tollkeeper audit lists them",
 			"hours", old, "first", hours[0], "days", db.cfg.EventsTTLDays)
 	}
 	return fit[:min(len(fit), max(limit, 0))], err

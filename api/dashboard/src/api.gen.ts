@@ -2313,6 +2313,28 @@ export interface components {
             /** @description Facts that explain figures but are no fault. */
             notes: string[];
             partitions: components["schemas"]["PartitionAudit"][];
+            too_old: components["schemas"]["TooOldRecords"];
+        };
+        /**
+         * @description Records that came when their hour could not be sealed any more, because events of it may have been dropped already
+         *     (`events-days`): those of a gateway whose clock is wrong, or of a log that was brought in late. Each is stored once.
+         */
+        TooOldRecords: {
+            records: components["schemas"]["Count"];
+            /**
+             * Format: int64
+             * @description How many hours they are of.
+             */
+            hours: number;
+            /** @description The oldest hours, at most 100. */
+            first: components["schemas"]["TooOldHour"][];
+        };
+        TooOldHour: {
+            /** Format: date-time */
+            hour: string;
+            records: components["schemas"]["Count"];
+            /** @description Whether they count until they are dropped. If not, the hour had been sealed without them. */
+            counted: boolean;
         };
         PartitionAudit: {
             topic: string;
