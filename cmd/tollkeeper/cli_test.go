@@ -197,6 +197,23 @@ func TestShipOnceEndsWithTheFile(t *testing.T) {
 	}
 }
 
+func TestShipOnceEndsWhenKafkaStaysAway(t *testing.T) {
+	dir, log := t.TempDir(), filepath.Join(t.TempDir(), "access.log")
+	serve(t, "--data", dir)
+	require.NoError(t, os.WriteFile(log, []byte("a line\n"), 0o600))
+	out, errOut, code := tollkeeper(t, "ship", "--once", "--give-up", "1s", "--json", "--data", dir, "--kafka", freeAddr(t), "--format", "combined", log)
+	require.Equal(t, 1, code, errOut)
+	require.Contains(t, errOut, "has taken no lines for")
+	require.Contains(t, errOut, "0 lines were shipped, the other 7 bytes follow with the next start")
+	var st struct{ Failing string }
+	require.NoError(t, json.Unmarshal([]byte(out), &st))
+	require.NotEmpty(t, st.Failing)
+
+	_, errOut, code = tollkeeper(t, "ship", "--give-up", "1s", "--data", dir, log)
+	require.Equal(t, 2, code)
+	require.Contains(t, errOut, "--give-up goes with --once")
+}
+
 func TestFormatsAreShownAsTextAndJSON(t *testing.T) {
 	type format struct{ Name, Description, Configure string }
 	out, errOut, code := tollkeeper(t, "formats", "--json")

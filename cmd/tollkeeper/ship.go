@@ -21,6 +21,7 @@ import (
 func newShipCmd() *cobra.Command {
 	var topic, source, stateFile string
 	var fromEnd, once, dry, asJSON bool
+	var giveUp time.Duration
 	cmd := &cobra.Command{
 		Use: "ship FILE", Short: "Tail a log file into Kafka, keyed by API key", Args: cobra.ExactArgs(1),
 		Long: "Tail a gateway's log file into Kafka. Each line becomes a record under its key's id; keys in clear stay on this\n" +
@@ -37,12 +38,16 @@ func newShipCmd() *cobra.Command {
 	cmd.Flags().StringVar(&stateFile, "state-file", "", "where the position is kept; default: FILE.tollkeeper")
 	cmd.Flags().BoolVar(&fromEnd, "from-end", false, "on the first run, leave out what is in the file already")
 	cmd.Flags().BoolVar(&once, "once", false, "end when what is in the file is shipped")
+	cmd.Flags().DurationVar(&giveUp, "give-up", time.Minute, "with --once: end with exit code 1 when Kafka took no lines for so long; 0: wait on")
 	cmd.Flags().BoolVar(&dry, "dry-run", false, "only say what the file holds; write nothing to Kafka")
 	cmd.Flags().BoolVar(&asJSON, "json", false, "end with one JSON object")
 	cmd.RunE = func(cmd *cobra.Command, args []string) error {
 		c, err := load()
 		if err != nil {
 			return err
+		}
+		if !once && cmd.Flags().Changed("give-up") {
+			return errors.New("--give-up goes with --once; without that, ship waits for as long as Kafka is away")
 		}
 		if topic == "" {
 			if len(c.Topics) == 0 {
@@ -90,24 +95,24 @@ func newShipCmd() *cobra.Command {
 			tell = bar.set
 		}
 		s, err := ship.New(ship.Config{
-			Once: once, Progress: tell,
+			Once: once, GiveUp: giveUp, Progress: tell,
 			File: args[0], StateFile: stateFile, Brokers: brokers, TLS: security.TLS, SASL: security.SASL, Topic: topic, NewDecoder: decoder, Source: source, FromEnd: fromEnd, ShortenIPs: c.TruncateIP,
 			Logger: log, Registerer: telemetry.Registry(version, commit()),
 		})
 		if err != nil {
 			return err
 		}
-		err = s.Run(cmd.Context())
+		ran := s.Run(cmd.Context())
 		bar.end()
-		if err != nil {
-			return failed{err}
-		}
 		st := s.Status()
 		switch {
 		case asJSON:
 			err = json.NewEncoder(cmd.OutOrStdout()).Encode(st)
-		case once:
+		case once && ran == nil:
 			_, err = fmt.Fprintf(cmd.OutOrStdout(), "%d lines shipped, %d of them could not be read and become dead letters\n", st.Shipped, st.Rejected)
+		}
+		if ran != nil {
+			return failed{ran}
 		}
 		if err == nil && st.Failing != "" {
 			err = failed{errors.New("not everything was shipped, the rest follows with the next start: " + st.Failing)}

@@ -28,11 +28,11 @@ const (
 )
 
 // unwritten keeps those of the messages that Kafka does not have yet, looking at what was written while they were being
-// sent. It waits for Kafka; false when ctx ended before.
+// sent. It waits for Kafka; false when ctx ended before, or with an error when Kafka has been away for too long.
 //
 // The window of request ids would know the others again, but only for as long as it is wide: this one may have been away
 // for a day.
-func (s *Shipper) unwritten(ctx context.Context, u sending) bool {
+func (s *Shipper) unwritten(ctx context.Context, u sending) (bool, error) {
 	for wait := 100 * time.Millisecond; ; wait = min(2*wait, 5*time.Second) {
 		wanted := make(map[xxh3.Uint128]int, len(s.msgs))
 		for i := range s.msgs {
@@ -51,12 +51,14 @@ func (s *Shipper) unwritten(ctx context.Context, u sending) bool {
 			}
 			s.log.Info("an earlier run ended while it was sending", "lines", had, "in_kafka", had-len(left))
 			s.msgs = left
-			return true
+			return true, nil
 		}
 		if ctx.Err() != nil {
-			return false
+			return false, nil
 		}
-		s.fails(fmt.Errorf("look for the lines of an earlier run: %w", err))
+		if err := s.fails(fmt.Errorf("look for the lines of an earlier run: %w", err)); err != nil {
+			return false, err
+		}
 		sleep(ctx, wait)
 	}
 }

@@ -46,10 +46,11 @@ type Config struct {
 	Brokers    []string
 	Topic      string
 	NewDecoder func() (accesslog.Decoder, error)
-	Source     string // of records whose line names none; the host's name when empty
-	ShortenIPs bool   // write /24 or /48 in the place of clients' addresses
-	FromEnd    bool   // without a noted position, start behind what is in the file already
-	Once       bool   // end when the file's complete lines are shipped, instead of waiting for more
+	Source     string        // of records whose line names none; the host's name when empty
+	ShortenIPs bool          // write /24 or /48 in the place of clients' addresses
+	FromEnd    bool          // without a noted position, start behind what is in the file already
+	Once       bool          // end when the file's complete lines are shipped, instead of waiting for more
+	GiveUp     time.Duration // with Once, end with an error when Kafka took no lines for so long; 0: wait on
 	TLS        *tls.Config
 	SASL       sasl.Mechanism
 	Progress   func(done, total int64) // optional: bytes of the file, now and then
@@ -57,6 +58,7 @@ type Config struct {
 	Poll       time.Duration // how often the file is looked at, 50 ms
 	Drain      time.Duration // how long a renamed file is still read after it stopped growing, 10 s
 	BatchLines int           // 2,000
+	remind     time.Duration // how often it is said that Kafka is away, a minute
 
 	Logger     *slog.Logger
 	Registerer prometheus.Registerer
@@ -77,6 +79,9 @@ type Shipper struct {
 	rejected atomic.Int64
 	failing  atomic.Pointer[string]
 	doubted  bool // whether the format was looked at
+	tail     *tail
+	reading  int64 // bytes of the lines that are being sent
+	away     absence
 	metrics  shipMetrics
 }
 
@@ -96,6 +101,9 @@ func New(cfg Config) (*Shipper, error) {
 	}
 	if cfg.NewDecoder == nil {
 		problems = append(problems, errors.New("ship needs a format"))
+	}
+	if cfg.GiveUp < 0 {
+		problems = append(problems, fmt.Errorf("give-up: %s is negative; use 0 to wait for as long as Kafka is away", cfg.GiveUp))
 	}
 	if len(problems) > 0 {
 		return nil, errors.Join(problems...)
@@ -118,6 +126,9 @@ func New(cfg Config) (*Shipper, error) {
 	}
 	if cfg.BatchLines == 0 {
 		cfg.BatchLines = 2000
+	}
+	if cfg.remind == 0 {
+		cfg.remind = remindEvery
 	}
 	if cfg.Logger == nil {
 		cfg.Logger = slog.New(slog.DiscardHandler)
@@ -170,7 +181,7 @@ func (s *Shipper) Status() Status {
 
 // Run ships until ctx ends, or with Once to the file's end, and returns nil then. Kafka being away or the file missing is no
 // error: Run waits. An error is a file that is no log, or a state file that cannot be read or written, and with Once a file that is not there
-// and never was.
+// and never was, or a Kafka that takes nothing for longer than GiveUp.
 func (s *Shipper) Run(ctx context.Context) error {
 	defer s.tr.CloseIdleConnections()
 	defer func() { _ = s.writer.Close() }()
@@ -182,6 +193,7 @@ func (s *Shipper) Run(ctx context.Context) error {
 		return err
 	}
 	defer t.close()
+	s.tail = t
 	if _, err := os.Stat(s.cfg.File); errors.Is(err, fs.ErrNotExist) && len(t.files) == 0 {
 		if s.cfg.Once {
 			return fmt.Errorf("ship: there is no file %s; name the log file", s.cfg.File)
@@ -190,6 +202,7 @@ func (s *Shipper) Run(ctx context.Context) error {
 	}
 	unsure := t.noted.Sending // an earlier run's
 	for ctx.Err() == nil {
+		s.reading = 0
 		n, err := t.read(s.cfg.BatchLines, s.add)
 		if err != nil {
 			s.log.Warn("cannot read the log; trying again", "error", err)
@@ -203,8 +216,8 @@ func (s *Shipper) Run(ctx context.Context) error {
 			continue
 		}
 		if unsure != nil {
-			if !s.unwritten(ctx, *unsure) {
-				return nil
+			if ok, err := s.unwritten(ctx, *unsure); !ok {
+				return err
 			}
 			rest := *unsure
 			if rest.Lines -= n; rest.Lines > 0 {
@@ -217,8 +230,8 @@ func (s *Shipper) Run(ctx context.Context) error {
 		if err := sending(); err != nil {
 			return s.cannotNote(err)
 		}
-		if !s.flush(ctx, sending) {
-			return nil // what was read is not noted, so it is looked for and shipped again
+		if ok, err := s.flush(ctx, sending); !ok {
+			return err // what was read is not noted, so it is looked for and shipped again
 		}
 		s.shipped.Add(int64(n))
 		s.metrics.lines.Add(float64(n))
@@ -241,6 +254,7 @@ func (s *Shipper) add(line []byte, fileID string, offset int64) {
 	if len(s.msgs) == 0 {
 		s.buf = s.buf[:0]
 	}
+	s.reading += int64(len(line)) + 1
 	s.in.Reset()
 	s.out.Reset()
 	err := s.dec.Decode(line, accesslog.Origin{Offset: offset, ReceivedMillis: s.cfg.Now().UnixMilli(), Source: s.cfg.Source}, &s.in)
@@ -299,9 +313,9 @@ func derivedID(fileID string, offset int64, sub int) []byte {
 	return b
 }
 
-// flush writes until everything is acknowledged by all replicas in sync; false when ctx ended before. Only what was
-// refused is written again, after retrying was called.
-func (s *Shipper) flush(ctx context.Context, retrying func() error) bool {
+// flush writes until everything is acknowledged by all replicas in sync; false when ctx ended before, or with an error when Kafka
+// has been away for too long. Only what was refused is written again, after retrying was called.
+func (s *Shipper) flush(ctx context.Context, retrying func() error) (bool, error) {
 	wait := 100 * time.Millisecond
 	pending := s.msgs
 	for len(pending) > 0 {
@@ -310,7 +324,7 @@ func (s *Shipper) flush(ctx context.Context, retrying func() error) bool {
 			break
 		}
 		if ctx.Err() != nil {
-			return false
+			return false, nil
 		}
 		var each kafka.WriteErrors
 		if errors.As(err, &each) && len(each) == len(pending) {
@@ -320,29 +334,23 @@ func (s *Shipper) flush(ctx context.Context, retrying func() error) bool {
 					failed = append(failed, kafka.Message{Key: pending[i].Key, Value: pending[i].Value})
 				}
 			}
+			if len(failed) < len(pending) {
+				s.away = absence{}
+			}
 			pending = failed
 		}
-		s.fails(err)
+		if err := s.fails(err); err != nil {
+			return false, err
+		}
 		sleep(ctx, wait/2+rand.N(wait/2))
 		wait = min(2*wait, 5*time.Second)
 		if err := retrying(); err != nil {
 			s.log.Warn("cannot note that lines are being sent still", "error", err)
 		}
 	}
-	if s.failing.Swap(nil) != nil {
-		s.log.Info("Kafka takes lines again")
-	}
+	s.takes()
 	s.msgs = s.msgs[:0]
-	return true
-}
-
-// fails says so once, until Kafka takes lines again.
-func (s *Shipper) fails(err error) {
-	why := err.Error()
-	if s.failing.Swap(&why) == nil {
-		s.log.Warn("Kafka does not take the log's lines; they wait in the file", "error", err)
-	}
-	s.metrics.retries.Inc()
+	return true, nil
 }
 
 func sleep(ctx context.Context, d time.Duration) {

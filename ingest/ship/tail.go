@@ -344,14 +344,14 @@ func readState(name string) (s state, at time.Time, err error) {
 		return state{}, time.Time{}, nil
 	}
 	if err != nil {
-		return state{}, time.Time{}, fmt.Errorf("read the noted position: %w; set --state to another file", err)
+		return state{}, time.Time{}, fmt.Errorf("read the noted position: %w; set --state-file to another file", err)
 	}
 	info, err := os.Stat(name)
 	if err != nil {
 		return state{}, time.Time{}, fmt.Errorf("read the noted position: %w", err)
 	}
 	if err := json.Unmarshal(b, &s); err != nil || s.Version != 1 {
-		return state{}, time.Time{}, fmt.Errorf("%s is not a state file of ship; set --state to another file, or remove it to ship the log from its start", name)
+		return state{}, time.Time{}, fmt.Errorf("%s is not a state file of ship; set --state-file to another file, or remove it to ship the log from its start", name)
 	}
 	return s, info.ModTime(), nil
 }
