@@ -74,8 +74,8 @@ func (s *Server) authorize(c *gin.Context) {
 	key := s.presentedKey(c.Request, query)
 	if key == "" {
 		h.Set("WWW-Authenticate", `Bearer realm="api"`)
-		h.Set("X-Tollkeeper-Code", "MISSING_KEY")
-		s.metrics.verdict("authorize", "MISSING_KEY")
+		h.Set("X-Tollkeeper-Code", codeMissingKey)
+		s.metrics.verdict("authorize", codeMissingKey)
 		s.fail(c, &Error{Code: CodeKeyMissing})
 		return
 	}

@@ -11,6 +11,9 @@ import (
 	"github.com/tollkeeper/tollkeeper/api/gen"
 )
 
+// codeMissingKey counts calls of authorize without a key.
+const codeMissingKey = "MISSING_KEY"
+
 type metrics struct {
 	requests *prometheus.HistogramVec
 	verdicts *prometheus.CounterVec
@@ -30,6 +33,15 @@ func newMetrics(reg prometheus.Registerer, events *Events) *metrics {
 			Name: "tollkeeper_api_credentials_refused_total", Help: "Requests with a token or session that is none.",
 		}),
 	}
+	// From zero, so that an alarm on rate() sees the first of each.
+	for code := range verdictCodes {
+		m.verdicts.WithLabelValues("verify", string(code))
+		m.verdicts.WithLabelValues("authorize", string(code))
+	}
+	for _, operation := range []string{"verify", "authorize"} {
+		m.verdicts.WithLabelValues(operation, string(gen.VerifyCodeVALID))
+	}
+	m.verdicts.WithLabelValues("authorize", codeMissingKey)
 	if reg == nil {
 		return m
 	}

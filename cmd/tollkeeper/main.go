@@ -23,8 +23,8 @@ import (
 // version is set by the linker.
 var version = "dev"
 
-// Exit codes: the work failed, or it could not begin because of how the program was called or set up, or the user stopped it
-// before it was done (as shells have it: 128 and the number of SIGINT).
+// Exit codes: the work failed, or waited in vain for a database or ClickHouse to begin; or it could not begin because of how the
+// program was called or set up; or the user stopped it before it was done (as shells have it: 128 and the number of SIGINT).
 const (
 	exitFailed      = 1
 	exitUsage       = 2

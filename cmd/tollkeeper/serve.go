@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"log/slog"
@@ -51,7 +52,16 @@ func newServeCmd() *cobra.Command {
 func start(ctx context.Context, cmd *cobra.Command, c config.Config, tool bool) (*app.App, error) {
 	o := appOptions(cmd, c, false)
 	o.Tool = tool
-	return app.Start(ctx, o)
+	a, err := app.Start(ctx, o)
+	return a, absent(err)
+}
+
+// absent tells a part that is not there yet, for which a supervisor may start the program again, from settings that no start mends.
+func absent(err error) error {
+	if _, ok := errors.AsType[*app.AbsentError](err); ok {
+		return failed{err}
+	}
+	return err
 }
 
 func appOptions(cmd *cobra.Command, c config.Config, simulated bool) app.Options {

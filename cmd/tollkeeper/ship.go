@@ -83,7 +83,7 @@ func newShipCmd() *cobra.Command {
 		}
 		resolver, end, err := app.KeyResolver(cmd.Context(), c, log)
 		if err != nil {
-			return err
+			return absent(err)
 		}
 		defer end()
 		decoder := func() (accesslog.Decoder, error) { return app.NewDecoder(c, resolver) }

@@ -12,10 +12,18 @@ import (
 	"github.com/tollkeeper/tollkeeper/api/gen"
 )
 
+// AbsentError says that a database or ClickHouse did not answer for as long as the start waits. A later start may do, whereas one that
+// fails for another reason needs other settings first.
+type AbsentError struct{ error }
+
+// Unwrap returns what was tried last.
+func (e *AbsentError) Unwrap() error { return e.error }
+
 // awaitPart calls open until it works or fails for a reason that time does not mend, as away tells. Tools do not wait: somebody looks on.
 func (a *App) awaitPart(ctx context.Context, name string, open func() error, away func(error) bool) error {
+	patience := a.cfg.StartWait
 	if a.tool {
-		return open()
+		patience = 0
 	}
 	defer a.waiting.say(name, nil)
 	tries := backoff.NewExponentialBackOff()
@@ -24,16 +32,19 @@ func (a *App) awaitPart(ctx context.Context, name string, open func() error, awa
 	for {
 		n++
 		err := open()
-		left := a.cfg.StartWait - time.Since(began)
-		if err == nil || !away(err) || left <= 0 {
+		left := patience - time.Since(began)
+		switch {
+		case err == nil || !away(err):
 			return err
+		case left <= 0:
+			return &AbsentError{err}
 		}
 		a.waiting.say(name, err)
 		pause := min(tries.NextBackOff(), left)
 		a.Log.Warn("the start waits", "for", name, "try", n, "again", pause.Round(time.Millisecond), "at_most", left.Round(time.Second), "err", err)
 		select {
 		case <-ctx.Done():
-			return err
+			return ctx.Err()
 		case <-time.After(pause):
 		}
 	}

@@ -34,6 +34,13 @@ func newMetrics(registerer prometheus.Registerer) (*metrics, error) {
 			Buckets: prometheus.ExponentialBuckets(0.005, 2, 14),
 		}, []string{"table"}),
 	}
+	// From zero, so that an alarm on rate() sees the first.
+	for _, table := range []string{"events", "dead_letters", "holes"} {
+		m.inserts.WithLabelValues(table, "ok")
+		m.inserts.WithLabelValues(table, "error")
+		m.insertRows.WithLabelValues(table)
+		m.insertBytes.WithLabelValues(table)
+	}
 	if registerer == nil {
 		return m, nil
 	}
