@@ -118,7 +118,9 @@ type Config struct {
 	DedupWindow time.Duration // same source and request id within this counts once, 15 min; negative: off
 	DedupShare  float64       // part of MemoryBytes for request ids, 0.4
 
-	Rekeyed []string // those of Topics that a Rekeyer writes; the Store must be an OriginStore then
+	Rekeyed    []string // those of Topics that a Rekeyer writes; the Store must be an OriginStore then
+	Rekeying   []string // what it writes them from: dead letters of these are replayed here
+	RekeyGroup string   // its consumer group, which knows how far they have been read
 
 	OnGap  string // GapStop
 	Replay bool   // accept offsets that were rewound: what is stored already is skipped

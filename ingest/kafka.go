@@ -112,7 +112,11 @@ func (k *kafkaClient) bounds(ctx context.Context, topic string, partition int32)
 
 // committed returns the group's offset of a partition and its metadata; -1 when there is none.
 func (k *kafkaClient) committed(ctx context.Context, topic string, partition int32) (int64, string, error) {
-	res, err := k.client.OffsetFetch(ctx, &kafka.OffsetFetchRequest{GroupID: k.group, Topics: map[string][]int{topic: {int(partition)}}})
+	return k.committedBy(ctx, k.group, topic, partition)
+}
+
+func (k *kafkaClient) committedBy(ctx context.Context, group, topic string, partition int32) (int64, string, error) {
+	res, err := k.client.OffsetFetch(ctx, &kafka.OffsetFetchRequest{GroupID: group, Topics: map[string][]int{topic: {int(partition)}}})
 	if err == nil {
 		err = res.Error
 	}

@@ -32,19 +32,19 @@ func (in *Ingester) ReplayDeadLetters(ctx context.Context, topic string, partiti
 	var res ReplayResult
 	kafkaTopic, epoch := usage.KafkaTopic(topic)
 	offsets = slices.Compact(slices.Sorted(slices.Values(offsets)))
-	committed, metadata, err := in.kafka.committed(ctx, kafkaTopic, partition)
+	group := in.cfg.Group
+	if slices.Contains(in.cfg.Rekeying, kafkaTopic) {
+		group = in.cfg.RekeyGroup
+	}
+	committed, metadata, err := in.kafka.committedBy(ctx, group, kafkaTopic, partition)
 	if err != nil {
 		return res, err
 	}
-	current := 1
-	if p, err := parsePlan(metadata, committed); err == nil {
-		current = p.epoch
-	}
-	anew, err := in.madeAnew(ctx, topic, kafkaTopic, partition)
+	there, err := in.stillThere(ctx, kafkaTopic, partition, epoch, committed, metadata)
 	if err != nil {
 		return res, err
 	}
-	if anew || current != epoch {
+	if !there {
 		res.Gone = offsets // of a topic that has been deleted
 		return res, nil
 	}
@@ -55,8 +55,8 @@ func (in *Ingester) ReplayDeadLetters(ctx context.Context, topic string, partiti
 	source := in.cfg.Source(kafkaTopic)
 	var b usage.Batch
 	for _, offset := range offsets {
-		// A row of a block that has not landed would make it look as if it had. A topic that is re-keyed has no commits of
-		// this group, and no blocks.
+		// A row of a block that has not landed would make it look as if it had; and a block that is re-keyed again may take
+		// the line. A group without commits has forgotten them: what is written again is known by its place.
 		if committed >= 0 && offset >= committed {
 			res.Waiting = append(res.Waiting, offset)
 			continue
@@ -94,15 +94,31 @@ func (in *Ingester) ReplayDeadLetters(ctx context.Context, topic string, partiti
 	return res, in.storeReplayed(ctx, topic, partition, epoch, &b, &res, elsewhere, dry)
 }
 
-// madeAnew says whether the log is another than the one that the topic's rows are of: it was deleted and made anew, and is not
-// read yet. Without ids, of the broker or in the store, it is taken for the same.
-func (in *Ingester) madeAnew(ctx context.Context, topic, kafkaTopic string, partition int32) (bool, error) {
-	noted, err := in.cfg.Store.TopicID(ctx, topic, partition)
-	if err != nil || noted == "" {
+// stillThere says whether the log is the one that was read in that epoch. It may have been deleted and made anew, which its id
+// tells also while the new one is not read yet; or the group reads it under another name since, which its plan tells, or without one
+// the ids that were noted. Where nothing is known, of the broker, the group or the store, it is taken for the first.
+func (in *Ingester) stillThere(ctx context.Context, kafkaTopic string, partition int32, epoch int, committed int64, metadata string) (bool, error) {
+	noted, err := in.cfg.Store.TopicID(ctx, usage.StoredTopic(kafkaTopic, epoch), partition)
+	if err != nil {
 		return false, err
 	}
-	id, err := in.kafka.topicID(ctx, kafkaTopic, partition)
-	return id != "" && id != noted, err
+	id := ""
+	if noted != "" {
+		if id, err = in.kafka.topicID(ctx, kafkaTopic, partition); err != nil {
+			return false, err
+		}
+	}
+	p, planned := parsePlan(metadata, committed)
+	switch {
+	case id != "" && id != noted:
+		return false, nil
+	case planned == nil:
+		return p.epoch == epoch, nil
+	case id == "":
+		return epoch == 1, nil
+	}
+	next, err := in.cfg.Store.TopicID(ctx, usage.StoredTopic(kafkaTopic, epoch+1), partition)
+	return next != id, err // else it was cut back, and goes on under the next name
 }
 
 // countRekeyed finds lines whose records count already because they were re-keyed: a block that is written again, after the

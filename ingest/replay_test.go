@@ -84,3 +84,82 @@ func TestDeadLettersOfALogThatWasMadeAnewAreGone(t *testing.T) {
 		in.kafka.close()
 	}
 }
+
+// Its lines are stored under the names that the re-keyer gives its logs, and only the re-keyer's group knows how far it is.
+func TestDeadLettersOfARekeyedTopicThatWasMadeAnewAreReplayedFromTheNewLogOnly(t *testing.T) {
+	for name, tc := range map[string]struct{ kept, ids bool }{
+		"the groups' offsets are gone with it":         {ids: true},
+		"the groups' offsets are kept":                 {kept: true, ids: true},
+		"the broker gives no ids, and keeps an offset": {kept: true},
+	} {
+		t.Run(name, func(t *testing.T) {
+			c := startCluster(t, 1, "raw", "keyed")
+			s := newMemStore()
+			c.produce("raw", 0, numbered(0, 300)...)
+			c.produce("raw", 0, "bad:old 1700000000000 k")
+			_, stopIngest := run(t, c.behind(s))
+			defer stopIngest()
+			cfg := c.rekeyConfig(s)
+			cfg.NewDecoder, cfg.OnGap = func(string) (Decoder, error) { return lineDecoder{}, nil }, GapContinue
+			_, stop := startRekeyer(t, cfg)
+			waitFor(t, "the old log is through", func() bool { n, _ := s.counted(); return n == 300 && s.refused() == 1 })
+			c.through(t, "tollkeeper-rekey", "raw")
+			stop()
+
+			off, meta := c.committed("tollkeeper-rekey", "raw", 0)
+			c.remake(t, "raw") // with offsets 0 to 199
+			c.produce("raw", 0, "bad:new 1700000000000 k")
+			if tc.kept {
+				c.commit("tollkeeper-rekey", "raw", 0, off, meta)
+			}
+			if !tc.ids {
+				clear(s.ids)
+			}
+			behind := c.behind(s)
+			behind.Rekeying, behind.RekeyGroup = []string{"raw"}, "tollkeeper-rekey"
+			behind.NewDecoder = func(string) (Decoder, error) { return mendedDecoder{}, nil }
+			in, err := New(behind)
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer in.kafka.close()
+			replay := func(topic string, offset int64, want string) {
+				t.Helper()
+				res, err := in.ReplayDeadLetters(t.Context(), topic, 0, []int64{offset}, false)
+				if got := fmt.Sprintf("%+v, %v", res, err); got != want+", <nil>" {
+					t.Errorf("offset %d of %s: %s, want %s", offset, topic, got, want)
+				}
+			}
+			gone := func(offset int) string {
+				return fmt.Sprintf("{Stored:[] Repeats:[] Rejected:[] Gone:[%d] Waiting:[]}", offset)
+			}
+			replay("raw", 300, gone(300))
+
+			_, stop = startRekeyer(t, cfg)
+			waitFor(t, "the new log is through", func() bool { n, _ := s.counted(); return n == 500 && s.refused() == 2 })
+			c.through(t, "tollkeeper-rekey", "raw")
+			stop()
+			replay("raw", 300, gone(300))
+			replay("raw", 200, gone(200)) // there is such an offset, but in the new log
+			if _, counted := s.counted(); counted != 500 {
+				t.Errorf("%d count, want 500", counted)
+			}
+			for range 2 {
+				replay("raw~2", 200, "{Stored:[200] Repeats:[] Rejected:[] Gone:[] Waiting:[]}")
+				if _, counted := s.counted(); counted != 501 {
+					t.Errorf("%d count, want 501", counted)
+				}
+			}
+			replay("raw~2", 201, "{Stored:[] Repeats:[] Rejected:[] Gone:[] Waiting:[201]}")
+		})
+	}
+}
+
+// through waits until the group has written all of a topic's lines and committed that.
+func (c *cluster) through(t *testing.T, group, topic string) {
+	t.Helper()
+	waitFor(t, "all is committed", func() bool {
+		off, meta := c.committed(group, topic, 0)
+		return off == c.PartitionInfo(topic, 0).HighWatermark && !strings.Contains(meta, "p=")
+	})
+}

@@ -194,6 +194,13 @@ func (s *memStore) NoteTopicID(_ context.Context, topic string, partition int32,
 	return nil
 }
 
+// refused counts the dead letters.
+func (s *memStore) refused() int {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return len(s.letters)
+}
+
 func (s *memStore) counted() (rows, counted int) {
 	s.mu.Lock()
 	defer s.mu.Unlock()

@@ -132,7 +132,7 @@ func (a *App) openIngest(context.Context) error {
 			}
 			return a.Decoder()
 		},
-		Rekeyed: rekeyed, Enrich: a.Enricher.Fill, ShortenIPs: a.cfg.TruncateIP, Observers: []ingest.Observer{a.detection, a.Counter, a.observed, escapes},
+		Rekeyed: rekeyed, Rekeying: a.cfg.RekeyTopics, RekeyGroup: a.rekeyGroup(), Enrich: a.Enricher.Fill, ShortenIPs: a.cfg.TruncateIP, Observers: []ingest.Observer{a.detection, a.Counter, a.observed, escapes},
 		MemoryBytes: int64(a.cfg.IngestMemory) << 20, DedupWindow: dedupWindow(a.cfg.DedupWindow), OnGap: a.cfg.OnGap, Replay: a.cfg.Replay,
 		Logger: a.Log, Now: a.now,
 		Registerer: prometheus.WrapRegistererWith(prometheus.Labels{"stage": "ingest"}, a.Registry), // re-keying has its own
@@ -159,13 +159,15 @@ func (a *App) instance() string {
 // rekeyedTopic carries what came in topics that the gateway does not key by API key.
 const rekeyedTopic = "tollkeeper-rekeyed"
 
+func (a *App) rekeyGroup() string { return a.cfg.Group + "-rekey" }
+
 func (a *App) openRekeying() error {
 	if len(a.cfg.RekeyTopics) == 0 {
 		return nil
 	}
 	var err error
 	a.rekeyer, err = ingest.NewRekeyer(ingest.RekeyConfig{
-		Brokers: a.brokers, TLS: a.security.TLS, SASL: a.security.SASL, Topics: a.cfg.RekeyTopics, Target: rekeyedTopic, Group: a.cfg.Group + "-rekey", Instance: a.instance(),
+		Brokers: a.brokers, TLS: a.security.TLS, SASL: a.security.SASL, Topics: a.cfg.RekeyTopics, Target: rekeyedTopic, Group: a.rekeyGroup(), Instance: a.instance(),
 		Store:      a.Events,
 		NewDecoder: func(string) (ingest.Decoder, error) { return a.Decoder() }, ShortenIPs: a.cfg.TruncateIP, OnGap: a.cfg.OnGap, Replay: a.cfg.Replay, Logger: a.Log, Now: a.now,
 		Registerer: prometheus.WrapRegistererWith(prometheus.Labels{"stage": "rekey"}, a.Registry),
