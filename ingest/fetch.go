@@ -19,6 +19,8 @@ const (
 	fetchMaxBytes = 1 << 20  // of an answer; more costs more than it saves, for it falls out of the processor's caches
 	// answerPatience is how much longer than FetchWait an answer may take.
 	answerPatience = 10 * time.Second
+	// restShare of a full block is worth an insert of its own when the log has nothing more for now.
+	restShare = 8
 )
 
 // fetch reads lines from w.next on, decodes them where they lie (no line is copied) and hands blocks to the inserter, until
@@ -165,11 +167,13 @@ func (s *stream) stop() {
 	s.both[1].Free()
 }
 
-// fetchOnce decodes one answer.
+// fetchOnce decodes one answer, unless the inserter asks for a block before it has come.
 func (w *worker) fetchOnce(ctx context.Context, s *stream) error {
 	var a fetched
 	select {
 	case a = <-s.answers:
+	case <-w.freed:
+		return nil
 	case <-ctx.Done():
 		return context.Cause(ctx)
 	}
@@ -182,6 +186,7 @@ func (w *worker) fetchOnce(ctx context.Context, s *stream) error {
 	}
 	w.status.waitFetch("")
 	w.status.sawEnd(a.End, a.Stable, w.in.cfg.Now())
+	w.atRest = w.next >= a.Stable && a.Size() < fetchMinBytes
 	a.Free()
 	s.free <- a.Answer
 	return nil
@@ -276,8 +281,8 @@ func (w *worker) isFull() bool {
 	return n >= w.in.cfg.MaxBlockRows || (w.cur.lines%16 == 0 || n == w.cur.batch.Room()) && w.cur.full(w.memory.block)
 }
 
-// flushIfDue hands the block over when it is old enough and the inserter is free: when the store is the slower part,
-// blocks grow instead of queueing.
+// flushIfDue hands the block over when the inserter is free, and the block old enough, or the log at rest and the block not small:
+// when the store is the slower part, blocks grow instead of queueing.
 func (w *worker) flushIfDue(ctx context.Context) error {
 	if len(w.replay) > 0 {
 		if w.next >= w.replay[0].to {
@@ -285,7 +290,11 @@ func (w *worker) flushIfDue(ctx context.Context) error {
 		}
 		return nil
 	}
-	if w.next == w.cur.from || !w.inserterFree.Load() || (!w.cur.opened.IsZero() && time.Since(w.cur.opened) < w.flush) {
+	if w.next == w.cur.from || !w.inserterFree.Load() {
+		return nil
+	}
+	rest := w.atRest && w.cur.batch.Len() >= w.in.cfg.MaxBlockRows/restShare
+	if old := w.cur.opened.IsZero() || time.Since(w.cur.opened) >= w.flush; !old && !rest {
 		return nil
 	}
 	return w.handOver(ctx)

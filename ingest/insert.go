@@ -20,6 +20,10 @@ func (w *worker) insertBlocks(ctx context.Context) error {
 		var b *block
 		w.inserterFree.Store(true)
 		select {
+		case w.freed <- struct{}{}:
+		default:
+		}
+		select {
 		case b = <-w.full:
 			w.inserterFree.Store(false)
 		case <-idle.C:

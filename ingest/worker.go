@@ -47,14 +47,18 @@ type worker struct {
 	full      chan *block
 	seen      chan observation
 	nowMillis int64
+	// atRest: all of the log that can be read has been, and the broker waited in vain for more.
+	atRest bool
 
 	inserterFree atomic.Bool
+	freed        chan struct{} // holds one when it has become so
 }
 
 func newWorker(in *Ingester, g generation, topic string, partition int32, assigned int) *worker {
 	w := &worker{
 		in: in, gen: g, topic: topic, partition: partition, label: strconv.Itoa(int(partition)),
 		memory: in.divide(assigned), free: make(chan *block, blocksInTurn), full: make(chan *block), seen: make(chan observation, 1),
+		freed: make(chan struct{}, 1),
 	}
 	w.log = in.log.With("topic", topic, "partition", partition, "generation", g.id)
 	w.flush = max(in.cfg.FlushInterval, time.Duration(float64(assigned)/in.cfg.MaxInsertsPerSecond*float64(time.Second)))

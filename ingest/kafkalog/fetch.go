@@ -162,6 +162,9 @@ func (a *Answer) reserve(size int, f *Fetcher) error {
 	return nil
 }
 
+// Size is how many bytes of records the answer has.
+func (a *Answer) Size() int { return len(a.records) }
+
 // Free says that the answer will not be looked at any more. What was lent for it is given back; else its memory is kept for
 // the next.
 func (a *Answer) Free() {
