@@ -107,6 +107,25 @@ func BenchmarkSuspend(b *testing.B) {
 	}
 }
 
+// BenchmarkIssueMany is an import of 10,000 keys in one call.
+func BenchmarkIssueMany(b *testing.B) {
+	for _, dialect := range []sqlstore.Dialect{sqlstore.SQLite, sqlstore.Postgres} {
+		b.Run(string(dialect), func(b *testing.B) {
+			ctx := context.Background()
+			s := newStore(b, sqltest.New(b, dialect)(b), newPepper(b), nil)
+			list := make([]keys.New, 10_000)
+			for b.Loop() {
+				for i := range list {
+					list[i] = keys.New{Name: fmt.Sprint("n", i), AccountID: fmt.Sprint("a", i%1000)}
+				}
+				if _, err := s.IssueMany(ctx, list, ada); err != nil {
+					b.Fatal(err)
+				}
+			}
+		})
+	}
+}
+
 // BenchmarkLoad is how long a node with 100,000 keys takes to start.
 func BenchmarkLoad(b *testing.B) {
 	for _, dialect := range []sqlstore.Dialect{sqlstore.SQLite, sqlstore.Postgres} {

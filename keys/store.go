@@ -201,31 +201,16 @@ func (k *Key) values() ([]any, error) {
 	}, nil
 }
 
-// insertChunk is the number of rows per INSERT. The SQLite driver looks for every parameter among all arguments, so the
-// time of a statement grows with the square of their number: 16 rows are 40 times faster than 500.
-const insertChunk = 16
-
-// lookupChunk is the number of ids per SELECT, for the same reason.
+// lookupChunk is the number of ids per SELECT: SQLite's time for a statement grows with the square of its parameters.
 const lookupChunk = 200
 
 func insertKeys(ctx context.Context, tx *sql.Tx, keys []Key) error {
-	for len(keys) > 0 {
-		n := min(len(keys), insertChunk)
-		args := make([]any, 0, n*keyColumnCount)
-		for i := range keys[:n] {
-			v, err := keys[i].values()
-			if err != nil {
-				return err
-			}
-			args = append(args, v...)
-		}
-		if _, err := tx.ExecContext(ctx, `INSERT INTO keys (`+keyColumns+`) VALUES `+sqlstore.Placeholders(n, keyColumnCount), args...); err != nil {
-			if sqlstore.IsUnique(err) {
-				return ErrDuplicate
-			}
-			return fmt.Errorf("insert keys: %w", err)
-		}
-		keys = keys[n:]
+	err := sqlstore.InsertRows(ctx, tx, "keys ("+keyColumns+")", keyColumnCount, len(keys), func(i int) ([]any, error) { return keys[i].values() })
+	switch {
+	case sqlstore.IsUnique(err):
+		return ErrDuplicate
+	case err != nil:
+		return fmt.Errorf("insert keys: %w", err)
 	}
 	return nil
 }

@@ -49,9 +49,6 @@ func New(secret []byte) *Log { return &Log{secret: secret} }
 
 const ledger = "audit"
 
-// Rows per INSERT: the SQLite driver's time for a statement grows with the square of the number of parameters.
-const chunk = 32
-
 // Append writes entries in order; their Seq and Hash are set here. It locks the audit ledger until the transaction ends,
 // so call it last.
 func (l *Log) Append(ctx context.Context, tx *sql.Tx, entries ...Entry) error {
@@ -67,23 +64,21 @@ func (l *Log) Append(ctx context.Context, tx *sql.Tx, entries ...Entry) error {
 	if err != nil && !errors.Is(err, sql.ErrNoRows) { // none: the first rows, or a trail that Verify will call broken
 		return fmt.Errorf("read the head of the audit trail: %w", err)
 	}
-	args := make([]any, 0, 13*min(len(entries), chunk))
-	for i := range entries {
+	const table = `audit_log (seq, at, actor, action, target_type, target_id, account_id, before, after, reason, request_id, details, hash)`
+	err = sqlstore.InsertRows(ctx, tx, table, 13, len(entries), func(i int) ([]any, error) {
 		e := entries[i]
 		e.Seq = last - int64(len(entries)) + 1 + int64(i)
 		if len(e.Details) == 0 {
 			e.Details = json.RawMessage("{}")
 		}
 		head = l.chain(head, &e)
-		args = append(args, e.Seq, sqlstore.Millis(e.At), e.Actor, e.Action, e.TargetType, e.TargetID, e.AccountID, e.Before,
-			e.After, e.Reason, e.RequestID, string(e.Details), head)
-		if (i+1)%chunk == 0 || i+1 == len(entries) {
-			if _, err := tx.ExecContext(ctx, `INSERT INTO audit_log (seq, at, actor, action, target_type, target_id, account_id, before,
-				after, reason, request_id, details, hash) VALUES `+sqlstore.Placeholders(len(args)/13, 13), args...); err != nil {
-				return fmt.Errorf("append to the audit trail: %w", err)
-			}
-			args = args[:0]
-		}
+		return []any{
+			e.Seq, sqlstore.Millis(e.At), e.Actor, e.Action, e.TargetType, e.TargetID, e.AccountID, e.Before,
+			e.After, e.Reason, e.RequestID, string(e.Details), head,
+		}, nil
+	})
+	if err != nil {
+		return fmt.Errorf("append to the audit trail: %w", err)
 	}
 	if _, err := tx.ExecContext(ctx, `UPDATE ledger SET hash = $1 WHERE name = $2`, l.seal(Head{last, head}), ledger); err != nil {
 		return fmt.Errorf("set the head of the audit trail: %w", err)
