@@ -6,13 +6,17 @@ import (
 	"net"
 	"net/http"
 	"net/url"
+	"os"
+	"os/exec"
 	"path/filepath"
+	"regexp"
 	"strings"
 	"testing"
 	"time"
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/tollkeeper/tollkeeper/internal/clickhouse"
 	"github.com/tollkeeper/tollkeeper/internal/sqlstore"
 	"github.com/tollkeeper/tollkeeper/internal/sqlstore/sqltest"
 )
@@ -51,6 +55,70 @@ func TestTheStartWaitsForADatabaseThatComesLater(t *testing.T) {
 	s := session(t, p)
 	s.wantReady(30 * time.Second)
 	require.NotContains(t, p.output(), "hunter2")
+}
+
+// A ClickHouse that is started beside comes in steps: nobody listens, then somebody takes connections and hangs up, or answers that it
+// is not there, and then it answers, with an empty store that has to be made first.
+func TestTheStartWaitsForAClickHouseThatComesLater(t *testing.T) {
+	dir, addr, listen := t.TempDir(), freeAddr(t), freeAddr(t)
+	p := launch(t, binary, "serve", "--data", dir, "--listen", listen, "--kafka-listen", "127.0.0.1:0", "--clickhouse", "http://default:hunter2@"+addr+"/tollkeeper?compress=none")
+	waits := func(why string) {
+		t.Helper()
+		p.find(40*time.Second, `the start waits.*clickhouse.*`+regexp.QuoteMeta(addr)+`.*`+why)
+		res, err := http.Get("http://" + listen + "/readyz?verbose")
+		require.NoError(t, err)
+		defer res.Body.Close()
+		raw, err := io.ReadAll(res.Body)
+		require.NoError(t, err)
+		require.Equal(t, http.StatusServiceUnavailable, res.StatusCode)
+		require.Contains(t, string(raw), `"name":"clickhouse"`)
+		require.Contains(t, string(raw), addr)
+	}
+	waits("refused")
+
+	l, err := net.Listen("tcp", addr)
+	require.NoError(t, err)
+	hangs := http.Server{Handler: http.HandlerFunc(func(http.ResponseWriter, *http.Request) { panic(http.ErrAbortHandler) })}
+	go func() { _ = hangs.Serve(l) }()
+	waits("EOF")
+	require.NoError(t, hangs.Close())
+
+	l, err = net.Listen("tcp", addr)
+	require.NoError(t, err)
+	busy := http.Server{Handler: http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		http.Error(w, "no backend is up", http.StatusServiceUnavailable)
+	})}
+	go func() { _ = busy.Serve(l) }()
+	waits("503")
+	require.NoError(t, busy.Close())
+
+	forward(t, addr, startEngine(t))
+	s := session(t, p)
+	s.wantReady(30 * time.Second)
+	s.wantTotal(produce(t, s.kafka, 0, 200))
+	s.wantExact(dir)
+	require.NotContains(t, p.output(), "hunter2")
+}
+
+// startEngine runs the engine in a process of its own and returns the socket on which it will answer.
+func startEngine(t *testing.T) (socket string) {
+	t.Helper()
+	library, err := clickhouse.FindLibrary("", binary)
+	require.NoError(t, err)
+	dir, err := os.MkdirTemp("", "tk") // the path of a unix socket is short
+	require.NoError(t, err)
+	socket = filepath.Join(dir, "s")
+	cmd := exec.Command(binary, "engine", "--socket", socket, "--path", filepath.Join(dir, "data"), "--library", library)
+	stdin, err := cmd.StdinPipe() // the engine ends with its parent
+	require.NoError(t, err)
+	require.NoError(t, cmd.Start())
+	t.Cleanup(func() {
+		_ = cmd.Process.Kill()
+		_ = cmd.Wait()
+		_ = stdin.Close()
+		_ = os.RemoveAll(dir)
+	})
+	return socket
 }
 
 // forward takes connections on a TCP address to a unix socket, until the test ends.
