@@ -6,6 +6,7 @@ import "encoding/binary"
 type Scanner struct {
 	table  *Table
 	orders []order // by number of the node
+	marks  marks   // of the line
 }
 
 // NewScanner makes a scanner for one goroutine.
@@ -31,6 +32,16 @@ type member struct {
 	mask   [tokenWords]uint64 // of the bytes that count
 	length int                // of the token; 0: nothing is expected here
 	slot   *slot              // nil for a name that is not wanted
+	field  int                // of the slot; -1 for none
+}
+
+// is compares the next bytes of a line with the token.
+func (m *member) is(w *[tokenBytes]byte) bool {
+	differ := (binary.LittleEndian.Uint64(w[:])^m.token[0])&m.mask[0] |
+		(binary.LittleEndian.Uint64(w[8:])^m.token[1])&m.mask[1] |
+		(binary.LittleEndian.Uint64(w[16:])^m.token[2])&m.mask[2] |
+		(binary.LittleEndian.Uint64(w[24:])^m.token[3])&m.mask[3]
+	return differ == 0 && m.length > 0
 }
 
 // expected compares the name that starts at b[i], its quote, with the one that came last time in this place, and returns
@@ -40,18 +51,41 @@ func (o *order) expected(b []byte, i, at int) (end int, s *slot, ok bool) {
 	if at >= maxOrder {
 		return 0, nil, false
 	}
-	m, w := &o.members[at], b[i:]
-	if len(w) < tokenBytes { // what is not of the line is no part of a name
-		var end [tokenBytes]byte
-		copy(end[:], w)
-		w = end[:]
+	m := &o.members[at]
+	var w [tokenBytes]byte // what is not of the line is no part of a name
+	copy(w[:], b[i:])
+	return i + m.length, m.slot, m.is(&w)
+}
+
+// run goes over members as they nearly always are: the name that came last time in this place, a string without escapes or a
+// number, and a comma, without blanks between. It returns where the first member begins that is not like that, and its place.
+func (s *Scanner) run(o *order, b []byte, i, at int, into []Value) (int, int) {
+	for ; at < maxOrder && len(b)-i > tokenBytes; at++ {
+		m := &o.members[at]
+		if !m.is((*[tokenBytes]byte)(b[i:])) {
+			break
+		}
+		v, end, ok := Value{Start: uint32(i + m.length), Kind: Number}, i+m.length, true
+		if b[end] == '"' {
+			v.Start, v.Kind = v.Start+1, String
+			if end = s.marks.next(end + 1); end >= len(b) || b[end] != '"' {
+				end, v.Escaped, ok = scanString(b, min(end, len(b)))
+			}
+			v.End = uint32(end)
+			end++
+		} else {
+			end, ok = skipNumber(b, end)
+			v.End = uint32(end)
+		}
+		if !ok || end >= len(b) || b[end] != ',' {
+			break
+		}
+		if m.field >= 0 {
+			into[m.field] = v
+		}
+		i = end + 1
 	}
-	w = w[:tokenBytes:tokenBytes]
-	differ := (binary.LittleEndian.Uint64(w)^m.token[0])&m.mask[0] |
-		(binary.LittleEndian.Uint64(w[8:])^m.token[1])&m.mask[1] |
-		(binary.LittleEndian.Uint64(w[16:])^m.token[2])&m.mask[2] |
-		(binary.LittleEndian.Uint64(w[24:])^m.token[3])&m.mask[3]
-	return i + m.length, m.slot, differ == 0 && m.length > 0
+	return i, at
 }
 
 // learn notes a name that was not the expected one, and returns the next place. A wanted name that has a place already keeps
@@ -73,7 +107,10 @@ func (o *order) learn(name []byte, s *slot, at int) int {
 }
 
 func (m *member) set(name []byte, s *slot) {
-	*m = member{slot: s}
+	*m = member{slot: s, field: -1}
+	if s != nil {
+		m.field = int(s.field)
+	}
 	if len(name) > maxExpectedName {
 		return
 	}

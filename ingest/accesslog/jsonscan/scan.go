@@ -17,6 +17,7 @@ func (e *SyntaxError) Error() string {
 // have get kind None. into must be Fields() long. The error is a *SyntaxError; into then holds nothing of use.
 func (s *Scanner) Scan(line []byte, into []Value) error {
 	clear(into)
+	s.marks.over(line)
 	i := skipSpace(line, 0)
 	if i >= len(line) || line[i] != '{' {
 		return &SyntaxError{i}
@@ -38,6 +39,7 @@ func (s *Scanner) scan(n *node, b []byte, i int, into []Value, depth int) (int, 
 		return i + 1, true
 	}
 	for at := 0; ; {
+		i, at = s.run(order, b, i, at, into)
 		if i >= len(b) || b[i] != '"' {
 			return i, false
 		}
@@ -48,7 +50,7 @@ func (s *Scanner) scan(n *node, b []byte, i int, into []Value, depth int) (int, 
 		} else {
 			start := i + 1
 			var escaped bool
-			if end, escaped, ok = scanString(b, start); !ok {
+			if end, escaped, ok = s.string(b, start); !ok {
 				return end, false
 			}
 			if escaped {
@@ -69,6 +71,16 @@ func (s *Scanner) scan(n *node, b []byte, i int, into []Value, depth int) (int, 
 			return i, false
 		}
 		switch {
+		case b[i] == '"':
+			var end int
+			var escaped bool
+			if end, escaped, ok = s.string(b, i+1); ok {
+				if slot != nil && slot.field >= 0 {
+					into[slot.field] = Value{Start: uint32(i + 1), End: uint32(end), Kind: String, Escaped: escaped}
+				}
+				end++
+			}
+			i = end
 		case slot == nil:
 			i, ok = skipValue(b, i, depth)
 		case slot.child != nil && b[i] == '{':

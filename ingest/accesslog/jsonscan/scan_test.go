@@ -135,6 +135,7 @@ func FuzzScan(f *testing.F) {
 		`{"a":1,"b":"x","status":200,"request":{"uri":"/","headers":{"X-Api-Key":"\u00e9\ud83d\ude00\ud83d"}}}`,
 		`{"a":"\"\\\/\b\f\n\r\t","z":[1,2.5e-3,{"q":null}]}`, `{"a":`, `[]`, ` { } `, `{"a":{"a":{}}}`, "{\"a\":\"\xff\"}", `{"a":1e5}x`,
 		`{"0123456\u00411":"01234567890123456789\n01234567"}`,
+		`{"a":"0123456789012345678901234567890123456789012345678901234567890123456789","b":"x\\","status":-1.5e3,"z":"","request":"\t"}`,
 	} {
 		f.Add([]byte(seed))
 	}
@@ -148,6 +149,14 @@ func FuzzScan(f *testing.F) {
 			if err2 := old.Scan(line, again); (err == nil) != (err2 == nil) || err == nil && !slices.Equal(got, again) {
 				t.Fatalf("an old scanner gives %v, %v, a new one %v, %v", again, err2, got, err)
 			}
+		}
+		withMarks := marksAreCheap
+		marksAreCheap = false
+		plain := make([]Value, table.Fields())
+		err2 := old.Scan(line, plain)
+		marksAreCheap = withMarks
+		if (err == nil) != (err2 == nil) || err == nil && !slices.Equal(got, plain) {
+			t.Fatalf("without marks %v, %v, with them %v, %v", plain, err2, got, err)
 		}
 		trimmed := bytes.TrimLeft(line, " \t\r\n")
 		valid := len(trimmed) > 0 && trimmed[0] == '{' && json.Valid(line)

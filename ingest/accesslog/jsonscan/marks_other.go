@@ -1,0 +1,7 @@
+//go:build !amd64
+
+package jsonscan
+
+var marksAreCheap = false
+
+func markBlocks(*uint64, *byte, int) {}
