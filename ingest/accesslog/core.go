@@ -161,7 +161,7 @@ func (c *core) finish(r *call, at Origin, b *usage.Batch, sub int) error {
 		flags |= usage.FlagNoRequestID
 	}
 	b.RequestID.Append(rid)
-	appendBytes(&b.Method, methodOf(r.method))
+	appendMethod(&b.Method, r.method)
 	c.appendClean(&b.Host, r.host, r.secret, usage.MaxNameBytes)
 	b.Status = append(b.Status, uint16(r.status))
 	b.LatencyMicros = append(b.LatencyMicros, min(r.latencyMicros, math.MaxUint32)) // the column's width: 71 minutes
@@ -260,6 +260,15 @@ func (c *core) routeOf(r *call, path []byte, key uint64) []byte {
 		c.fanout.learn(route, seen)
 	}
 	return route
+}
+
+// appendMethod appends what methodOf makes of a method: what the column holds already stays as it is.
+func appendMethod(d *usage.Dict, m []byte) {
+	if n, ok := likeLast(d, m); ok {
+		d.AppendNumber(n)
+		return
+	}
+	d.Append(methodOf(m))
 }
 
 // methodOf lets methods through and nothing else: a garbled request line must not fill the dictionary, or carry a secret.

@@ -155,6 +155,36 @@ func TestWhatIsHarmlessHoldsNoSecret(t *testing.T) {
 	}
 }
 
+func TestAWordyIdHoldsNoSecretWhereverASeparatorStands(t *testing.T) {
+	pieces := append([]string{"req", "0123456789", "abcdefghijklmnopqrstuvwxyz", "_", "-", ".", "~", "/"}, secretPrefixes...)
+	rapid.Check(t, func(t *rapid.T) {
+		v := ""
+		for _, p := range rapid.SliceOfN(rapid.SampledFrom(pieces), 1, 6).Draw(t, "pieces") {
+			v += p
+		}
+		if b := []byte(v); wordy(b) && string(maskSecrets(nil, b)) != v {
+			t.Fatalf("%q is taken for harmless, but is masked as %q", v, maskSecrets(nil, b))
+		}
+	})
+	for c := range 256 {
+		for place := range 19 { // two whole words and the rest
+			v := []byte("/v1/req_1.2-2ed~x0d")
+			v[place] = byte(c)
+			if allowed := c >= '-' && c <= '9' || c >= 'a' && c <= 'z' || c == '_' || c == '~'; wordy(v) && !allowed {
+				t.Fatalf("%q is taken for small letters, digits and separators", v)
+			}
+		}
+	}
+	for v, want := range map[string]bool{
+		"req_000000030d40": true, "r00_0f3a": true, "2026-11-30.7": true, "req-x~z.w_0": true, "_leading": true,
+		"req_12": false, "task_0123456789": false, "tk_live_0123": false, "a.tk_live_0": false, "ghp_0123": false, "ya29.abc": false, "req_000Q": false,
+	} {
+		if got := wordy([]byte(v)); got != want {
+			t.Errorf("%q: %v", v, got)
+		}
+	}
+}
+
 func TestWhatIsHarmlessIsToldByteByByte(t *testing.T) {
 	for c := range 256 {
 		for place := range 19 { // two whole words and the rest

@@ -1,9 +1,6 @@
 package accesslog
 
-import (
-	"bytes"
-	"encoding/binary"
-)
+import "bytes"
 
 // redacted stands where a secret was.
 const redacted = "[redacted]"
@@ -136,7 +133,7 @@ func random(w []byte) bool {
 
 // suspicious is the quick test of maskSecrets: false means that it would change nothing.
 func suspicious(v []byte) bool {
-	if harmless(v) {
+	if harmless(v) || wordy(v) {
 		return false
 	}
 	for {
@@ -152,34 +149,6 @@ func suspicious(v []byte) bool {
 		}
 		v = v[n+1:]
 	}
-}
-
-// harmless rules out, eight bytes at a time, what most paths and request ids are: small letters, digits and slashes, or hashes
-// and UUIDs, of small hexadecimal digits and hyphens. The first have neither the capitals nor the separators that all keys
-// have, and no prefix of a key is made of the second alone. What is shorter than eight bytes is left to the long test.
-func harmless(v []byte) bool {
-	if len(v) < 8 {
-		return false
-	}
-	plain, hex := uint64(highs), uint64(highs)
-	for i := 0; ; i += 8 {
-		last := i+8 >= len(v)
-		if last {
-			i = len(v) - 8
-		}
-		w := binary.LittleEndian.Uint64(v[i:])
-		x := w | highs // so that no byte borrows from its neighbour
-		plain &= (within(x, '/', '9') | within(x, 'a', 'z')) &^ w
-		hex &= (within(x, '0', '9') | within(x, 'a', 'f') | within(x, '-', '-')) &^ w
-		if last || plain|hex == 0 {
-			return plain == highs || hex == highs
-		}
-	}
-}
-
-// within sets the top bit of each byte that is from..to, of a word whose top bits are set already; what other bits are is no matter.
-func within(x uint64, from, to byte) uint64 {
-	return (x - ones*uint64(from)) &^ (x - ones*(uint64(to)+1))
 }
 
 // maskSecrets appends v to dst with all that looks like a secret replaced. It gives its own output back unchanged.
