@@ -16,6 +16,9 @@ import (
 // known; repeat it, it is idempotent.
 var ErrUnavailable = errors.New("ClickHouse is not available")
 
+// unknownDatabase is the code UNKNOWN_DATABASE: the one part of the store that is not made by itself.
+const unknownDatabase = 81
+
 // Codes of ClickHouse's exceptions after which the same call may succeed later.
 var retryableCodes = map[int32]bool{
 	159: true, // TIMEOUT_EXCEEDED
@@ -50,10 +53,13 @@ func IsRetryable(err error) bool {
 	return errors.Is(err, ErrUnavailable) || errors.Is(err, context.DeadlineExceeded)
 }
 
-// wrap says what was being done, and marks errors of transport as [ErrUnavailable].
+// wrap says what was being done, and what mends a database that is not there, and marks errors of transport as [ErrUnavailable].
 func wrap(doing string, err error) error {
 	if err == nil {
 		return nil
+	}
+	if exception, ok := errors.AsType[*ch.Exception](err); ok && exception.Code == unknownDatabase {
+		return fmt.Errorf("%s: %w; make it on the server with CREATE DATABASE, or name another one in --clickhouse", doing, err)
 	}
 	if !errors.Is(err, ErrUnavailable) && !errors.Is(err, context.Canceled) && isTransport(err) {
 		return fmt.Errorf("%s: %w: %w", doing, ErrUnavailable, err)

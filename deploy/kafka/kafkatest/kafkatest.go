@@ -44,8 +44,9 @@ type Node struct {
 	dead chan struct{} // closed when the process has ended
 }
 
-// Start runs a cluster of n nodes and waits until it answers. Topics get min(n, 3) replicas, of which one may be away.
-func Start(t testing.TB, n int) *Cluster {
+// Start runs a cluster of n nodes and waits until it answers. Topics get min(n, 3) replicas, of which one may be away. More lines of
+// the nodes' properties may be given, such as "offset.metadata.max.bytes=40".
+func Start(t testing.TB, n int, more ...string) *Cluster {
 	t.Helper()
 	libs := libraries(t)
 	ports := freePorts(t, 2*n)
@@ -86,7 +87,8 @@ controller.quorum.fetch.timeout.ms=1000
 num.network.threads=2
 num.io.threads=4
 log.cleaner.dedupe.buffer.size=20000000
-`, i+1, strings.Join(voters, ","), node.Addr, ports[2*i+1], node.Addr, filepath.Join(dir, "log"), replicas, max(1, replicas-1), replicas, replicas)
+%s
+`, i+1, strings.Join(voters, ","), node.Addr, ports[2*i+1], node.Addr, filepath.Join(dir, "log"), replicas, max(1, replicas-1), replicas, replicas, strings.Join(more, "\n"))
 		if err := os.WriteFile(node.props, []byte(props), 0o600); err != nil {
 			t.Fatal(err)
 		}
@@ -160,6 +162,19 @@ func (n *Node) Restart() {
 		cmd.Process.Kill()
 		<-dead
 	})
+}
+
+// Set changes or adds a property, for when the node is started next.
+func (n *Node) Set(name, value string) {
+	n.t.Helper()
+	props, err := os.ReadFile(n.props)
+	if err == nil {
+		// Of a property that is given twice the last counts.
+		err = os.WriteFile(n.props, fmt.Appendf(props, "%s=%s\n", name, value), 0o600)
+	}
+	if err != nil {
+		n.t.Fatal(err)
+	}
 }
 
 // Kill ends the node's process with SIGKILL and waits until it is gone.
