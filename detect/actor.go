@@ -38,6 +38,9 @@ type actor struct {
 	inMinutes float32    // its calls in them
 	most      [2]float32 // in any of the running hour, and of the hour before
 	minutes   float32    // the most of the key when it came
+	seldom    [2]float32 // its calls on routes that the key seldom uses, in the running hour and the hour before
+	soon      float32    // evidence of its pace within soonMillis
+	seldoms   float32    // the most such calls in an hour of the key when it came
 
 	idN        float32
 	idKnown    float32
@@ -87,8 +90,9 @@ const (
 const (
 	errDenied   = iota // 401, 403
 	errAbsent          // 404, 410
-	errDeclined        // 402, 409, 412, 423, 451: a card, a code or a state was not accepted. 400 and 422 are a program's faults.
+	errDeclined        // 402, 409, 412, 423, 451: a card, a code or a state was not accepted.
 	errGone            // an object was deleted that the key's own clients use, and none of them had made of late
+	errFaulty          // 400, 422 and the like: a program's fault, of one client's no evidence
 	errorClasses
 )
 
@@ -100,6 +104,11 @@ func errorClass(status uint16) int {
 		return errAbsent
 	case 402, 409, 412, 423, 451:
 		return errDeclined
+	case 429: // what is told to wait has not failed
+		return -1
+	}
+	if status/100 == 4 {
+		return errFaulty
 	}
 	return -1
 }
@@ -194,7 +203,7 @@ func (a *actor) halve() {
 		return
 	}
 	for _, v := range []*float32{
-		&a.winN, &a.errK[errDenied], &a.errK[errAbsent], &a.errK[errDeclined], &a.errK[errGone], &a.late, &a.idN, &a.idKnown, &a.idAgain, &a.objects, &a.ownObjects, &a.onNew,
+		&a.winN, &a.errK[errDenied], &a.errK[errAbsent], &a.errK[errDeclined], &a.errK[errGone], &a.errK[errFaulty], &a.late, &a.idN, &a.idKnown, &a.idAgain, &a.objects, &a.ownObjects, &a.onNew,
 	} {
 		*v /= 2
 	}

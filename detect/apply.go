@@ -77,6 +77,7 @@ func (e *Engine) apply(k *keyState, o *obs) {
 		}
 	}
 	is := readingOf(k, o)
+	is.seldom = float64(route.count()) <= seldomShare*float64(k.n)
 	e.note(k, at, o, &is, routeKnown || filling)
 	if !fresh || !cc.established() {
 		e.locate(k, a, o, !fresh)
@@ -92,6 +93,9 @@ func (e *Engine) apply(k *keyState, o *obs) {
 	}
 	if k.hours == nil || !k.accused(o) { // a thief's traffic is no part of the key's day
 		e.meter(k, o)
+		if is.seldom {
+			k.hours.seldom.add(int32(o.t/hourMillis), k.hours.seen < 24)
+		}
 	}
 	k.last = max(k.last, o.t)
 	e.touch(at)
@@ -167,6 +171,7 @@ type reading struct {
 	took               float64 // natural logarithm of the duration
 	later              float64 // of that, beyond what is usual and what others wait for as well
 	timed              bool    // whether that is known
+	seldom             bool    // the key seldom uses that route
 }
 
 func readingOf(k *keyState, o *obs) (r reading) {
@@ -191,6 +196,9 @@ func (e *Engine) note(k *keyState, at int, o *obs, is *reading, routeKnown bool)
 	a := &k.actors[at]
 	a.halve()
 	a.take(o)
+	if is.seldom {
+		a.seldom[0]++
+	}
 	before := a.cadence.n
 	a.cadence.tick(o.t)
 	if !a.fresh {

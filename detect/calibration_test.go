@@ -66,7 +66,7 @@ func TestMoneyBetsAreValidUnderTheirNull(t *testing.T) {
 		var x excess
 		for range 100 {
 			x.add(client+0.9*rng.NormFloat64(), 0.81)
-			worst = max(worst, x.bet())
+			worst = max(worst, x.bet(clientSpread))
 		}
 		return worst
 	})
@@ -129,7 +129,7 @@ func TestMoreMoneyIsMoreEvidence(t *testing.T) {
 		n := float32(rapid.IntRange(2, 100).Draw(t, "n"))
 		x := rapid.Float64Range(0, 3.4).Draw(t, "x")
 		some, more := excess{n, n * float32(x), n * 0.8}, excess{n, n * float32(x+0.1), n * 0.8}
-		if a, b := some.bet(), more.bet(); b < a-1e-6 {
+		if a, b := some.bet(clientSpread), more.bet(clientSpread); b < a-1e-6 {
 			t.Fatalf("%v: %v, more: %v", x, a, b)
 		}
 	})

@@ -12,9 +12,9 @@
 //   - Who: novelty (network, country, agent, address, weighted by how often this key shows something new, after Good and
 //     Turing, and by where customers of the platform are usually found), spread (many networks at once). An address from which another key
 //     was abused within days, and that no key has as its own, adds to it, by a bounded amount that fades.
-//   - What: enumeration (ids one after the other), errors (refused, not found, declined; and objects deleted that the key's own clients use), money (units, bytes of the answer and bytes of the
+//   - What: enumeration (ids one after the other), errors (refused, not found, declined; and objects deleted that the key's own clients use; of a crowd whatever fails), money (units, bytes of the answer and bytes of the
 //     request a call, against what the platform spends on that route and this key adds to it), routes, volume (faster than the key ever was, in an hour or in five
-//     minutes; for the key as a whole also in a day, which what goes on around the clock is beyond, though none of its hours is), latency (calls that
+//     minutes, or on the routes that it seldom uses; for the key as a whole also in a day, which what goes on around the clock is beyond, though none of its hours is), latency (calls that
 //     take far longer than is usual on their routes for this key, beyond what other keys wait for there at the same time: costly queries, statements that sleep. A slow backend looks the same, so that by itself it is an alert at most, and half a deed).
 //   - Where: geography (further from the customer's own client than anybody travels in the time, and taking turns with it).
 //     Address data errs, and a second office is as far away, so it counts only beside something that the client does.
@@ -36,7 +36,7 @@
 // that nobody uses), and stays within the policies' caps. One family alone
 // is at most an alert. Two calls may be enough, where several things about them are odd. And somebody who is only
 // half new, as strangers behind an app are, is stopped for ten times the odds, by what is done alone and in all. Every hour that a client is watched is another chance to look bad, so a suspension pays for the time that its evidence took: it asks for
-// more of a client after a day than within the hour, and in a network that is the key's own. And pace that a client reaches hours after it came is growth, up to ten times the busiest hour
+// more of a client after a day than within the hour, and in a network that is the key's own. And pace that a client reaches only hours after it came is growth, up to ten times the busiest hour
 // of the key: a contractor, a service that goes live, a connector begin with little, whoever takes something takes it soon. How much evidence an alert needs is set by a budget for false ones (package fdr).
 //
 // # Learning
@@ -56,7 +56,8 @@
 // client less where it comes back to none (no thief more is found, and a warehouse's nightly copy is stopped); which routes a new client calls how often, beside the key's
 // own shares, and how much of it deletes or writes (measured on seven hundred clients: honest new programs are as one-sided as thieves); answers far smaller
 // than usual (two in a hundred thieves); less of an alert for a new machine in the key's own network that is busier than the key by less than three times (it is told an hour later); the same price of time for an alert about a crowd (it is told two hours later, customers' devices as well); a new client's calls of a day beside the key's busiest day (a night job that goes live looks the same); a suspension at the first call
-// (two in some thousand honest clients have the evidence), or at the second by one odd thing (a declined card); growth without bound (who takes more every hour for a day is missed).
+// (two in some thousand honest clients have the evidence), or at the second by one odd thing (a declined card); growth without bound (who takes more every hour for a day is missed); a new country in full beside a new network, as a new
+// program is (two thieves in two hundred more, false alerts up by a third, and a warehouse's copy is stopped).
 // Weighed by the evidence on record, and left: a client of the key's own cloud that is new again with each new address (finds who joins it; stops tenants' connectors); a crowd of one
 // program that calls less than the key does as no alert (customers' devices, and a key in a web page); a crowd's pace as evidence of its own (one proxy more); more strangers who list first
 // (copiers of small collections are found, nightly copies come near). A forest or neighbours

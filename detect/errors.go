@@ -7,11 +7,11 @@ import (
 
 // clumsyClient is how somebody errs who is learning an API: asks for what is not there, but seldom for what is forbidden, sends
 // twice what may be sent once, and one that tidies up deletes whatever share of its calls.
-var clumsyClient = [errorClasses]beta{errDenied: {1, 20}, errAbsent: {1, 6}, errDeclined: {1, 3}, errGone: {1, 2}}
+var clumsyClient = [errorClasses]beta{errDenied: {1, 20}, errAbsent: {1, 6}, errDeclined: {1, 3}, errGone: {1, 2}, errFaulty: {1, 3}}
 
 // abusers is how somebody errs who does not know what the key may do, or which objects there are; how somebody is declined who
 // tries cards or codes, most of which are no good; and how much somebody deletes who holds a customer's data to ransom.
-var abusers = [errorClasses]beta{errDenied: {1.5, 3}, errAbsent: {1.5, 3}, errDeclined: {4, 1.5}, errGone: {2, 2}}
+var abusers = [errorClasses]beta{errDenied: {1.5, 3}, errAbsent: {1.5, 3}, errDeclined: {4, 1.5}, errGone: {2, 2}, errFaulty: {1, 3}}
 
 // The logarithms of their beta functions, which do not change.
 var clumsyNorm, abuserNorm = func() (clumsy, abuser [errorClasses]float64) {
@@ -71,7 +71,7 @@ func (e *Engine) errorEvidence(k *keyState, a *actor) float64 {
 	var s [errorClasses]float64
 	for c := range s {
 		// What a customer's own client is declined, or deletes, is between the two of them; spike tells when it gets out of hand.
-		if a.errK[c] == 0 || c >= errDeclined && !a.fresh {
+		if a.errK[c] == 0 || c >= errDeclined && !a.fresh || c == errFaulty {
 			continue
 		}
 		hits, n := float64(a.errK[c]), float64(a.winN)
@@ -82,6 +82,32 @@ func (e *Engine) errorEvidence(k *keyState, a *actor) float64 {
 		s[c] = mixtureBet(usual*math.Log10E, clumsy*math.Log10E, clumsyShare)
 	}
 	return together(together(together(s[errDenied], s[errAbsent]), s[errDeclined]), s[errGone])
+}
+
+// How answers to a crowd fail: of devices or an app of the customer's that has a fault, and of many that do not know what the key may do, try what they
+// have stolen, or go on when they are refused.
+var (
+	faultyCrowd  = beta{1, 20}
+	failingCrowd = beta{1, 3}
+)
+
+// crowdErrors is the same bet about a crowd, by the share of its calls that fail in whatever way. To be told to wait is a failure of a crowd that calls more
+// than the key did in its busiest hour.
+func (e *Engine) crowdErrors(k *keyState, p *pool, pace float64) float64 {
+	hits, mean, variance := float64(p.failed), 0.0, 0.0
+	for c := range errorClasses {
+		h := e.expectedErrors(k, c)
+		mean, variance = mean+h.mean(), variance+h.mean()*(1-h.mean())/(h.a+h.b+1)
+	}
+	if pace >= 0 {
+		hits, mean = hits+float64(p.late), mean+usualLate.mean()
+	}
+	if hits == 0 || mean >= 1 {
+		return 0
+	}
+	strength := max(2, mean*(1-mean)/variance-1)
+	usual := logBayes(hits, float64(p.n), beta{mean * strength, (1 - mean) * strength}, failingCrowd)
+	return mixtureBet(usual, logBayes(hits, float64(p.n), faultyCrowd, failingCrowd), clumsyShare)
 }
 
 // describeErrors tells of the class of which there are most; what is refused and what is not there are told together.

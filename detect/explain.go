@@ -241,6 +241,11 @@ func (k *keyState) describePace(a *actor) Evidence {
 		ev.Sentence = fmt.Sprintf("It alone made %.0f calls in five minutes, %.1f times the busiest five minutes of the whole key.", p.observed, times)
 		return ev
 	}
+	if p.meter == meterSeldom {
+		ev.Detector, ev.WindowSeconds = "pace_seldom", 3600
+		ev.Sentence = fmt.Sprintf("It alone made %.0f calls in an hour on routes that the key seldom uses, %.1f times the most that the whole key had made.", p.observed, times)
+		return ev
+	}
 	ev.Detector, ev.WindowSeconds = "pace_"+meterNames[p.meter], 3600
 	ev.Sentence = fmt.Sprintf("It alone took %.0f %s in an hour, %.1f times the busiest hour of the whole key.", p.observed, meterNames[p.meter], times)
 	return ev
@@ -262,7 +267,7 @@ func (e *Engine) describeNovelty(k *keyState, a *actor) Evidence {
 }
 
 func (e *Engine) describeMoney(k *keyState, a *actor) Evidence {
-	units, size, body := a.money.bet(), a.size.bet(), a.body.bet()
+	units, size, body := a.money.bet(a.spread()), a.size.bet(a.spread()), a.body.bet(a.spread())
 	spend := e.spending(k, a)
 	each := func(detector string, x *excess, sentence string) Evidence {
 		return Evidence{Detector: detector, Observed: x.times(), Expected: 1, Low: 0.2, High: 5, Sentence: fmt.Sprintf(sentence, x.times())}

@@ -32,7 +32,8 @@ type hours struct {
 	routeN   float32
 	late     float32    // answers 429 in this hour
 	refused  float32    // other answers 4xx in this hour
-	minutes  minutes    // the same of five minutes
+	minutes  peak       // calls by five minutes: what comes all at once is far above any hour's pace before the hour shows it
+	seldom   peak       // and by the hour, those on routes that the key seldom uses
 	days     days       // and of a day
 	level    float32    // evidence that the budget asks for an alert about this hour; 0: the hour is no suspect yet
 	tails    *hourTails // active hours; nil before the first is over
@@ -115,6 +116,7 @@ func (e *Engine) rollHours(k *keyState, hour int32) {
 	}
 	forget := float32(math.Exp(-float64(gone) / (24 * 60)))
 	h.minutes.record *= forget
+	h.seldom.record *= forget
 	h.days.roll(h.hour, hour, h.cur[meterRequests], forget, h.seen < 24)
 	for m := range h.record {
 		h.record[m] *= forget
@@ -134,29 +136,29 @@ func (e *Engine) rollHours(k *keyState, hour int32) {
 	h.bad = [errorClasses]uint8{}
 }
 
-// minutes follows calls by five minutes: what comes all at once is far above any hour's pace before the hour shows it.
-type minutes struct {
-	at     int32   // five minutes since 1970
-	cur    float32 // calls in them
+// peak follows the most calls in spans of one length.
+type peak struct {
+	at     int32   // number of the running span since 1970
+	cur    float32 // calls in it
 	record float32 // the most so far, slowly forgotten
 }
 
 const minutesMillis = 5 * 60e3
 
-// add counts a call. first says that the key is not known for long yet, so that its record is what it shows.
-func (m *minutes) add(t int64, first bool) {
-	if at := int32(t / minutesMillis); at > m.at {
-		if first || m.record == 0 {
-			m.record = max(m.record, m.cur)
+// add counts a call in a span. first says that the key is not known for long yet, so that its record is what it shows.
+func (p *peak) add(at int32, first bool) {
+	if at > p.at {
+		if first || p.record == 0 {
+			p.record = max(p.record, p.cur)
 		}
-		m.record = max(m.record, min(m.cur, recordGrowth*m.record))
-		m.at, m.cur = at, 0
+		p.record = max(p.record, min(p.cur, recordGrowth*p.record))
+		p.at, p.cur = at, 0
 	}
-	m.cur++
+	p.cur++
 }
 
 func (h *hours) add(o *obs) {
-	h.minutes.add(o.t, h.seen < 24)
+	h.minutes.add(int32(o.t/minutesMillis), h.seen < 24)
 	h.cur[meterRequests]++
 	h.cur[meterBytes] += o.bytes
 	h.cur[meterUnits] += o.units

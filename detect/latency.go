@@ -190,7 +190,7 @@ func (e *Engine) latencyEvidence(k *keyState, a *actor) float64 {
 }
 
 func (e *Engine) slowBets(k *keyState, a *actor) (each, some float64) {
-	each = a.took.bet()
+	each = a.took.bet(clientSpread)
 	if a.slow > 0 {
 		some = logBayes(float64(a.slow), float64(a.took.n), e.expectedSlow(k), slowClient)
 	}

@@ -3,11 +3,13 @@ package detect
 import "math"
 
 // What a stranger's requests take, on the natural log scale above what is usual: around twelve times (e^2.5), give or
-// take. Customers' clients differ among themselves by a factor of two (e^0.7).
+// take. Customers' clients differ among themselves by a factor of two (e^0.7),
+// and one of them from what it did before by a factor of one and a half.
 const (
 	abuseShift    = 2.5
 	abuseVariance = 1.0
 	clientSpread  = 0.5 // variance
+	ownSpread     = 0.2 // variance
 	excessWindow  = 64  // calls of a client from which on older ones fade: a change is noticed within a hundred
 )
 
@@ -29,13 +31,13 @@ func (x *excess) add(beyond, variance float64) (halved bool) {
 // times is how many times the usual its calls take.
 func (x *excess) times() float64 { return math.Exp(float64(x.sum / x.n)) }
 
-// bet on "takes far more each time" against "a client like others".
-func (x *excess) bet() float64 {
+// bet on "takes far more each time" against "a client like others", which differ by that variance.
+func (x *excess) bet(spread float64) float64 {
 	if x.n < 2 || x.sum <= x.n { // nearer to the clients' mean, whatever the variances are
 		return 0
 	}
 	v := max(float64(x.variance/x.n), 0.1) / float64(x.n)
-	return max(0, logNormalRatio(float64(x.sum/x.n), abuseShift, abuseVariance+v, 0, clientSpread+v))
+	return max(0, logNormalRatio(float64(x.sum/x.n), abuseShift, abuseVariance+v, 0, spread+v))
 }
 
 // paceSlope turns "x times the busiest hour so far" into evidence: records of heavy-tailed hours are broken by x with a chance of
@@ -57,8 +59,17 @@ func (h *hours) pace(x float64) float64 {
 }
 
 func (e *Engine) moneyEvidence(k *keyState, a *actor) float64 {
-	each := max(a.money.bet(), a.size.bet(), a.body.bet())
+	spread := a.spread()
+	each := max(a.money.bet(spread), a.size.bet(spread), a.body.bet(spread))
 	return together(each, e.spending(k, a))
+}
+
+// spread is how much what a client's calls take may differ from what is usual for its key: an established one has made most of what is usual.
+func (a *actor) spread() float64 {
+	if a.fresh {
+		return clientSpread
+	}
+	return ownSpread
 }
 
 // spending compares a fresh actor's units an hour with the busiest hour of the key, or where the key never used any, with that
@@ -87,11 +98,11 @@ func (a *actor) hours() float64 { return max(1, float64(a.last-a.first)/hourMill
 // take counts what the client takes in the running hour.
 func (a *actor) take(o *obs) {
 	if hour := int32(o.t / hourMillis); hour > a.hour {
-		a.past, a.most[1] = [meters]float32{}, 0
+		a.past, a.most[1], a.seldom[1] = [meters]float32{}, 0, 0
 		if hour == a.hour+1 {
-			a.past, a.most[1] = a.used, a.most[0]
+			a.past, a.most[1], a.seldom[1] = a.used, a.most[0], a.seldom[0]
 		}
-		a.hour, a.used, a.most[0] = hour, [meters]float32{}, 0
+		a.hour, a.used, a.most[0], a.seldom[0] = hour, [meters]float32{}, 0, 0
 	}
 	if at := int32(o.t / minutesMillis); at > a.minutesAt {
 		a.minutesAt, a.inMinutes = at, 0
@@ -125,8 +136,8 @@ type outpaced struct {
 	observed, record float64
 }
 
-// outpace compares what a new client takes in an hour, in calls or bytes, and how many calls it makes in five minutes, with the most of the
-// whole key: what it takes is its own doing, not the key's. Units are the money detector's.
+// outpace compares what a new client takes in an hour, in calls, bytes or calls on routes that the key seldom uses, and how many calls it makes in five
+// minutes, with the most of the whole key: what it takes is its own doing, not the key's. Units are the money detector's.
 func (k *keyState) outpace(a *actor) (p outpaced) {
 	if k.hours == nil || !a.fresh || k.hours.record[meterRequests] == 0 {
 		return p
@@ -151,6 +162,10 @@ func (k *keyState) outpace(a *actor) (p outpaced) {
 	if s := k.hours.pace(observed / max(paceCalls, rec)); s > p.evidence {
 		p = outpaced{s, meterMinutes, observed, rec}
 	}
+	observed, rec = float64(max(a.seldom[0], a.seldom[1])), float64(k.seldomIn(a))
+	if s := k.hours.pace(observed / max(paceCalls, rec)); s > p.evidence {
+		p = outpaced{s, meterSeldom, observed, rec}
+	}
 	return p
 }
 
@@ -160,4 +175,19 @@ func (k *keyState) mostIn(a *actor) float32 {
 		return min(a.minutes, k.hours.minutes.record)
 	}
 	return k.hours.minutes.record
+}
+
+// meterSeldom stands for the calls of an hour on routes that the key seldom uses: refunds by the hundred where there were three a day, an archive that nobody
+// opens. How often a key's own clients do such things all at once, a monthly job among them, is the key's record of them.
+const (
+	meterSeldom = meterDay + 1
+	seldomShare = 0.02 // of the key's calls, at most
+)
+
+// seldomIn is the most such calls of the key in an hour that a new client is measured by; see record.
+func (k *keyState) seldomIn(a *actor) float32 {
+	if a.seldoms > 0 && a.last-a.first < 24*hourMillis {
+		return min(a.seldoms, k.hours.seldom.record)
+	}
+	return k.hours.seldom.record
 }

@@ -36,7 +36,7 @@ func TestCallsThatTakeFarMoreThanUsualAreFlagged(t *testing.T) {
 			if ds := taking(3); len(ds) != 0 {
 				t.Errorf("three times as much is told: %+v", ds[0])
 			}
-			ds := taking(60)
+			ds := taking(15)
 			if len(ds) != 1 || ds[0].KeyID != "key_4" || ds[0].Action != ActionFlag {
 				t.Fatalf("got %+v, want a flag of key_4 and nothing else", ds)
 			}

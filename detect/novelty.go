@@ -14,7 +14,7 @@ const (
 // meet rates how new a client is when it comes first.
 func (e *Engine) meet(k *keyState, a *actor, net, agent, cc *entry) {
 	if k.hours != nil {
-		a.mark, a.minutes = k.hours.record, k.hours.minutes.record
+		a.mark, a.minutes, a.seldoms = k.hours.record, k.hours.minutes.record, k.hours.seldom.record
 	}
 	if k.filling(a.first) {
 		return
@@ -93,17 +93,21 @@ func (a *actor) dues() float64 {
 }
 
 // Whoever takes something takes it soon. A program that goes into production, a contractor's, a connector does a little at first, and hours later
-// several times what the key ever did. So a suspension believes pace that a client reaches soon after it came; from pace that it reaches hours later
-// it takes ten times the busiest hour of the key for growth. It is told all the same.
+// several times what the key ever did. So a suspension believes pace that a client reaches soon after it came; from what it reaches hours later
+// beyond that it takes ten times the busiest hour of the key for growth. It is told all the same.
 const (
 	soonMillis  = 3 * hourMillis
 	grownMillis = 6 * hourMillis
 	growth      = paceSlope // of ten times the busiest hour
 )
 
-// grown is how much of the evidence of a client's pace a suspension takes for growth.
+// grown is how much of the evidence of a client's pace a suspension takes for growth. It keeps what was reached soon.
 func (a *actor) grown(pace float64) float64 {
 	settled := float64(a.last-a.first-soonMillis) / (grownMillis - soonMillis)
+	if settled <= 0 {
+		a.soon = max(a.soon, float32(pace))
+	}
+	pace = max(0, pace-float64(a.soon))
 	return min(pace, growth*max(0, min(1, settled)))
 }
 

@@ -62,6 +62,25 @@ func TestAClientsOwnDoingIsNotItsYardstick(t *testing.T) {
 	}
 }
 
+// What a client takes soon after it came is no growth, however late it is that the rest is known about it.
+func TestPaceThatWasReachedSoonIsNoGrowth(t *testing.T) {
+	at := func(first, hours float64) *actor {
+		return &actor{first: int64(first), last: int64(first + hours*hourMillis)}
+	}
+	late := at(0, 8)
+	if grown := late.grown(2); grown < 1.6 {
+		t.Errorf("of 2 that it reached after eight hours only %.2f are growth", grown)
+	}
+	soon := at(0, 1)
+	if grown := soon.grown(1.5); grown != 0 {
+		t.Errorf("of 1.5 that it reached within the hour %.2f are growth", grown)
+	}
+	soon.last = 8 * hourMillis
+	if grown := soon.grown(2); grown != 0.5 {
+		t.Errorf("%.2f are growth, it had reached 1.5 of 2 within the hour", grown)
+	}
+}
+
 // Ten times the calls are ten times the units: that is one fact, and counted once.
 func TestCallsAndTheirUnitsAreOneFact(t *testing.T) {
 	e := freshEngine()
@@ -97,10 +116,65 @@ func TestASuspensionThatWaitsForHistoryIsDoneWhenItIsThere(t *testing.T) {
 	}
 }
 
+// A key that pays back three times a day and is made to pay back by the hundred makes no more calls than ever. What its own people do seldom and all at once,
+// as they close their books, is their habit.
+func TestCallsOnSeldomRoutesAreMeasuredByTheKeysOwn(t *testing.T) {
+	for _, c := range []struct {
+		record float32
+		least  float64
+		most   float64
+	}{{3, 1, 2}, {150, 0, 0.2}, {0, 1, 2}} {
+		k := &keyState{hours: &hours{seen: 1000, record: [meters]float32{500, 1e6, 0}, minutes: peak{record: 400}, seldom: peak{record: c.record}}}
+		a := actor{fresh: true, mark: k.hours.record, minutes: 400, seldoms: c.record, seldom: [2]float32{160, 40}, used: [meters]float32{400, 1e5, 0}}
+		p := k.outpace(&a)
+		if p.evidence < c.least || p.evidence > c.most {
+			t.Errorf("160 calls beside %v: %+v", c.record, p)
+		}
+		if c.least == 0 {
+			continue
+		}
+		if ev := k.describePace(&a); ev.Detector != "pace_seldom" || ev.Observed != 160 || ev.Expected != float64(c.record) || ev.Sentence == "" {
+			t.Errorf("it is described as %+v", ev)
+		}
+	}
+}
+
+// What the key itself did of such things is learnt, by the hour, and a stranger's share of it is not.
+func TestSeldomCallsOfAThiefAreNotTheKeysRecord(t *testing.T) {
+	s := newStory(57, 30)
+	k := &s.c.keys[4]
+	call := func(at int64, route string) *usage.Record {
+		r := s.c.record(k)
+		r.TimeMillis, r.Method, r.Route, r.Path = at, "POST", route, []byte(route)
+		s.rows = append(s.rows, r)
+		return &s.rows[len(s.rows)-1]
+	}
+	for day := range int64(10) {
+		for i := range int64(4) {
+			call(s.c.millis-day*testDay-7*hourMillis+i*1000, "/v1/refunds")
+		}
+	}
+	for i := range int64(200) {
+		r := call(s.c.millis+i*15e3, "/v1/refunds")
+		r.ASN, r.Country, r.Agent, r.ClientIP = 9009, "RO", "okhttp/5.1", netip.AddrFrom4([4]byte{203, 0, 113, 9})
+	}
+	e, b := mustEngine(t), s.batch(0, len(s.rows))
+	e.Observe(b, 0, b.Len())
+	e.Advance(s.rows[len(s.rows)-1].TimeMillis + 2*hourMillis)
+	for _, d := range acted(e.Drain()) {
+		if d.KeyID != "key_4" {
+			t.Errorf("%s of %s: %s", d.Action, d.KeyID, d.Reason)
+		}
+	}
+	if got := e.key("key_4").hours.seldom.record; got > 8 {
+		t.Errorf("the record of seldom calls is %v, of four an hour", got)
+	}
+}
+
 // Sixty calls in five minutes are nothing for an hour that had a hundred, and much for a key that never made more than ten at once. Where the record
 // is not known yet the first minutes are it.
 func TestCallsThatComeAllAtOnceAreMeasuredByFiveMinutes(t *testing.T) {
-	k := &keyState{hours: &hours{seen: 1000, record: [meters]float32{100, 1e5, 0}, minutes: minutes{record: 10}}}
+	k := &keyState{hours: &hours{seen: 1000, record: [meters]float32{100, 1e5, 0}, minutes: peak{record: 10}}}
 	a := actor{fresh: true, mark: k.hours.record, minutes: 10}
 	for i := range int64(60) {
 		a.take(&obs{t: 100*hourMillis + i*4000})
@@ -112,11 +186,11 @@ func TestCallsThatComeAllAtOnceAreMeasuredByFiveMinutes(t *testing.T) {
 	if ev := k.describePace(&a); ev.Detector != "pace_minutes" || ev.WindowSeconds != 300 || ev.Observed != 60 {
 		t.Errorf("it is described as %+v", ev)
 	}
-	var m minutes
-	for i := range int64(40) {
-		m.add(i*1000, true)
+	var m peak
+	for range 40 {
+		m.add(0, true)
 	}
-	m.add(2*minutesMillis, true)
+	m.add(2, true)
 	if m.record != 40 || m.cur != 1 {
 		t.Errorf("the record is %v and the running five minutes have %v", m.record, m.cur)
 	}

@@ -13,6 +13,8 @@ type pool struct {
 	visits      uint32 // of addresses: calls from one that is not among the latest
 	addrs       [64]uint32
 	nAddrs      uint32
+	failed      uint32 // answers that say so (4xx)
+	late        uint32 // and those that tell to wait
 	ring        idRing
 	walk        walk
 	objects     float32 // that were asked for, and
@@ -74,6 +76,12 @@ func (e *Engine) gather(k *keyState, a *actor, o *obs, is *reading) {
 	p.days.join(a.who, o)
 	if o.cc != 0 {
 		p.nCountries = note(p.countries[:], p.nCountries, uint32(o.cc))
+	}
+	if c := is.class; c >= 0 && !e.all.broken(c) {
+		p.failed++
+	}
+	if o.status == 429 {
+		p.late++
 	}
 	e.fanOut(k, p, o.addr)
 	if o.idHash != 0 && !is.own {
@@ -153,6 +161,9 @@ const (
 	onceCountries   = 4   // in as many
 	oncePace        = 0.5 // and busier than ever by itself: a thousand new devices of the customer call in turn, and seldom
 	onceMore        = 2.75
+
+	crowdEndless = 5.0 // evidence that new addresses never stop, of a crowd that is stopped for how much of what it does fails, with
+	crowdFails   = 1.0 // so much evidence of that
 )
 
 // rotation bets on "no address makes a second call".
@@ -227,7 +238,8 @@ func (k *keyState) crowdOverlap(p *pool, f *finding) float64 {
 }
 
 // judgeCrowd decides about the crowd of a day, and says whether there is anything to do about it. Many networks are "who"; ids one after the other across
-// them, or many client programs, are "what"; so is an address for every call, where the key was at home in few networks.
+// them, or many client programs, are "what"; so is an address for every call, where the key was at home in few networks; and so is that many of its calls
+// fail, where it is all over the world and new addresses never stop.
 func (e *Engine) judgeCrowd(k *keyState, pol *Policy, p *pool, t int64) bool {
 	var f finding
 	f.by[FamilyNovelty] = float64(p.who)
@@ -239,12 +251,14 @@ func (e *Engine) judgeCrowd(k *keyState, pol *Policy, p *pool, t int64) bool {
 	if p.nNets >= onceNets && p.nCountries >= onceCountries && k.concentrated() {
 		once = k.rotation(p)
 	}
+	pace := k.crowdPace(p, t)
+	f.by[FamilyErrors] = max(0, min(maxErrors, e.crowdErrors(k, p, pace)))
 	total, more := f.total(), k.tolerant(t)
 	total += k.crowdOverlap(p, &f)
-	pace := k.crowdPace(p, t)
+	fails := p.nCountries >= onceCountries && f.by[FamilySpread]-agents >= crowdEndless && f.by[FamilyErrors] >= crowdFails && total >= pol.Required.Suspend+onceMore
 	v := verdict{kind: episodePool, pool: p, f: &f, score: total, t: t}
 	switch {
-	case f.who() >= 1 && (f.by[FamilyEnumeration] >= 2 || agents >= 1 && f.by[FamilySpread]-agents >= 2 || once >= onceLeast && pace >= oncePace && total >= pol.Required.Suspend+onceMore) && total >= pol.Required.Suspend+poolMore+more:
+	case f.who() >= 1 && (f.by[FamilyEnumeration] >= 2 || agents >= 1 && f.by[FamilySpread]-agents >= 2 || once >= onceLeast && pace >= oncePace && total >= pol.Required.Suspend+onceMore || fails) && total >= pol.Required.Suspend+poolMore+more:
 		v.wanted = ActionSuspend
 	case f.who() >= leastWhoFlag && total >= max(poolFlag, float64(p.level))+more:
 		v.wanted = ActionFlag

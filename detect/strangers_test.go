@@ -89,6 +89,40 @@ func TestACrowdThatStaysForSomeCallsIsNotSuspended(t *testing.T) {
 	}
 }
 
+// Strangers from everywhere, ever new ones, whose calls fail: they try what they have stolen, do not know what they may do, or burn the allowance. A crowd with one
+// program may be devices of the customer's, of which few fail, and the fault of a program is not everywhere's.
+func TestACrowdThatFailsIsStopped(t *testing.T) {
+	for _, c := range []struct {
+		why     string
+		status  uint16
+		of      int // calls, one fails
+		nets    int
+		apart   float64 // seconds
+		stopped bool
+	}{
+		{"a third of the cards is declined", 402, 3, 20, 1, true},
+		{"half is told to wait", 429, 2, 20, 1, true},
+		{"each fifth object is not theirs", 403, 5, 20, 30, true},
+		{"devices, one in fifty fails", 404, 50, 20, 1, false},
+		{"half is told to wait, and there is no hurry", 429, 2, 20, 300, false},
+		{"a faulty program in few countries", 422, 3, 3, 1, false},
+	} {
+		s := newStory(52, 30).guests(4, 600, 4, c.nets, c.apart)
+		for i := range 600 {
+			if r := &s.rows[len(s.rows)-600+i]; i%c.of == 0 {
+				r.Status = c.status
+			}
+		}
+		stopped := false
+		for _, d := range acted(s.decisions(t, Config{})) {
+			stopped = stopped || d.KeyID == "key_4" && d.Action == ActionSuspend
+		}
+		if stopped != c.stopped {
+			t.Errorf("%s: stopped %v", c.why, stopped)
+		}
+	}
+}
+
 // What a new client takes in an hour is compared with all that the key ever took in one: in bytes as well as in calls.
 func TestANewClientThatTakesFarMoreThanTheKeyEverDid(t *testing.T) {
 	s := newStory(53, 30)
