@@ -6,6 +6,7 @@ import (
 
 	"github.com/zeebo/xxh3"
 
+	"github.com/tollkeeper/tollkeeper/internal/prefetch"
 	"github.com/tollkeeper/tollkeeper/internal/usage"
 )
 
@@ -236,29 +237,52 @@ func (c *sourceSeeds) update(d *usage.Dict) []uint64 {
 	return c.seeds
 }
 
+// fetchAhead is for how many rows slots are asked for together, before the first of them is looked at: a window of some million ids
+// lies in no cache.
+const fetchAhead = 16
+
+// fetch asks for the slot at which a pair is looked for first.
+func (w *window) fetch(h xxh3.Uint128) {
+	s := &w.segs[h.Hi>>58]
+	if i := h.Lo >> s.shift; i < uint64(len(s.lo)) {
+		prefetch.Of(&s.lo[i])
+		prefetch.Of(&s.hi[i])
+	}
+}
+
 // mark sets FlagDuplicate on the rows from `from` on that repeat an earlier one, and FlagNoRequestID on those that
 // cannot be judged. It returns how many of each.
 func (w *window) mark(b *usage.Batch, from int, cache *sourceSeeds, nowMillis int64) (duplicates, unprotected int) {
 	seeds := cache.update(&b.Source)
-	for i := from; i < b.Len(); i++ {
-		w.advance(b.TimeMillis[i], nowMillis)
-		if b.Flags[i]&usage.FlagDuplicate != 0 { // re-keyed twice
-			duplicates++
-			continue
+	var pairs [fetchAhead]xxh3.Uint128
+	for ; from < b.Len(); from += fetchAhead {
+		to := min(from+fetchAhead, b.Len())
+		if w.width > 0 {
+			for i := from; i < to; i++ {
+				pairs[i-from] = pairHash(seeds[b.Source.Index[i]], b.RequestID.At(i))
+				w.fetch(pairs[i-from])
+			}
 		}
-		id := b.RequestID.At(i)
-		if len(id) == 0 {
-			b.Flags[i] |= usage.FlagNoRequestID
-			unprotected++
-			continue
-		}
-		if len(id) > len(usage.DerivedRequestID) && string(id[:len(usage.DerivedRequestID)]) == usage.DerivedRequestID {
-			b.Flags[i] |= usage.FlagNoRequestID
-			unprotected++
-		}
-		if w.width > 0 && w.put(pairHash(seeds[b.Source.Index[i]], id), uint32(uint8(w.epoch))) {
-			b.Flags[i] |= usage.FlagDuplicate
-			duplicates++
+		for i := from; i < to; i++ {
+			w.advance(b.TimeMillis[i], nowMillis)
+			if b.Flags[i]&usage.FlagDuplicate != 0 { // re-keyed twice
+				duplicates++
+				continue
+			}
+			id := b.RequestID.At(i)
+			if len(id) == 0 {
+				b.Flags[i] |= usage.FlagNoRequestID
+				unprotected++
+				continue
+			}
+			if len(id) > len(usage.DerivedRequestID) && string(id[:len(usage.DerivedRequestID)]) == usage.DerivedRequestID {
+				b.Flags[i] |= usage.FlagNoRequestID
+				unprotected++
+			}
+			if w.width > 0 && w.put(pairs[i-from], uint32(uint8(w.epoch))) {
+				b.Flags[i] |= usage.FlagDuplicate
+				duplicates++
+			}
 		}
 	}
 	return duplicates, unprotected
