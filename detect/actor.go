@@ -38,7 +38,7 @@ type actor struct {
 	inMinutes float32    // its calls in them
 	most      [2]float32 // in any of the running hour, and of the hour before
 	minutes   float32    // the most of the key when it came
-	seldom    [2]float32 // its calls on routes that the key seldom uses, in the running hour and the hour before
+	seldom    [2]float32 // its calls that are seldom for the key, in the running hour and the hour before
 	soon      float32    // evidence of its pace within soonMillis
 	seldoms   float32    // the most such calls in an hour of the key when it came
 

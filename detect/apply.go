@@ -171,7 +171,7 @@ type reading struct {
 	took               float64 // natural logarithm of the duration
 	later              float64 // of that, beyond what is usual and what others wait for as well
 	timed              bool    // whether that is known
-	seldom             bool    // the key seldom uses that route
+	seldom             bool    // the key hardly uses that route, or its own clients never asked for that object
 }
 
 func readingOf(k *keyState, o *obs) (r reading) {
@@ -196,9 +196,6 @@ func (e *Engine) note(k *keyState, at int, o *obs, is *reading, routeKnown bool)
 	a := &k.actors[at]
 	a.halve()
 	a.take(o)
-	if is.seldom {
-		a.seldom[0]++
-	}
 	before := a.cadence.n
 	a.cadence.tick(o.t)
 	if !a.fresh {
@@ -228,6 +225,9 @@ func (e *Engine) note(k *keyState, at int, o *obs, is *reading, routeKnown bool)
 	}
 	if o.idHash != 0 {
 		e.noteObject(k, a, o, is, r)
+	}
+	if is.seldom {
+		a.seldom[0]++
 	}
 	a.sawRoute(o.route, !routeKnown, float64(r.keys) < 0.01*float64(e.keys.len()))
 	if o.units > 0 {
@@ -263,6 +263,8 @@ func (e *Engine) noteObject(k *keyState, a *actor, o *obs, is *reading, r *route
 		a.objects++
 		if is.known {
 			a.ownObjects++
+		} else {
+			is.seldom = true
 		}
 	}
 	if is.known {

@@ -14,7 +14,7 @@
 //     was abused within days, and that no key has as its own, adds to it, by a bounded amount that fades.
 //   - What: enumeration (ids one after the other), errors (refused, not found, declined; and objects deleted that the key's own clients use; of a crowd whatever fails), money (units, bytes of the answer and bytes of the
 //     request a call, against what the platform spends on that route and this key adds to it), routes, volume (faster than the key ever was, in an hour or in five
-//     minutes, or on the routes that it seldom uses; for the key as a whole also in a day, which what goes on around the clock is beyond, though none of its hours is), latency (calls that
+//     minutes, or more than ever of what it does seldom: routes that it hardly uses, objects that it never asked for; for the key as a whole also in a day, which what goes on around the clock is beyond, though none of its hours is), latency (calls that
 //     take far longer than is usual on their routes for this key, beyond what other keys wait for there at the same time: costly queries, statements that sleep. A slow backend looks the same, so that by itself it is an alert at most, and half a deed).
 //   - Where: geography (further from the customer's own client than anybody travels in the time, and taking turns with it).
 //     Address data errs, and a second office is as far away, so it counts only beside something that the client does.

@@ -243,7 +243,7 @@ func (k *keyState) describePace(a *actor) Evidence {
 	}
 	if p.meter == meterSeldom {
 		ev.Detector, ev.WindowSeconds = "pace_seldom", 3600
-		ev.Sentence = fmt.Sprintf("It alone made %.0f calls in an hour on routes that the key seldom uses, %.1f times the most that the whole key had made.", p.observed, times)
+		ev.Sentence = fmt.Sprintf("It alone made %.0f calls in an hour that the key hardly makes (routes that it seldom uses, objects that it never asked for), %.1f times the most before.", p.observed, times)
 		return ev
 	}
 	ev.Detector, ev.WindowSeconds = "pace_"+meterNames[p.meter], 3600

@@ -33,7 +33,7 @@ type hours struct {
 	late     float32    // answers 429 in this hour
 	refused  float32    // other answers 4xx in this hour
 	minutes  peak       // calls by five minutes: what comes all at once is far above any hour's pace before the hour shows it
-	seldom   peak       // and by the hour, those on routes that the key seldom uses
+	seldom   peak       // and by the hour, those that are seldom for the key
 	days     days       // and of a day
 	level    float32    // evidence that the budget asks for an alert about this hour; 0: the hour is no suspect yet
 	tails    *hourTails // active hours; nil before the first is over

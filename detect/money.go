@@ -136,7 +136,7 @@ type outpaced struct {
 	observed, record float64
 }
 
-// outpace compares what a new client takes in an hour, in calls, bytes or calls on routes that the key seldom uses, and how many calls it makes in five
+// outpace compares what a new client takes in an hour, in calls, bytes or calls of a kind that is seldom for the key, and how many calls it makes in five
 // minutes, with the most of the whole key: what it takes is its own doing, not the key's. Units are the money detector's.
 func (k *keyState) outpace(a *actor) (p outpaced) {
 	if k.hours == nil || !a.fresh || k.hours.record[meterRequests] == 0 {
@@ -177,11 +177,12 @@ func (k *keyState) mostIn(a *actor) float32 {
 	return k.hours.minutes.record
 }
 
-// meterSeldom stands for the calls of an hour on routes that the key seldom uses: refunds by the hundred where there were three a day, an archive that nobody
-// opens. How often a key's own clients do such things all at once, a monthly job among them, is the key's record of them.
+// meterSeldom stands for the calls of an hour that are seldom for the key: on routes that it hardly uses, or for objects that its own clients never asked
+// for. Refunds by the hundred where there were three a day, an archive that nobody opens, all customers where six were looked at. How often a key's own
+// clients do such things all at once, a monthly job among them, is the key's record of it.
 const (
 	meterSeldom = meterDay + 1
-	seldomShare = 0.02 // of the key's calls, at most
+	seldomShare = 0.02 // of the key's calls, at most, is a route that it hardly uses
 )
 
 // seldomIn is the most such calls of the key in an hour that a new client is measured by; see record.

@@ -1,6 +1,7 @@
 package detect
 
 import (
+	"fmt"
 	"net/netip"
 	"slices"
 	"testing"
@@ -118,7 +119,7 @@ func TestASuspensionThatWaitsForHistoryIsDoneWhenItIsThere(t *testing.T) {
 
 // A key that pays back three times a day and is made to pay back by the hundred makes no more calls than ever. What its own people do seldom and all at once,
 // as they close their books, is their habit.
-func TestCallsOnSeldomRoutesAreMeasuredByTheKeysOwn(t *testing.T) {
+func TestSeldomCallsAreMeasuredByTheKeysOwn(t *testing.T) {
 	for _, c := range []struct {
 		record float32
 		least  float64
@@ -137,6 +138,34 @@ func TestCallsOnSeldomRoutesAreMeasuredByTheKeysOwn(t *testing.T) {
 			t.Errorf("it is described as %+v", ev)
 		}
 	}
+}
+
+// Objects that the key's own clients never asked for are seldom calls, each once; those that they use are not, nor is asking for one of them again.
+func TestObjectsThatAreNewToTheKeyAreSeldomCalls(t *testing.T) {
+	s := newStory(58, 30)
+	k := &s.c.keys[4]
+	k.routes = []int{0}
+	s.c.millis += hourMillis
+	for i := range 90 {
+		r := s.c.record(k)
+		r.TimeMillis, r.ASN, r.Country, r.Agent, r.ClientIP = s.c.millis+int64(i)*1000, 9009, "RO", "okhttp/5.1", netip.AddrFrom4([4]byte{203, 0, 113, 9})
+		r.Method, r.Route = "GET", crowdRoutes[0].route
+		r.Path = fmt.Appendf(nil, "/v1/items/%d", 5_000_000+7919*(i/2%30)) // thirty objects, each thrice
+		s.rows = append(s.rows, r)
+	}
+	e, b := mustEngine(t), s.batch(0, len(s.rows))
+	e.Observe(b, 0, b.Len())
+	e.Advance(s.rows[len(s.rows)-1].TimeMillis + 1)
+	state := e.key("key_4")
+	for i := range state.actors {
+		if a := &state.actors[i]; a.net == 9009 {
+			if a.seldom[0] < 25 || a.seldom[0] > 32 {
+				t.Errorf("%v of 90 calls for thirty objects are seldom", a.seldom[0])
+			}
+			return
+		}
+	}
+	t.Error("the client is not there")
 }
 
 // What the key itself did of such things is learnt, by the hour, and a stranger's share of it is not.
