@@ -23,7 +23,9 @@ var clumsyNorm, abuserNorm = func() (clumsy, abuser [errorClasses]float64) {
 
 const (
 	clumsyShare = 0.1
-	ownWeight   = 10 // requests' worth of the key's own error rate in the expectation for its new clients
+	clumsyLeast = 0.02 // who still learns after many calls
+	learning    = 200  // calls after which half of those who learn have done so
+	ownWeight   = 10   // requests' worth of the key's own error rate in the expectation for its new clients
 
 	errMemory = 128 // answers after which a key's older ones count half
 	errVote   = 64  // answers that a key must have had to speak for the platform
@@ -66,7 +68,7 @@ func towards(h beta, hits, n float64) beta {
 	return h
 }
 
-// errorEvidence bets on "an abuser" against "a client like the others, or in one of ten cases a clumsy one".
+// errorEvidence bets on "an abuser" against "a client like the others, or in one of ten cases a clumsy one", in fewer as it goes on.
 func (e *Engine) errorEvidence(k *keyState, a *actor) float64 {
 	var s [errorClasses]float64
 	for c := range s {
@@ -79,7 +81,7 @@ func (e *Engine) errorEvidence(k *keyState, a *actor) float64 {
 		abuse := abusers[c].lbeta(hits, n) - abuserNorm[c]
 		usual := abuse - (expected.lbeta(hits, n) - expected.lbeta(0, 0))
 		clumsy := abuse - (clumsyClient[c].lbeta(hits, n) - clumsyNorm[c])
-		s[c] = mixtureBet(usual*math.Log10E, clumsy*math.Log10E, clumsyShare)
+		s[c] = mixtureBet(usual*math.Log10E, clumsy*math.Log10E, clumsiness(c, a.n))
 	}
 	return together(together(together(s[errDenied], s[errAbsent]), s[errDeclined]), s[errGone])
 }
@@ -108,6 +110,15 @@ func (e *Engine) crowdErrors(k *keyState, p *pool, pace float64) float64 {
 	strength := max(2, mean*(1-mean)/variance-1)
 	usual := logBayes(hits, float64(p.n), beta{mean * strength, (1 - mean) * strength}, failingCrowd)
 	return mixtureBet(usual, logBayes(hits, float64(p.n), faultyCrowd, failingCrowd), clumsyShare)
+}
+
+// clumsiness is the share of clients that err as clumsy ones do after so many calls. Whoever asks for what is forbidden or not there learns, or has a program that is
+// mended; who sends things twice, or tidies up, does so for good.
+func clumsiness(class int, calls uint32) float64 {
+	if class >= errDeclined {
+		return clumsyShare
+	}
+	return max(clumsyLeast, clumsyShare*learning/(learning+float64(calls)))
 }
 
 // describeErrors tells of the class of which there are most; what is refused and what is not there are told together.

@@ -30,3 +30,25 @@ func TestOneBrokenProgramDoesNotTeachThePlatformThatErrorsAreUsual(t *testing.T)
 		t.Errorf("of everybody's clients %.3f are expected to be refused", others)
 	}
 }
+
+// One in four of what a new client asks for is not there: a learner's first calls are like that. Who goes on so for thousands of calls does not learn. A program that
+// tidies up deletes from its first call to its last, so that its length says nothing.
+func TestWhoLearnsStopsErring(t *testing.T) {
+	e, k := freshEngine(), &keyState{}
+	evidence := func(class int, calls uint32) float64 {
+		a := &actor{fresh: true, n: calls, winN: 200}
+		a.errK[class] = 50
+		return e.errorEvidence(k, a)
+	}
+	for class, name := range map[int]string{errDenied: "forbidden", errAbsent: "not there"} {
+		first, later, late := evidence(class, 200), evidence(class, 2000), evidence(class, 100_000)
+		if later < first+0.25 || late < later || late > first+0.8 {
+			t.Errorf("%s: %.2f after 200 calls, %.2f after 2,000 and %.2f after 100,000", name, first, later, late)
+		}
+	}
+	for class, name := range map[int]string{errDeclined: "declined", errGone: "deleted"} {
+		if first, late := evidence(class, 200), evidence(class, 100_000); late != first {
+			t.Errorf("%s: %.2f after 200 calls and %.2f after 100,000", name, first, late)
+		}
+	}
+}
