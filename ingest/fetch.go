@@ -21,6 +21,8 @@ const (
 	answerPatience = 10 * time.Second
 	// restShare of a full block is worth an insert of its own when the log has nothing more for now.
 	restShare = 8
+	// behindPatience is how many times FlushInterval a block may be filled where a whole one is waiting in the log.
+	behindPatience = 4
 )
 
 // fetch reads lines from w.next on, decodes them where they lie (no line is copied) and hands blocks to the inserter, until
@@ -187,6 +189,7 @@ func (w *worker) fetchOnce(ctx context.Context, s *stream) error {
 	w.status.waitFetch("")
 	w.status.sawEnd(a.End, a.Stable, w.in.cfg.Now())
 	w.atRest = w.next >= a.Stable && a.Size() < fetchMinBytes
+	w.behind = a.Stable-w.next >= int64(w.in.cfg.MaxBlockRows)
 	a.Free()
 	s.free <- a.Answer
 	return nil
@@ -282,7 +285,8 @@ func (w *worker) isFull() bool {
 }
 
 // flushIfDue hands the block over when the inserter is free, and the block old enough, or the log at rest and the block not small:
-// when the store is the slower part, blocks grow instead of queueing.
+// when the store is the slower part, blocks grow instead of queueing. Where there is more to catch up with than a block can hold, it may
+// grow older: its rows are late anyway, and few large inserts cost less than many small ones.
 func (w *worker) flushIfDue(ctx context.Context) error {
 	if len(w.replay) > 0 {
 		if w.next >= w.replay[0].to {
@@ -293,8 +297,12 @@ func (w *worker) flushIfDue(ctx context.Context) error {
 	if w.next == w.cur.from || !w.inserterFree.Load() {
 		return nil
 	}
+	patience := w.flush
+	if w.behind {
+		patience *= behindPatience
+	}
 	rest := w.atRest && w.cur.batch.Len() >= w.in.cfg.MaxBlockRows/restShare
-	if old := w.cur.opened.IsZero() || time.Since(w.cur.opened) >= w.flush; !old && !rest {
+	if old := w.cur.opened.IsZero() || time.Since(w.cur.opened) >= patience; !old && !rest {
 		return nil
 	}
 	return w.handOver(ctx)

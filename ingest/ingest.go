@@ -105,7 +105,7 @@ type Config struct {
 	Observers  []Observer
 
 	MemoryBytes         int64         // all blocks, buffers, what is encoded of them and request ids together, 512 MiB; see memory.go
-	FlushInterval       time.Duration // a block is inserted at the latest this long after its first row when the store keeps up, 250 ms
+	FlushInterval       time.Duration // a block is inserted at the latest this long after its first row when ingest and store keep up, 250 ms
 	MaxBlockRows        int           // 131,072
 	MaxInsertsPerSecond float64       // over all partitions of this process; the flush interval grows to hold it, 10
 	MaxInserts          int           // at the same time, over all partitions; the number of cores, at least 2

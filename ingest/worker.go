@@ -49,6 +49,7 @@ type worker struct {
 	nowMillis int64
 	// atRest: all of the log that can be read has been, and the broker waited in vain for more.
 	atRest bool
+	behind bool // the log has more than a block holds
 
 	inserterFree atomic.Bool
 	freed        chan struct{} // holds one when it has become so
