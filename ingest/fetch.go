@@ -364,6 +364,9 @@ func (w *worker) outOfRange(ctx context.Context) error {
 	case w.next >= first && w.next <= end:
 		return nil // the leader moved, or the log was just cut; ask again
 	case w.next > end:
+		if err := w.noteCut(ctx, end, w.next); err != nil {
+			return err
+		}
 		return fmt.Errorf("%w: the log of %s/%d ends at %d, before offset %d that was read from it; it was truncated by an unclean leader election or made anew", errStopped, w.topic, w.partition, end, w.next)
 	}
 	lost := fmt.Sprintf("offsets %d to %d of %s/%d were dropped by the log's retention before they were read", w.next, first-1, w.topic, w.partition)

@@ -56,6 +56,8 @@ type Store interface {
 	RecentRequestIDs(ctx context.Context, topic string, partition int32, since time.Time, each func(timeMillis int64, source string, requestID []byte)) error
 	// RecordGap notes offsets that were lost before they could be read.
 	RecordGap(ctx context.Context, g usage.Gap) error
+	// Gaps returns all that were noted.
+	Gaps(ctx context.Context) ([]usage.Gap, error)
 	// TopicID returns the id that was noted of the topic whose rows of a partition are stored under that name; "" for none.
 	TopicID(ctx context.Context, topic string, partition int32) (string, error)
 	// NoteTopicID notes it, in place of one that was noted before.

@@ -42,3 +42,32 @@ func TestALogThatWasCutBackIsNotReadAgain(t *testing.T) {
 		t.Errorf("gaps %+v, want [50,60) of the old name and all before of the new", s.gaps)
 	}
 }
+
+// An operator may take long to decide. Meanwhile the log grows past the place up to which it was read, and looks whole again.
+func TestALogThatWasCutBackAndHasGrownSinceIsReadFromWhereItWasCut(t *testing.T) {
+	c := startCluster(t, 1, "logs")
+	s := newMemStore()
+	c.read(t, s, 50)
+	for o := int64(50); o < 60; o++ {
+		s.rows = append(s.rows, storedRow{"logs", 0, usage.Record{Offset: o}})
+	}
+	c.commit("g", "logs", 0, 60, plan{epoch: 1, lastRow: 59}.String())
+	for _, more := range []int{0, 4, 26} { // records, before each look at it
+		c.produce("logs", 0, numbered(1000+more, 1000+2*more)...)
+		in, stop := run(t, c.config(s))
+		waitFor(t, "the partition is stopped", func() bool { return strings.Contains(in.Health().Reason, "ended at 50") })
+		stop()
+	}
+	cfg := c.config(s)
+	cfg.OnGap = GapContinue
+	_, stop := run(t, cfg)
+	waitFor(t, "what was written since is stored", func() bool { return s.storedOf("logs~2") == 30 })
+	c.settled(t, "g")
+	stop()
+	if n := s.storedOf("logs"); n != 60 {
+		t.Errorf("%d rows of the old name, want the 60 that were there", n)
+	}
+	if first := s.rows[60]; first.topic != "logs~2" || first.Offset != 50 {
+		t.Errorf("the first new row is %s/%d, want logs~2/50", first.topic, first.Offset)
+	}
+}

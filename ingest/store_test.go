@@ -177,8 +177,20 @@ func (s *memStore) Rekeyed(_ context.Context, topic string, partition int32, fro
 func (s *memStore) RecordGap(_ context.Context, g usage.Gap) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	for i, have := range s.gaps { // as the table has it
+		if have.TimeMillis = g.TimeMillis; have == g {
+			s.gaps[i] = g
+			return nil
+		}
+	}
 	s.gaps = append(s.gaps, g)
 	return nil
+}
+
+func (s *memStore) Gaps(context.Context) ([]usage.Gap, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return slices.Clone(s.gaps), nil
 }
 
 func (s *memStore) TopicID(_ context.Context, topic string, partition int32) (string, error) {

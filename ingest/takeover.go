@@ -6,7 +6,6 @@ import (
 	"slices"
 	"time"
 
-	"github.com/tollkeeper/tollkeeper/ingest/audit"
 	"github.com/tollkeeper/tollkeeper/internal/usage"
 )
 
@@ -77,8 +76,13 @@ func (w *worker) takeoverWithoutCommit(ctx context.Context, first, end int64) er
 		return w.recreated(ctx, epoch, first, end)
 	case epoch != w.plan.epoch:
 		return w.begin(epoch, first)
-	case w.done > end:
-		return w.shortened(ctx, epoch+1, first, end)
+	}
+	at, cut, err := w.cutBack(ctx, end)
+	switch {
+	case err != nil:
+		return err
+	case cut:
+		return w.shortened(ctx, epoch+1, first, at, end)
 	}
 	return w.resumeRekeying(ctx, first)
 }
@@ -104,8 +108,12 @@ func (w *worker) takeoverCommitted(ctx context.Context, committed int64, metadat
 		return w.begin(epoch, first)
 	}
 	w.plan.epoch = epoch
-	if committed > end {
-		return w.shortened(ctx, epoch+1, first, end)
+	at, cut, err := w.cutBack(ctx, end)
+	switch {
+	case err != nil:
+		return err
+	case cut:
+		return w.shortened(ctx, epoch+1, first, at, end)
 	}
 	if err := w.checkRewound(ctx, foreign, first); err != nil {
 		return err
@@ -129,46 +137,6 @@ func (w *worker) recreated(ctx context.Context, epoch int, first, end int64) err
 		return err
 	}
 	return w.begin(epoch, first)
-}
-
-// shortened handles a log that ends before what was read of it. One that has the id of the log that is stored was cut back, by an
-// unclean leader election or by a broker that lost what it had not written to its disk: what it still holds is stored, so nothing
-// of that may be read again, under whatever name. New records are given offsets that are taken, so they get names of that epoch.
-func (w *worker) shortened(ctx context.Context, epoch int, first, end int64) error {
-	var id string
-	if err := w.retry(ctx, "takeover", func(ctx context.Context) (err error) {
-		id, err = w.in.cfg.Store.TopicID(ctx, w.stored(), w.partition)
-		return err
-	}); err != nil {
-		return err
-	}
-	if w.topicID == "" || id != w.topicID {
-		return w.recreated(ctx, epoch, first, end)
-	}
-	msg := fmt.Sprintf("the log of %s/%d ends at %d, but offsets below %d were read from it: it was cut back, by an unclean leader election or a broker that lost what was not on its disk", w.topic, w.partition, end, w.done)
-	if w.in.cfg.OnGap != GapContinue {
-		return fmt.Errorf("%w: %s; check kafka, then set on-gap to %q to read what is written from now on", errStopped, msg, GapContinue)
-	}
-	w.log.Error("gap", "reason", msg)
-	now := w.in.cfg.Now().UnixMilli()
-	for _, g := range []usage.Gap{
-		{Topic: w.stored(), From: end, To: w.done, Reason: audit.GapCutBack},
-		{Topic: usage.StoredTopic(w.topic, epoch), From: first, To: end, Reason: audit.GapEarlierName},
-	} {
-		g.Partition, g.TimeMillis = w.partition, now
-		if g.From == g.To {
-			continue
-		}
-		if err := w.retry(ctx, "record_gap", func(ctx context.Context) error { return w.in.cfg.Store.RecordGap(ctx, g) }); err != nil {
-			return err
-		}
-	}
-	w.in.metrics.gapOffsets.Add(float64(w.done - end))
-	if err := w.begin(epoch, end); err != nil {
-		return err
-	}
-	// Before the epoch's id is noted: from that alone the next owner would take it for one to be read from its start.
-	return w.commit(ctx, nil)
 }
 
 // begin starts with a log of which nothing is stored.
