@@ -221,6 +221,7 @@ type verdict struct {
 	actor      *actor // nil for spikes and crowds
 	number     int    // of the actor
 	pool       *pool
+	overDays   bool // it is about what the crowd has been over days
 	spike      *spike
 	shift      *volumeShift
 	f          *finding

@@ -93,23 +93,30 @@ var (
 	failingCrowd = beta{1, 3}
 )
 
-// crowdErrors is the same bet about a crowd, by the share of its calls that fail in whatever way. To be told to wait is a failure of a crowd that calls more
-// than the key did in its busiest hour.
-func (e *Engine) crowdErrors(k *keyState, p *pool, pace float64) float64 {
-	hits, mean, variance := float64(p.failed), 0.0, 0.0
+// crowdErrors is the same bet about a crowd, by the share of its calls that fail in whatever way.
+func (e *Engine) crowdErrors(k *keyState, p *pool) float64 {
+	hits, usual := e.crowdFailures(k, p)
+	if hits == 0 || usual.mean() >= 1 {
+		return 0
+	}
+	n := float64(p.n)
+	return mixtureBet(logBayes(hits, n, usual, failingCrowd), logBayes(hits, n, faultyCrowd, failingCrowd), clumsyShare)
+}
+
+// crowdFailures is how many of a crowd's calls failed, and how many are usual. To be told to wait is a failure of a crowd that calls more than the key did in
+// its busiest hour.
+func (e *Engine) crowdFailures(k *keyState, p *pool) (hits float64, usual beta) {
+	mean, variance := 0.0, 0.0
 	for c := range errorClasses {
 		h := e.expectedErrors(k, c)
 		mean, variance = mean+h.mean(), variance+h.mean()*(1-h.mean())/(h.a+h.b+1)
 	}
-	if pace >= 0 {
+	hits = float64(p.failed)
+	if k.crowdPace(p, p.last) >= 0 {
 		hits, mean = hits+float64(p.late), mean+usualLate.mean()
 	}
-	if hits == 0 || mean >= 1 {
-		return 0
-	}
 	strength := max(2, mean*(1-mean)/variance-1)
-	usual := logBayes(hits, float64(p.n), beta{mean * strength, (1 - mean) * strength}, failingCrowd)
-	return mixtureBet(usual, logBayes(hits, float64(p.n), faultyCrowd, failingCrowd), clumsyShare)
+	return hits, beta{mean * strength, (1 - mean) * strength}
 }
 
 // clumsiness is the share of clients that err as clumsy ones do after so many calls. Whoever asks for what is forbidden or not there learns, or has a program that is

@@ -36,7 +36,7 @@ func (e *Engine) decision(k *keyState, p *Policy, ep *episode, v *verdict, phase
 		d.Examples = e.exampleViews(k.read().of(v.number))
 	case episodePool:
 		d.Actor = Actor{Requests: int64(v.pool.n), SinceMs: v.pool.start, Network: fmt.Sprintf("%d networks", v.pool.nNets)}
-		d.Evidence = e.poolEvidence(k, v.pool, v.f)
+		d.Evidence = e.poolEvidence(k, v.pool, v.f, v.overDays)
 		d.Examples = e.exampleViews(v.pool.examples)
 		d.Actor.Addresses = addressesOf(d.Examples)
 	case episodeShift:
@@ -287,7 +287,7 @@ func (e *Engine) describeMoney(k *keyState, a *actor) Evidence {
 	}
 }
 
-func (e *Engine) poolEvidence(k *keyState, p *pool, f *finding) (out []Evidence) {
+func (e *Engine) poolEvidence(k *keyState, p *pool, f *finding, overDays bool) (out []Evidence) {
 	window := max(1, (p.last-p.start)/1000)
 	add := func(fam Family, detector string, observed, expected, high float64, sentence string) {
 		out = append(out, Evidence{
@@ -295,7 +295,7 @@ func (e *Engine) poolEvidence(k *keyState, p *pool, f *finding) (out []Evidence)
 			WindowSeconds: window, PValue: probability(f.by[fam]),
 		})
 	}
-	if p.nNets < poolLeast || p.since < p.start && f.by[FamilyNovelty] > float64(p.who) {
+	if overDays {
 		window = max(1, (p.last-p.since)/1000)
 		add(FamilySpread, "crowd_over_days", float64(p.days.nNets), 1, 2, fmt.Sprintf("Within %s the key was used from %s networks where it had never been used, with %d client programs.",
 			span(p.last-p.since), atLeast(int(p.days.nNets), len(p.days.nets)), p.days.nAgents))
@@ -307,6 +307,11 @@ func (e *Engine) poolEvidence(k *keyState, p *pool, f *finding) (out []Evidence)
 		p.nAddrs, p.nNets, p.nAgents, span(p.last-p.start)))
 	if f.by[FamilyEnumeration] > 0.5 {
 		add(FamilyEnumeration, "id_walk", float64(p.walk.n), 0, 0, fmt.Sprintf("Together they go through object ids one after the other (%d ids so far).", p.walk.n))
+	}
+	if f.by[FamilyErrors] > 0.5 {
+		failed, usual := e.crowdFailures(k, p)
+		n := float64(p.n)
+		add(FamilyErrors, "crowd_fails", failed/n, usual.mean(), usual.high(n), fmt.Sprintf("%.0f of their %d requests failed or were told to wait (4xx); %.1f%% is usual here.", failed, p.n, 100*usual.mean()))
 	}
 	return out
 }

@@ -220,7 +220,7 @@ func (e *Engine) judgePool(k *keyState, pol *Policy, t int64) {
 	f.by[FamilySpread] = netsSlope*math.Log10(float64(p.days.nNets)) + programs(p.days.nAgents)
 	total := f.total() + k.crowdOverlap(p, &f)
 	if f.who() >= leastWhoFlag && total >= max(poolFlag, float64(p.level))+k.tolerant(t) {
-		e.act(k, pol, verdict{kind: episodePool, pool: p, f: &f, score: total, t: t, wanted: ActionFlag})
+		e.act(k, pol, verdict{kind: episodePool, pool: p, overDays: true, f: &f, score: total, t: t, wanted: ActionFlag})
 	}
 }
 
@@ -251,10 +251,10 @@ func (e *Engine) judgeCrowd(k *keyState, pol *Policy, p *pool, t int64) bool {
 	if p.nNets >= onceNets && p.nCountries >= onceCountries && k.concentrated() {
 		once = k.rotation(p)
 	}
-	pace := k.crowdPace(p, t)
-	f.by[FamilyErrors] = max(0, min(maxErrors, e.crowdErrors(k, p, pace)))
+	f.by[FamilyErrors] = max(0, min(maxErrors, e.crowdErrors(k, p)))
 	total, more := f.total(), k.tolerant(t)
 	total += k.crowdOverlap(p, &f)
+	pace := k.crowdPace(p, t)
 	fails := p.nCountries >= onceCountries && f.by[FamilySpread]-agents >= crowdEndless && f.by[FamilyErrors] >= crowdFails && total >= pol.Required.Suspend+onceMore
 	v := verdict{kind: episodePool, pool: p, f: &f, score: total, t: t}
 	switch {

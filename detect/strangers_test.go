@@ -115,7 +115,13 @@ func TestACrowdThatFailsIsStopped(t *testing.T) {
 		}
 		stopped := false
 		for _, d := range acted(s.decisions(t, Config{})) {
-			stopped = stopped || d.KeyID == "key_4" && d.Action == ActionSuspend
+			if d.KeyID != "key_4" || d.Action != ActionSuspend {
+				continue
+			}
+			stopped = true
+			if i := slices.IndexFunc(d.Evidence, func(ev Evidence) bool { return ev.Detector == "crowd_fails" }); i < 0 || d.Evidence[i].Observed <= d.Evidence[i].High {
+				t.Errorf("%s: nothing is said of what fails: %+v", c.why, d.Evidence)
+			}
 		}
 		if stopped != c.stopped {
 			t.Errorf("%s: stopped %v", c.why, stopped)
