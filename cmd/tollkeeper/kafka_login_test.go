@@ -2,6 +2,8 @@ package main
 
 import (
 	"crypto/tls"
+	"crypto/x509"
+	"encoding/pem"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -49,5 +51,43 @@ func TestAKafkaThatWantsTLSAndALogIn(t *testing.T) {
 	out, errOut, code := tollkeeper(t, append([]string{"ship", file, "--once", "--format", "tollkeeper"}, settings("canary 1")...)...)
 	require.Zero(t, code, "%s%s", out, errOut)
 	s.wantTotal(20)
+	s.wantExact(data)
+}
+
+// A broker that knows its clients by their certificates takes the one that is set, and one without is told of.
+func TestAKafkaThatWantsAClientsCertificate(t *testing.T) {
+	own, authority := kafkatest.Certificate(t)
+	known := x509.NewCertPool()
+	leaf, err := x509.ParseCertificate(own.Certificate[0])
+	require.NoError(t, err)
+	known.AddCert(leaf)
+	c, err := kfake.NewCluster(kfake.NumBrokers(1), kfake.TLS(&tls.Config{Certificates: []tls.Certificate{own}, ClientCAs: known, ClientAuth: tls.RequireAndVerifyClientCert}))
+	require.NoError(t, err)
+	t.Cleanup(c.Close)
+	der, err := x509.MarshalPKCS8PrivateKey(own.PrivateKey)
+	require.NoError(t, err)
+	key := filepath.Join(t.TempDir(), "key.pem")
+	require.NoError(t, os.WriteFile(key, pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: der}), 0o600))
+	data := t.TempDir()
+	settings := []string{"--data", data, "--kafka", c.ListenAddrs()[0], "--kafka-tls", "--kafka-ca-file", authority}
+
+	without := serve(t, settings...)
+	eventually(t, 20*time.Second, func() error {
+		if _, body := without.ready(); !strings.Contains(body, "certificate") {
+			return fmt.Errorf("/readyz: %s", body)
+		}
+		return nil
+	})
+	without.stop()
+
+	settings = append(settings, "--kafka-cert-file", authority, "--kafka-key-file", key)
+	s := serve(t, settings...)
+	s.wantReady(30 * time.Second)
+	file := filepath.Join(t.TempDir(), "access.log")
+	line := fmt.Sprintf("{\"time\":%q,\"request_id\":\"r\",\"key_id\":\"k\",\"method\":\"GET\",\"path\":\"/\",\"status\":200}\n", time.Now().UTC().Format(time.RFC3339))
+	require.NoError(t, os.WriteFile(file, []byte(line), 0o600))
+	out, errOut, code := tollkeeper(t, append([]string{"ship", file, "--once", "--format", "tollkeeper"}, settings...)...)
+	require.Zero(t, code, "%s%s", out, errOut)
+	s.wantTotal(1)
 	s.wantExact(data)
 }
