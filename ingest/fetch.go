@@ -23,6 +23,9 @@ const (
 	restShare = 8
 	// behindPatience is how many times FlushInterval a block may be filled where a whole one is waiting in the log.
 	behindPatience = 4
+	// rampUp is how many of the first blocks are smaller where much is waiting, each half of the next: the store need not stand by until the first whole block
+	// is there.
+	rampUp = 3
 )
 
 // fetch reads lines from w.next on, decodes them where they lie (no line is copied) and hands blocks to the inserter, until
@@ -302,7 +305,8 @@ func (w *worker) flushIfDue(ctx context.Context) error {
 		patience *= behindPatience
 	}
 	rest := w.atRest && w.cur.batch.Len() >= w.in.cfg.MaxBlockRows/restShare
-	if old := w.cur.opened.IsZero() || time.Since(w.cur.opened) >= patience; !old && !rest {
+	early := w.behind && w.handed < rampUp && w.flush == w.in.cfg.FlushInterval && w.cur.batch.Len() >= w.in.cfg.MaxBlockRows>>(rampUp-w.handed)
+	if old := w.cur.opened.IsZero() || time.Since(w.cur.opened) >= patience; !old && !rest && !early {
 		return nil
 	}
 	return w.handOver(ctx)
@@ -320,6 +324,7 @@ func (w *worker) seal() {
 
 // handOver gives the block to the observers, who give it to the inserter, and opens the next.
 func (w *worker) handOver(ctx context.Context) error {
+	w.handed++
 	if err := w.finish(ctx); err != nil {
 		return err
 	}

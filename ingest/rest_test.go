@@ -3,6 +3,8 @@ package ingest
 import (
 	"testing"
 	"time"
+
+	"github.com/tollkeeper/tollkeeper/internal/usage"
 )
 
 func TestABlockThatIsNotSmallDoesNotWaitForAgeWhenTheLogIsAtRest(t *testing.T) {
@@ -51,6 +53,48 @@ func TestABlockMayGrowOlderWhereMoreIsWaitingThanItCanHold(t *testing.T) {
 		}
 		if due := len(w.seen) == 1; due != c.due {
 			t.Errorf("%v old, more waiting than fits: %v: handed over: %v", c.age, c.behind, due)
+		}
+	}
+}
+
+// Where much is waiting the first blocks are an eighth, a quarter and a half of a whole one, so that the store need not wait for the first whole block. Where there is
+// nothing to catch up with, age decides, and where partitions are so many that inserts are rationed, small ones are not made.
+func TestTheFirstBlocksOfABacklogAreSmall(t *testing.T) {
+	for _, c := range []struct {
+		why                 string
+		handed, rows, parts int
+		behind, due         bool
+	}{
+		{"an eighth is not full", 0, 7, 1, true, false},
+		{"an eighth", 0, 8, 1, true, true},
+		{"the second is a quarter", 1, 15, 1, true, false},
+		{"a quarter", 1, 16, 1, true, true},
+		{"the third is a half", 2, 32, 1, true, true},
+		{"the fourth is whole", 3, 63, 1, true, false},
+		{"nothing to catch up with", 0, 40, 1, false, false},
+		{"inserts are rationed", 0, 40, 1000, true, false},
+	} {
+		in, err := New(Config{
+			Brokers: []string{"nobody"}, Topics: []string{"logs"}, Store: newMemStore(), FlushInterval: time.Hour, MaxBlockRows: 64, MaxInsertsPerSecond: 0.1,
+			NewDecoder: func(string) (Decoder, error) { return lineDecoder{}, nil },
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+		w := newWorker(in, generation{}, "logs", 0, c.parts)
+		if err := w.open(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		for i := range c.rows {
+			w.cur.batch.Append(&usage.Record{TimeMillis: int64(i), KeyID: "key"})
+		}
+		w.next, w.cur.opened, w.behind, w.handed = int64(c.rows), time.Now(), c.behind, c.handed
+		w.inserterFree.Store(true)
+		if err := w.flushIfDue(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		if due := len(w.seen) == 1; due != c.due {
+			t.Errorf("%s: handed over: %v", c.why, due)
 		}
 	}
 }

@@ -50,6 +50,7 @@ type worker struct {
 	// atRest: all of the log that can be read has been, and the broker waited in vain for more.
 	atRest bool
 	behind bool // the log has more than a block holds
+	handed int  // blocks that were handed over
 
 	inserterFree atomic.Bool
 	freed        chan struct{} // holds one when it has become so
