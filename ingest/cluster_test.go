@@ -2,6 +2,7 @@ package ingest
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"log/slog"
 	"slices"
@@ -31,20 +32,25 @@ func startCluster(t *testing.T, partitions int32, topics ...string) *cluster {
 	return &cluster{c, t, c.ListenAddrs()[0]}
 }
 
+// produce waits for the leader: a real broker does not know at once that it leads a topic that was just made.
 func (c *cluster) produce(topic string, partition int, lines ...string) {
 	c.t.Helper()
-	conn, err := kafka.DialLeader(context.Background(), "tcp", c.addr, topic, partition)
-	if err != nil {
-		c.t.Fatal(err)
-	}
-	defer conn.Close()
 	var ms []kafka.Message
 	for _, l := range lines {
 		ms = append(ms, kafka.Message{Value: []byte(l)})
 	}
-	if _, err := conn.WriteCompressedMessages(kafka.Lz4.Codec(), ms...); err != nil {
-		c.t.Fatal(err)
-	}
+	waitFor(c.t, "a leader that takes records", func() bool {
+		conn, err := kafka.DialLeader(context.Background(), "tcp", c.addr, topic, partition)
+		if err != nil {
+			c.t.Fatal(err)
+		}
+		defer conn.Close()
+		_, err = conn.WriteCompressedMessages(kafka.Lz4.Codec(), ms...)
+		if err != nil && !errors.Is(err, kafka.NotLeaderForPartition) {
+			c.t.Fatal(err)
+		}
+		return err == nil
+	})
 }
 
 func (c *cluster) committed(group, topic string, partition int32) (int64, string) {

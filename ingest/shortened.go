@@ -43,6 +43,24 @@ func (w *worker) cutBack(ctx context.Context, end int64) (at int64, cut bool, er
 	return at, cut, err
 }
 
+// beginNoted begins with an epoch that somebody noted and stored nothing of. After a log was cut back its name holds what was written since; what lies before is
+// stored under the earlier name, as its gap says.
+func (w *worker) beginNoted(ctx context.Context, epoch int, first int64) error {
+	from := first
+	if err := w.retry(ctx, "takeover", func(ctx context.Context) error {
+		gaps, err := w.in.cfg.Store.Gaps(ctx)
+		for _, g := range gaps {
+			if g.Topic == usage.StoredTopic(w.topic, epoch) && g.Partition == w.partition && g.Reason == audit.GapEarlierName {
+				from = max(from, g.To)
+			}
+		}
+		return err
+	}); err != nil {
+		return err
+	}
+	return w.begin(epoch, from)
+}
+
 // shortened handles a log that was cut back to an offset. If it has the id of the log that is stored, what it holds up to there is
 // stored, so nothing of that may be read again, under whatever name. Newer records are given offsets that are taken, so they get
 // names of that epoch.

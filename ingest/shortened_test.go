@@ -71,3 +71,32 @@ func TestALogThatWasCutBackAndHasGrownSinceIsReadFromWhereItWasCut(t *testing.T)
 		t.Errorf("the first new row is %s/%d, want logs~2/50", first.topic, first.Offset)
 	}
 }
+
+// Kafka forgets the offsets of a group that is away for a week. If nothing was written under the new name until then, the store has no row of it, and only the gap
+// tells where it begins.
+func TestALogThatWasCutBackIsNotReadAgainWhenTheGroupIsForgotten(t *testing.T) {
+	c := startCluster(t, 1, "logs")
+	s := newMemStore()
+	c.read(t, s, 50)
+	for o := int64(50); o < 60; o++ {
+		s.rows = append(s.rows, storedRow{"logs", 0, usage.Record{Offset: o}})
+	}
+	c.commit("g", "logs", 0, 60, plan{epoch: 1, lastRow: 59}.String())
+	cfg := c.config(s)
+	cfg.OnGap = GapContinue
+	_, stop := run(t, cfg)
+	waitFor(t, "the new name is committed", func() bool { _, meta := c.committed("g", "logs", 0); return strings.Contains(meta, "e=2") })
+	waitFor(t, "the new name is noted", func() bool { id, err := s.TopicID(t.Context(), "logs~2", 0); return err == nil && id != "" })
+	stop()
+
+	cfg = c.config(s)
+	cfg.OnGap, cfg.Group = GapContinue, "one that has no offsets"
+	_, stop = run(t, cfg)
+	c.produce("logs", 0, numbered(100, 105)...)
+	waitFor(t, "what is new is stored", func() bool { return s.storedOf("logs~2") >= 5 })
+	c.settled(t, cfg.Group)
+	stop()
+	if n := s.storedOf("logs~2"); n != 5 {
+		t.Errorf("%d rows of the new name, want the five that were written", n)
+	}
+}

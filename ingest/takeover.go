@@ -75,7 +75,7 @@ func (w *worker) takeoverWithoutCommit(ctx context.Context, first, end int64) er
 	case !known:
 		return w.recreated(ctx, epoch, first, end)
 	case epoch != w.plan.epoch:
-		return w.begin(epoch, first)
+		return w.beginNoted(ctx, epoch, first)
 	}
 	at, cut, err := w.cutBack(ctx, end)
 	switch {
@@ -105,7 +105,7 @@ func (w *worker) takeoverCommitted(ctx context.Context, committed int64, metadat
 	case !known:
 		return w.recreated(ctx, epoch, first, end)
 	case epoch != p.epoch && !foreign: // an owner that had begun with it died before it committed that
-		return w.begin(epoch, first)
+		return w.beginNoted(ctx, epoch, first)
 	}
 	w.plan.epoch = epoch
 	at, cut, err := w.cutBack(ctx, end)
