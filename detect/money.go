@@ -117,13 +117,18 @@ func (a *actor) take(o *obs) {
 // busiest is what the client took in the busier of the running hour and the one before: what it did does not cease to be with the hour.
 func (a *actor) busiest(meter int) float32 { return max(a.used[meter], a.past[meter]) }
 
-// record is the busiest hour of the key that a new client is measured by: what the key had done when it came, since what it does itself
-// soon is the key's busiest hour. From its second day on it is the record as it stands.
+// record is the busiest hour of the key that a new client is measured by.
 func (k *keyState) record(a *actor, meter int) float32 {
-	if r := a.mark[meter]; r > 0 && a.last-a.first < 24*hourMillis {
-		return min(r, k.hours.record[meter])
+	return a.yardstick(a.mark[meter], k.hours.record[meter])
+}
+
+// yardstick is what of the key's a new client is measured by: what the key had done when it came, since what it does itself soon is the key's record. From its
+// second day on it is the record as it stands.
+func (a *actor) yardstick(mark, record float32) float32 {
+	if mark > 0 && a.last-a.first < 24*hourMillis {
+		return min(mark, record)
 	}
-	return k.hours.record[meter]
+	return record
 }
 
 // meterMinutes stands for the calls of five minutes, beside the meters of an hour.
@@ -158,23 +163,15 @@ func (k *keyState) outpace(a *actor) (p outpaced) {
 			p = outpaced{s, m, observed, rec}
 		}
 	}
-	observed, rec := float64(max(a.most[0], a.most[1])), float64(k.mostIn(a))
+	observed, rec := float64(max(a.most[0], a.most[1])), float64(a.yardstick(a.minutes, k.hours.minutes.record))
 	if s := k.hours.pace(observed / max(paceCalls, rec)); s > p.evidence {
 		p = outpaced{s, meterMinutes, observed, rec}
 	}
-	observed, rec = float64(max(a.seldom[0], a.seldom[1])), float64(k.seldomIn(a))
+	observed, rec = float64(max(a.seldom[0], a.seldom[1])), float64(a.yardstick(a.seldoms, k.hours.seldom.record))
 	if s := k.hours.pace(observed / max(paceCalls, rec)); s > p.evidence {
 		p = outpaced{s, meterSeldom, observed, rec}
 	}
 	return p
-}
-
-// mostIn is the key's busiest five minutes that a new client is measured by; see record.
-func (k *keyState) mostIn(a *actor) float32 {
-	if a.minutes > 0 && a.last-a.first < 24*hourMillis {
-		return min(a.minutes, k.hours.minutes.record)
-	}
-	return k.hours.minutes.record
 }
 
 // meterSeldom stands for the calls of an hour that are seldom for the key: on routes that it hardly uses, or for objects that its own clients never asked
@@ -184,11 +181,3 @@ const (
 	meterSeldom = meterDay + 1
 	seldomShare = 0.02 // of the key's calls, at most, is a route that it hardly uses
 )
-
-// seldomIn is the most such calls of the key in an hour that a new client is measured by; see record.
-func (k *keyState) seldomIn(a *actor) float32 {
-	if a.seldoms > 0 && a.last-a.first < 24*hourMillis {
-		return min(a.seldoms, k.hours.seldom.record)
-	}
-	return k.hours.seldom.record
-}

@@ -8,17 +8,24 @@ import (
 	"github.com/tollkeeper/tollkeeper/internal/usage"
 )
 
-// A log that was cut back has the id of the one that was read: read from its start again, all that it still holds would count
-// twice.
-func TestALogThatWasCutBackIsNotReadAgain(t *testing.T) {
+// startShortened gives a log of fifty records from which sixty were read: it has lost ten.
+func startShortened(t *testing.T) (*cluster, *memStore) {
+	t.Helper()
 	c := startCluster(t, 1, "logs")
 	s := newMemStore()
 	c.read(t, s, 50)
-	// What the log has lost: ten records more were read from it.
-	day := dayOf(time.Now())
 	for o := int64(50); o < 60; o++ {
 		s.rows = append(s.rows, storedRow{"logs", 0, usage.Record{Offset: o}})
 	}
+	c.commit("g", "logs", 0, 60, plan{epoch: 1, lastRow: 59}.String())
+	return c, s
+}
+
+// A log that was cut back has the id of the one that was read: read from its start again, all that it still holds would count
+// twice.
+func TestALogThatWasCutBackIsNotReadAgain(t *testing.T) {
+	c, s := startShortened(t)
+	day := dayOf(time.Now())
 	c.commit("g", "logs", 0, 60, plan{epoch: 1, lastRow: 59, pending: []plannedRange{{to: 70, day: day}}}.String())
 	in, stop := run(t, c.config(s))
 	waitFor(t, "the partition is stopped", func() bool { return strings.Contains(in.Health().Reason, "it was cut back") })
@@ -45,13 +52,7 @@ func TestALogThatWasCutBackIsNotReadAgain(t *testing.T) {
 
 // An operator may take long to decide. Meanwhile the log grows past the place up to which it was read, and looks whole again.
 func TestALogThatWasCutBackAndHasGrownSinceIsReadFromWhereItWasCut(t *testing.T) {
-	c := startCluster(t, 1, "logs")
-	s := newMemStore()
-	c.read(t, s, 50)
-	for o := int64(50); o < 60; o++ {
-		s.rows = append(s.rows, storedRow{"logs", 0, usage.Record{Offset: o}})
-	}
-	c.commit("g", "logs", 0, 60, plan{epoch: 1, lastRow: 59}.String())
+	c, s := startShortened(t)
 	for _, more := range []int{0, 4, 26} { // records, before each look at it
 		c.produce("logs", 0, numbered(1000+more, 1000+2*more)...)
 		in, stop := run(t, c.config(s))
@@ -75,13 +76,7 @@ func TestALogThatWasCutBackAndHasGrownSinceIsReadFromWhereItWasCut(t *testing.T)
 // Kafka forgets the offsets of a group that is away for a week. If nothing was written under the new name until then, the store has no row of it, and only the gap
 // tells where it begins.
 func TestALogThatWasCutBackIsNotReadAgainWhenTheGroupIsForgotten(t *testing.T) {
-	c := startCluster(t, 1, "logs")
-	s := newMemStore()
-	c.read(t, s, 50)
-	for o := int64(50); o < 60; o++ {
-		s.rows = append(s.rows, storedRow{"logs", 0, usage.Record{Offset: o}})
-	}
-	c.commit("g", "logs", 0, 60, plan{epoch: 1, lastRow: 59}.String())
+	c, s := startShortened(t)
 	cfg := c.config(s)
 	cfg.OnGap = GapContinue
 	_, stop := run(t, cfg)
