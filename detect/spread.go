@@ -255,10 +255,14 @@ func (e *Engine) judgeCrowd(k *keyState, pol *Policy, p *pool, t int64) bool {
 	total, more := f.total(), k.tolerant(t)
 	total += k.crowdOverlap(p, &f)
 	pace := k.crowdPace(p, t)
-	fails := p.nCountries >= onceCountries && f.by[FamilySpread]-agents >= crowdEndless && f.by[FamilyErrors] >= crowdFails && total >= pol.Required.Suspend+onceMore
 	v := verdict{kind: episodePool, pool: p, f: &f, score: total, t: t}
+	endless, sure := f.by[FamilySpread]-agents, total >= pol.Required.Suspend+onceMore
+	walks := f.by[FamilyEnumeration] >= 2
+	motley := agents >= 1 && endless >= 2
+	rotates := once >= onceLeast && pace >= oncePace && sure
+	fails := p.nCountries >= onceCountries && endless >= crowdEndless && f.by[FamilyErrors] >= crowdFails && sure
 	switch {
-	case f.who() >= 1 && (f.by[FamilyEnumeration] >= 2 || agents >= 1 && f.by[FamilySpread]-agents >= 2 || once >= onceLeast && pace >= oncePace && total >= pol.Required.Suspend+onceMore || fails) && total >= pol.Required.Suspend+poolMore+more:
+	case f.who() >= 1 && (walks || motley || rotates || fails) && total >= pol.Required.Suspend+poolMore+more:
 		v.wanted = ActionSuspend
 	case f.who() >= leastWhoFlag && total >= max(poolFlag, float64(p.level))+more:
 		v.wanted = ActionFlag
