@@ -24,7 +24,7 @@ type actor struct {
 
 	idSet uint16
 	winN  float32
-	errK  [errorClasses]float32
+	errK  [clientClasses]float32
 	late  float32
 	onNew float32
 	level float32 // evidence that the budget for alerts asks for
@@ -92,8 +92,10 @@ const (
 	errAbsent          // 404, 410
 	errDeclined        // 402, 409, 412, 423, 451: a card, a code or a state was not accepted.
 	errGone            // an object was deleted that the key's own clients use, and none of them had made of late
-	errFaulty          // 400, 422 and the like: a program's fault, of one client's no evidence
+	errFaulty          // 400, 422 and the like: a program's fault
 	errorClasses
+
+	clientClasses = errFaulty // those before it are evidence about one client, all about a crowd
 )
 
 func errorClass(status uint16) int {
@@ -203,7 +205,7 @@ func (a *actor) halve() {
 		return
 	}
 	for _, v := range []*float32{
-		&a.winN, &a.errK[errDenied], &a.errK[errAbsent], &a.errK[errDeclined], &a.errK[errGone], &a.errK[errFaulty], &a.late, &a.idN, &a.idKnown, &a.idAgain, &a.objects, &a.ownObjects, &a.onNew,
+		&a.winN, &a.errK[errDenied], &a.errK[errAbsent], &a.errK[errDeclined], &a.errK[errGone], &a.late, &a.idN, &a.idKnown, &a.idAgain, &a.objects, &a.ownObjects, &a.onNew,
 	} {
 		*v /= 2
 	}

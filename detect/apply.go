@@ -214,7 +214,7 @@ func (e *Engine) note(k *keyState, at int, o *obs, is *reading, routeKnown bool)
 			is.class = errGone
 		}
 	}
-	if c := is.class; c >= 0 && !e.all.broken(c) {
+	if c := is.class; c >= 0 && c < clientClasses && !e.all.broken(c) {
 		a.errK[c]++
 	}
 	if o.status == 429 {

@@ -111,7 +111,6 @@ func New(cfg Config) (*Engine, error) {
 	e.errAll[errDeclined] = moments{n: 20, mean: 0.01, m2: 0.02 * 0.02}
 	e.errAll[errGone] = moments{n: 20, mean: 0.01, m2: 0.02 * 0.02}
 	e.errAll[errFaulty] = moments{n: 20, mean: 0.01, m2: 0.02 * 0.02}
-	e.errAll[errFaulty] = moments{n: 20, mean: 0.01, m2: 0.02 * 0.02}
 	e.slowAll = moments{n: 20, mean: 0.02, m2: 0.03 * 0.03}
 	e.SetPolicies(cfg.Policies)
 	return e, nil

@@ -7,14 +7,14 @@ import (
 
 // clumsyClient is how somebody errs who is learning an API: asks for what is not there, but seldom for what is forbidden, sends
 // twice what may be sent once, and one that tidies up deletes whatever share of its calls.
-var clumsyClient = [errorClasses]beta{errDenied: {1, 20}, errAbsent: {1, 6}, errDeclined: {1, 3}, errGone: {1, 2}, errFaulty: {1, 3}}
+var clumsyClient = [clientClasses]beta{errDenied: {1, 20}, errAbsent: {1, 6}, errDeclined: {1, 3}, errGone: {1, 2}}
 
 // abusers is how somebody errs who does not know what the key may do, or which objects there are; how somebody is declined who
 // tries cards or codes, most of which are no good; and how much somebody deletes who holds a customer's data to ransom.
-var abusers = [errorClasses]beta{errDenied: {1.5, 3}, errAbsent: {1.5, 3}, errDeclined: {4, 1.5}, errGone: {2, 2}, errFaulty: {1, 3}}
+var abusers = [clientClasses]beta{errDenied: {1.5, 3}, errAbsent: {1.5, 3}, errDeclined: {4, 1.5}, errGone: {2, 2}}
 
 // The logarithms of their beta functions, which do not change.
-var clumsyNorm, abuserNorm = func() (clumsy, abuser [errorClasses]float64) {
+var clumsyNorm, abuserNorm = func() (clumsy, abuser [clientClasses]float64) {
 	for c := range clumsy {
 		clumsy[c], abuser[c] = clumsyClient[c].lbeta(0, 0), abusers[c].lbeta(0, 0)
 	}
@@ -70,10 +70,10 @@ func towards(h beta, hits, n float64) beta {
 
 // errorEvidence bets on "an abuser" against "a client like the others, or in one of ten cases a clumsy one", in fewer as it goes on.
 func (e *Engine) errorEvidence(k *keyState, a *actor) float64 {
-	var s [errorClasses]float64
+	var s [clientClasses]float64
 	for c := range s {
 		// What a customer's own client is declined, or deletes, is between the two of them; spike tells when it gets out of hand.
-		if a.errK[c] == 0 || c >= errDeclined && !a.fresh || c == errFaulty {
+		if a.errK[c] == 0 || c >= errDeclined && !a.fresh {
 			continue
 		}
 		hits, n := float64(a.errK[c]), float64(a.winN)

@@ -3,6 +3,7 @@ package detect
 import (
 	"reflect"
 	"testing"
+	"unsafe"
 
 	"github.com/tollkeeper/tollkeeper/detect/tail"
 )
@@ -36,5 +37,12 @@ func TestWhatLiesInTheArenaHoldsNoPointerIntoTheHeap(t *testing.T) {
 	}
 	for _, at := range all {
 		check(at.Name(), at)
+	}
+}
+
+// One field too many makes each look at a key touch a cache line more, and keys lie across lines.
+func TestAKeysStateIsFourCacheLines(t *testing.T) {
+	if size := unsafe.Sizeof(keyState{}); size != 4*64 {
+		t.Errorf("the state of a key takes %d bytes, want four lines of 64", size)
 	}
 }

@@ -36,8 +36,7 @@ type keyState struct {
 	ids      *idMemory
 	hours    *hours
 	actors   []actor
-	file     *file   // nil while there is nothing to be said against any of its clients
-	_        [4]byte // of the four lines
+	file     *file // nil while there is nothing to be said against any of its clients
 }
 
 // file is what only keys under some suspicion need.
