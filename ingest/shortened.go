@@ -3,6 +3,7 @@ package ingest
 import (
 	"context"
 	"fmt"
+	"slices"
 
 	"github.com/tollkeeper/tollkeeper/ingest/audit"
 	"github.com/tollkeeper/tollkeeper/internal/usage"
@@ -28,37 +29,44 @@ func (w *worker) noteCut(ctx context.Context, end, read int64) error {
 	})
 }
 
-// cutBack says whether the log ends before what was read of it, or did so once, and at which offset.
-func (w *worker) cutBack(ctx context.Context, end int64) (at int64, cut bool, err error) {
-	at, cut = end, w.done > end
-	err = w.retry(ctx, "takeover", func(ctx context.Context) error {
-		gaps, err := w.in.cfg.Store.Gaps(ctx)
-		for _, g := range gaps {
-			if g.Topic == w.stored() && g.Partition == w.partition && g.Reason == audit.GapCutBack && g.From < min(at, w.done) {
-				at, cut = g.From, true
-			}
-		}
-		return err
-	})
-	return at, cut, err
+// goOnFromCut says whether the log ends before what was read of it, or did so once, and if so goes on with names of that epoch.
+func (w *worker) goOnFromCut(ctx context.Context, epoch int, first, end int64) (cut bool, err error) {
+	gaps, err := w.gaps(ctx, w.stored(), audit.GapCutBack)
+	if err != nil {
+		return false, err
+	}
+	at := end
+	for _, g := range gaps {
+		at = min(at, g.From)
+	}
+	if at >= w.done {
+		return false, nil
+	}
+	return true, w.shortened(ctx, epoch, first, at, end)
 }
 
 // beginNoted begins with an epoch that somebody noted and stored nothing of. After a log was cut back its name holds what was written since; what lies before is
 // stored under the earlier name, as its gap says.
 func (w *worker) beginNoted(ctx context.Context, epoch int, first int64) error {
-	from := first
-	if err := w.retry(ctx, "takeover", func(ctx context.Context) error {
-		gaps, err := w.in.cfg.Store.Gaps(ctx)
-		for _, g := range gaps {
-			if g.Topic == usage.StoredTopic(w.topic, epoch) && g.Partition == w.partition && g.Reason == audit.GapEarlierName {
-				from = max(from, g.To)
-			}
-		}
-		return err
-	}); err != nil {
+	gaps, err := w.gaps(ctx, usage.StoredTopic(w.topic, epoch), audit.GapEarlierName)
+	if err != nil {
 		return err
 	}
-	return w.begin(epoch, from)
+	for _, g := range gaps {
+		first = max(first, g.To)
+	}
+	return w.begin(epoch, first)
+}
+
+// gaps returns what was noted of the partition under a name, for that reason.
+func (w *worker) gaps(ctx context.Context, stored, reason string) (noted []usage.Gap, err error) {
+	err = w.retry(ctx, "takeover", func(ctx context.Context) (err error) {
+		noted, err = w.in.cfg.Store.Gaps(ctx)
+		return err
+	})
+	return slices.DeleteFunc(noted, func(g usage.Gap) bool {
+		return g.Topic != stored || g.Partition != w.partition || g.Reason != reason
+	}), err
 }
 
 // shortened handles a log that was cut back to an offset. If it has the id of the log that is stored, what it holds up to there is

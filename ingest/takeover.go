@@ -77,12 +77,8 @@ func (w *worker) takeoverWithoutCommit(ctx context.Context, first, end int64) er
 	case epoch != w.plan.epoch:
 		return w.beginNoted(ctx, epoch, first)
 	}
-	at, cut, err := w.cutBack(ctx, end)
-	switch {
-	case err != nil:
+	if cut, err := w.goOnFromCut(ctx, epoch+1, first, end); cut || err != nil {
 		return err
-	case cut:
-		return w.shortened(ctx, epoch+1, first, at, end)
 	}
 	return w.resumeRekeying(ctx, first)
 }
@@ -108,12 +104,8 @@ func (w *worker) takeoverCommitted(ctx context.Context, committed int64, metadat
 		return w.beginNoted(ctx, epoch, first)
 	}
 	w.plan.epoch = epoch
-	at, cut, err := w.cutBack(ctx, end)
-	switch {
-	case err != nil:
+	if cut, err := w.goOnFromCut(ctx, epoch+1, first, end); cut || err != nil {
 		return err
-	case cut:
-		return w.shortened(ctx, epoch+1, first, at, end)
 	}
 	if err := w.checkRewound(ctx, foreign, first); err != nil {
 		return err
