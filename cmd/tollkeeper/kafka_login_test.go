@@ -1,9 +1,6 @@
 package main
 
 import (
-	"crypto/tls"
-	"crypto/x509"
-	"encoding/pem"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -12,7 +9,6 @@ import (
 	"time"
 
 	"github.com/stretchr/testify/require"
-	"github.com/twmb/franz-go/pkg/kfake"
 
 	"github.com/tollkeeper/tollkeeper/deploy/kafka/kafkatest"
 )
@@ -20,15 +16,11 @@ import (
 // With TLS and a password `ship` writes to Kafka what `serve` reads from it; with another password both say so, and neither
 // shows it.
 func TestAKafkaThatWantsTLSAndALogIn(t *testing.T) {
-	own, authority := kafkatest.Certificate(t)
+	c := kafkatest.StartGuarded(t, "canary 1")
 	dir := t.TempDir()
-	c, err := kfake.NewCluster(kfake.NumBrokers(1), kfake.TLS(&tls.Config{Certificates: []tls.Certificate{own}}),
-		kfake.EnableSASL(), kfake.Superuser("SCRAM-SHA-512", "tollkeeper", "canary 1"))
-	require.NoError(t, err)
-	t.Cleanup(c.Close)
 	data := filepath.Join(dir, "data")
 	settings := func(password string) []string {
-		return []string{"--data", data, "--kafka", c.ListenAddrs()[0], "--kafka-tls", "--kafka-ca-file", authority, "--kafka-sasl", "scram-sha-512", "--kafka-user", "tollkeeper", "--kafka-password", password}
+		return []string{"--data", data, "--kafka", c.Passwords, "--kafka-tls", "--kafka-ca-file", c.Certificate, "--kafka-sasl", "scram-sha-512", "--kafka-user", "admin", "--kafka-password", password}
 	}
 	wrong := serve(t, settings("canary 2")...)
 	eventually(t, 20*time.Second, func() error {
@@ -56,20 +48,9 @@ func TestAKafkaThatWantsTLSAndALogIn(t *testing.T) {
 
 // A broker that knows its clients by their certificates takes the one that is set, and one without is told of.
 func TestAKafkaThatWantsAClientsCertificate(t *testing.T) {
-	own, authority := kafkatest.Certificate(t)
-	known := x509.NewCertPool()
-	leaf, err := x509.ParseCertificate(own.Certificate[0])
-	require.NoError(t, err)
-	known.AddCert(leaf)
-	c, err := kfake.NewCluster(kfake.NumBrokers(1), kfake.TLS(&tls.Config{Certificates: []tls.Certificate{own}, ClientCAs: known, ClientAuth: tls.RequireAndVerifyClientCert}))
-	require.NoError(t, err)
-	t.Cleanup(c.Close)
-	der, err := x509.MarshalPKCS8PrivateKey(own.PrivateKey)
-	require.NoError(t, err)
-	key := filepath.Join(t.TempDir(), "key.pem")
-	require.NoError(t, os.WriteFile(key, pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: der}), 0o600))
+	c := kafkatest.StartGuarded(t, "canary")
 	data := t.TempDir()
-	settings := []string{"--data", data, "--kafka", c.ListenAddrs()[0], "--kafka-tls", "--kafka-ca-file", authority}
+	settings := []string{"--data", data, "--kafka", c.Certificates, "--kafka-tls", "--kafka-ca-file", c.Certificate}
 
 	without := serve(t, settings...)
 	eventually(t, 20*time.Second, func() error {
@@ -80,7 +61,7 @@ func TestAKafkaThatWantsAClientsCertificate(t *testing.T) {
 	})
 	without.stop()
 
-	settings = append(settings, "--kafka-cert-file", authority, "--kafka-key-file", key)
+	settings = append(settings, "--kafka-cert-file", c.Certificate, "--kafka-key-file", c.Key)
 	s := serve(t, settings...)
 	s.wantReady(30 * time.Second)
 	file := filepath.Join(t.TempDir(), "access.log")

@@ -1,29 +1,34 @@
 package broker
 
 import (
-	"crypto/tls"
+	"errors"
 	"os"
 	"path/filepath"
 	"strings"
 	"testing"
 
-	"github.com/twmb/franz-go/pkg/kfake"
-	"github.com/twmb/franz-go/pkg/kmsg"
+	"github.com/segmentio/kafka-go"
 
 	"github.com/tollkeeper/tollkeeper/deploy/kafka/kafkatest"
 )
 
 func TestTopicsAreMadeOnAClusterThatWantsTLSAndALogIn(t *testing.T) {
-	own, file := kafkatest.Certificate(t)
-	c, err := kfake.NewCluster(kfake.NumBrokers(1), kfake.TLS(&tls.Config{Certificates: []tls.Certificate{own}}), kfake.EnableSASL(), kfake.EnableACLs(), kfake.SeedTopics(2, "logs"),
-		kfake.Superuser("SCRAM-SHA-256", "admin", "canary 1"), kfake.Superuser("SCRAM-SHA-512", "admin", "canary 1"), kfake.Superuser("PLAIN", "admin", "canary 1"),
-		kfake.User("PLAIN", "reader", "canary 1", kfake.ACL{
-			Resource: kmsg.ACLResourceTypeTopic, Name: "logs", Pattern: kmsg.ACLResourcePatternTypeLiteral, Operation: kmsg.ACLOperationRead, Allow: true,
-		}))
+	c := kafkatest.StartGuarded(t, "canary 1")
+	file := c.Certificate
+	c.CreateTopic(t, "logs", 2)
+	connections := &kafka.Transport{}
+	defer connections.CloseIdleConnections()
+	open := kafka.Client{Addr: kafka.TCP(c.Brokers()...), Transport: connections}
+	answer, err := open.CreateACLs(t.Context(), &kafka.CreateACLsRequest{ACLs: []kafka.ACLEntry{{
+		Principal: "User:reader", Host: "*", PermissionType: kafka.ACLPermissionTypeAllow, Operation: kafka.ACLOperationTypeRead,
+		ResourceType: kafka.ResourceTypeTopic, ResourceName: "logs", ResourcePatternType: kafka.PatternTypeLiteral,
+	}}})
+	if err == nil {
+		err = errors.Join(answer.Errors...)
+	}
 	if err != nil {
 		t.Fatal(err)
 	}
-	t.Cleanup(c.Close)
 	ensure := func(mechanism, user, password, authorities, topic string) error {
 		t.Helper()
 		var s Security
@@ -34,7 +39,7 @@ func TestTopicsAreMadeOnAClusterThatWantsTLSAndALogIn(t *testing.T) {
 		if s.TLS, err = Encryption(authorities, "", ""); err != nil {
 			t.Fatal(err)
 		}
-		return EnsureTopics(t.Context(), c.ListenAddrs(), s, map[string]int{topic: 1})
+		return EnsureTopics(t.Context(), []string{c.Passwords}, s, map[string]int{topic: 1})
 	}
 	for _, m := range Mechanisms {
 		if err := ensure(m, "admin", "canary 1", file, "by-"+m); err != nil {

@@ -48,6 +48,12 @@ type Node struct {
 // the nodes' properties may be given, such as "offset.metadata.max.bytes=40".
 func Start(t testing.TB, n int, more ...string) *Cluster {
 	t.Helper()
+	return start(t, n, func(*Node, int) string { return strings.Join(more, "\n") })
+}
+
+// start asks for more properties of each node, when its address and its controller's port are known; format's arguments are for all.
+func start(t testing.TB, n int, more func(node *Node, controller int) string, format ...string) *Cluster {
+	t.Helper()
 	libs := libraries(t)
 	ports := freePorts(t, 2*n)
 	var voters, names []string
@@ -88,7 +94,7 @@ num.network.threads=2
 num.io.threads=4
 log.cleaner.dedupe.buffer.size=20000000
 %s
-`, i+1, strings.Join(voters, ","), node.Addr, ports[2*i+1], node.Addr, filepath.Join(dir, "log"), replicas, max(1, replicas-1), replicas, replicas, strings.Join(more, "\n"))
+`, i+1, strings.Join(voters, ","), node.Addr, ports[2*i+1], node.Addr, filepath.Join(dir, "log"), replicas, max(1, replicas-1), replicas, replicas, more(node, ports[2*i+1]))
 		if err := os.WriteFile(node.props, []byte(props), 0o600); err != nil {
 			t.Fatal(err)
 		}
@@ -97,7 +103,7 @@ log.cleaner.dedupe.buffer.size=20000000
 	}
 	var wg sync.WaitGroup
 	for _, node := range c.Nodes {
-		wg.Go(node.format)
+		wg.Go(func() { node.format(format...) })
 	}
 	wg.Wait()
 	for _, node := range c.Nodes {
@@ -130,8 +136,9 @@ func (n *Node) java(args ...string) *exec.Cmd {
 	return cmd
 }
 
-func (n *Node) format() {
-	if out, err := n.java("kafka.tools.StorageTool", "format", "-t", clusterID, "-c", n.props).CombinedOutput(); err != nil {
+func (n *Node) format(more ...string) {
+	args := append([]string{"kafka.tools.StorageTool", "format", "-t", clusterID, "-c", n.props}, more...)
+	if out, err := n.java(args...).CombinedOutput(); err != nil {
 		n.t.Errorf("format %s: %v\n%s", n.dir, err, out)
 	}
 }
