@@ -275,6 +275,17 @@ func (c *Cluster) CreateTopic(t testing.TB, topic string, partitions int) {
 	}
 }
 
+// Produce writes lines, one record each, with the producer that comes with Kafka, packed as it packs them: none, gzip, snappy, lz4 or zstd.
+func (c *Cluster) Produce(t testing.TB, topic, codec string, lines ...string) {
+	t.Helper()
+	cmd := c.Nodes[0].java("org.apache.kafka.tools.ConsoleProducer", "--bootstrap-server", c.Nodes[0].Addr, "--topic", topic, "--compression-codec", codec,
+		"--command-property", "linger.ms=200")
+	cmd.Stdin = strings.NewReader(strings.Join(lines, "\n") + "\n")
+	if out, err := cmd.CombinedOutput(); err != nil {
+		t.Fatalf("produce to %s: %v\n%s", topic, err, out)
+	}
+}
+
 // DeleteTopic deletes a topic and waits until no node knows it any more.
 func (c *Cluster) DeleteTopic(t testing.TB, topic string) {
 	t.Helper()
