@@ -153,6 +153,9 @@ func (h *handlers) DismissAlert(ctx context.Context, q gen.DismissAlertRequestOb
 
 // undo takes back what a led to, and only that: a key that another alert or a person stopped has its own reason.
 func (h *handlers) undo(ctx context.Context, r *request, a gen.Alert, reason string) error {
+	if a.KeyId == "" {
+		return nil // somebody guessed keys
+	}
 	by := r.change(reason)
 	by.AlertID = a.Id
 	before, err := h.cfg.Keys.GetKey(ctx, a.KeyId)

@@ -658,7 +658,7 @@ type AccountPage struct {
 	NextCursor string    `json:"next_cursor,omitempty,omitzero"`
 }
 
-// Alert One episode of a key's abuse. Further findings join it.
+// Alert One episode of a key's abuse. Further findings join it. Where somebody guesses keys there is no `key_id`.
 type Alert struct {
 	// AccountId Opaque id.
 	AccountId Id `json:"account_id,omitempty,omitzero"`
@@ -693,7 +693,7 @@ type Alert struct {
 	Id Id `json:"id"`
 
 	// KeyId Opaque id.
-	KeyId    Id        `json:"key_id"`
+	KeyId    Id        `json:"key_id,omitempty,omitzero"`
 	OpenedAt time.Time `json:"opened_at"`
 	PolicyId string    `json:"policy_id,omitempty,omitzero"`
 
@@ -1601,7 +1601,7 @@ type SimilarAlerts struct {
 
 // SimilarAlert defines model for SimilarAlerts.items.
 type SimilarAlert struct {
-	// Alert One episode of a key's abuse. Further findings join it.
+	// Alert One episode of a key's abuse. Further findings join it. Where somebody guesses keys there is no `key_id`.
 	Alert   Alert    `json:"alert"`
 	Because []string `json:"because"`
 

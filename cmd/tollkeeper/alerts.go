@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"encoding/json"
 	"fmt"
 	"io"
@@ -110,7 +111,7 @@ func printAlertJSON(w io.Writer, raw []byte, line []gen.TimelineEntry, similar [
 }
 
 func printAlert(w io.Writer, a *gen.Alert, line []gen.TimelineEntry, similar []gen.SimilarAlert) error {
-	fmt.Fprintf(w, "%s  %s, %s, %s\nkey %s\n%s\n", a.Id, a.Severity, a.Status, a.Action, a.KeyId, a.Sentence)
+	fmt.Fprintf(w, "%s  %s, %s, %s\nkey %s\n%s\n", a.Id, a.Severity, a.Status, a.Action, cmp.Or(a.KeyId, "none: keys are guessed"), a.Sentence)
 	if who := clientOf(&a.Client); who != "" {
 		fmt.Fprintf(w, "by %s\n", who)
 	}

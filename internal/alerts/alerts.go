@@ -11,6 +11,7 @@
 package alerts
 
 import (
+	"cmp"
 	"context"
 	"database/sql"
 	"encoding/json"
@@ -71,10 +72,10 @@ const (
 
 var ladder = []Action{Observe, Flag, Throttle, Quarantine, Suspend, Revoke}
 
-// Alert is one episode of a key's abuse.
+// Alert is one episode of a key's abuse, or of somebody's who guesses keys.
 type Alert struct {
 	ID        string
-	KeyID     string
+	KeyID     string // "" for guessing: no key is known
 	AccountID string
 	Episode   string // detection's name for what belongs together
 	Status    Status
@@ -115,7 +116,7 @@ type Event struct {
 // Finding is what detection tells.
 type Finding struct {
 	ID             string // the same when it is told again; "" when that cannot happen
-	KeyID          string
+	KeyID          string // "" for guessing; then an episode is needed
 	AccountID      string
 	Episode        string // "" is one episode per key
 	Severity       Severity
@@ -272,7 +273,7 @@ func (s *Store) Raise(ctx context.Context, f Finding) (Raised, error) {
 		return s.cfg.Audit.Append(ctx, tx, entry("alert."+strings.TrimSuffix(kind, "ed"), &a, status, By{Actor: f.By, Reason: f.Title}, now))
 	})
 	if err != nil {
-		return Raised{}, fmt.Errorf("raise alert for %s: %w", f.KeyID, err)
+		return Raised{}, fmt.Errorf("raise alert for %s: %w", cmp.Or(f.KeyID, f.Episode), err)
 	}
 	if !out.Duplicate && kind != "" {
 		s.hub.Publish(Change{Kind: kind, Alert: out.Alert})
@@ -330,8 +331,8 @@ func (f *Finding) check() error {
 		}
 	}
 	switch {
-	case f.KeyID == "" || f.By == "" || f.Title == "":
-		return fmt.Errorf("a finding needs a key, a title and who found it: %w", ErrInput)
+	case f.KeyID == "" && f.Episode == "" || f.By == "" || f.Title == "":
+		return fmt.Errorf("a finding needs a key or an episode, a title and who found it: %w", ErrInput)
 	case f.Severity.Rank() == 0:
 		return fmt.Errorf("severity: %q is none of low, medium, high, critical: %w", f.Severity, ErrInput)
 	case !slices.Contains(ladder, f.Action):

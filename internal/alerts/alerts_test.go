@@ -61,6 +61,25 @@ func TestFindingsOfAnEpisodeJoinOneAlert(t *testing.T) {
 	})
 }
 
+// Who tries keys that do not exist uses none: there is an alert all the same.
+func TestAFindingAboutNoKeyIsAnAlertByItsEpisode(t *testing.T) {
+	each(t, func(t *testing.T, s *alerts.Store, db *sqlstore.DB, c *clock) {
+		guesser, other := finding(""), finding("")
+		guesser.AccountID, guesser.Episode, other.AccountID, other.Episode = "", "ep_guesser", "", "ep_other"
+		other.ASNs, other.Agents, other.Families = []uint32{64501}, []string{"wget"}, nil
+		first := raise(t, s, guesser)
+		if again := raise(t, s, guesser); again.Opened || again.Alert.ID != first.Alert.ID || again.Alert.Findings != 2 {
+			t.Errorf("the same guesser again: %+v", again)
+		}
+		if r := raise(t, s, other); !r.Opened {
+			t.Error("another guesser joined")
+		}
+		if similar, err := s.Similar(context.Background(), first.Alert.ID, 10); err != nil || len(similar) != 0 {
+			t.Errorf("two guessers have no key in common: %+v, %v", similar, err)
+		}
+	})
+}
+
 func TestAFindingToldTwiceCountsOnce(t *testing.T) {
 	each(t, func(t *testing.T, s *alerts.Store, db *sqlstore.DB, c *clock) {
 		f := finding("key_1")
@@ -176,7 +195,7 @@ func TestVerdictsAndTheirTimeline(t *testing.T) {
 func TestWhatMakesNoSenseIsRefused(t *testing.T) {
 	s := newStore(sqltest.New(t, sqlstore.SQLite)(t), nil)
 	for name, change := range map[string]func(*alerts.Finding){
-		"no key":             func(f *alerts.Finding) { f.KeyID = "" },
+		"no key, no episode": func(f *alerts.Finding) { f.KeyID, f.Episode = "", "" },
 		"no title":           func(f *alerts.Finding) { f.Title = "" },
 		"nobody":             func(f *alerts.Finding) { f.By = "" },
 		"severity":           func(f *alerts.Finding) { f.Severity = "awful" },

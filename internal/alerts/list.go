@@ -194,7 +194,7 @@ func (s *Store) Similar(ctx context.Context, id string, limit int) ([]Similar, e
 			found[other].Because = append(found[other].Because, because)
 		}
 	}
-	ids, err := s.strings(ctx, `SELECT id FROM alerts WHERE key_id = $1 ORDER BY opened_at DESC, id DESC LIMIT $2`, a.KeyID, perFacet)
+	ids, err := s.strings(ctx, `SELECT id FROM alerts WHERE key_id = $1 AND key_id <> '' ORDER BY opened_at DESC, id DESC LIMIT $2`, a.KeyID, perFacet)
 	if err != nil {
 		return nil, err
 	}

@@ -3,6 +3,7 @@ package app
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"log/slog"
 	"math"
@@ -97,7 +98,13 @@ func (e *enforcer) run(ctx context.Context) error {
 		case <-ctx.Done():
 			return nil
 		case d := <-e.queue:
-			_, err := backoff.Retry(ctx, func() (struct{}, error) { return struct{}{}, e.carryOut(ctx, d) },
+			_, err := backoff.Retry(ctx, func() (struct{}, error) {
+				err := e.carryOut(ctx, d)
+				if errors.Is(err, alerts.ErrInput) { // it stays what it is, and others wait
+					err = backoff.Permanent(err)
+				}
+				return struct{}{}, err
+			},
 				backoff.WithMaxElapsedTime(5*time.Minute), backoff.WithNotify(func(err error, wait time.Duration) {
 					e.log.Warn("a decision waits for the key store", "key", d.KeyID, "wait", wait, "err", err)
 				}))

@@ -1,10 +1,22 @@
 package app
 
 import (
+	"context"
+	"log/slog"
+	"path/filepath"
 	"testing"
+	"time"
 
+	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/testutil"
 	"github.com/stretchr/testify/require"
+
+	"github.com/tollkeeper/tollkeeper/api"
+	"github.com/tollkeeper/tollkeeper/detect"
+	"github.com/tollkeeper/tollkeeper/internal/alerts"
+	"github.com/tollkeeper/tollkeeper/internal/budget"
+	"github.com/tollkeeper/tollkeeper/internal/sqlstore"
+	"github.com/tollkeeper/tollkeeper/keys"
 )
 
 // An alarm on rate() misses the first decision of a series that was not there before it.
@@ -14,4 +26,80 @@ func TestEveryActionIsCountedFromZero(t *testing.T) {
 		require.Zero(t, testutil.ToFloat64(decided.WithLabelValues(action)))
 	}
 	require.Equal(t, 5, testutil.CollectAndCount(newDecided()))
+}
+
+// enforcing returns an enforcer over real stores, with one key, while it carries out what it is given.
+func enforcing(t *testing.T) (e *enforcer, keyID string) {
+	ctx := t.Context()
+	db, err := sqlstore.Open(ctx, filepath.Join(t.TempDir(), "test.db"), budget.Migrations())
+	require.NoError(t, err)
+	t.Cleanup(func() { _ = db.Close() })
+	pepper, err := keys.LoadPepper(filepath.Join(t.TempDir(), "pepper"))
+	require.NoError(t, err)
+	store, err := keys.NewStore(ctx, db, keys.StoreConfig{Pepper: pepper})
+	require.NoError(t, err)
+	verifier, err := keys.NewVerifier(store, keys.VerifierConfig{Bound: time.Hour, Poll: time.Minute})
+	require.NoError(t, err)
+	require.NoError(t, verifier.Load(ctx))
+	issued, _, err := store.Issue(ctx, keys.New{AccountID: "acct_a"}, keys.By{Actor: "user:ada"})
+	require.NoError(t, err)
+	e = &enforcer{
+		log: slog.New(slog.DiscardHandler), alerts: alerts.NewStore(db, alerts.Config{Audit: store.Audit()}), keys: store, verifier: verifier,
+		events: api.NewEvents(0, time.Now), network: func(uint32) string { return "" }, budget: budget.New(db, time.Now),
+		caps: func() detect.Caps { return detect.DefaultPolicies().Caps }, refused: func(string, string, time.Time) {}, now: time.Now,
+		queue: make(chan detect.Decision, 10), decided: newDecided(), dropped: prometheus.NewCounter(prometheus.CounterOpts{}),
+		delay: prometheus.NewHistogram(prometheus.HistogramOpts{}),
+	}
+	ctx, cancel := context.WithCancel(ctx)
+	done := make(chan error, 1)
+	go func() { done <- e.run(ctx) }()
+	t.Cleanup(func() {
+		cancel()
+		require.NoError(t, <-done)
+	})
+	return e, issued.ID
+}
+
+func decisionAbout(keyID string, action detect.Action, family detect.Family) detect.Decision {
+	return detect.Decision{
+		TimeMillis: time.Now().UnixMilli(), KeyID: keyID, Action: action, Wanted: action, EpisodeID: "ep_" + family.String(), PolicyID: "default", Reason: "for the test",
+		Actor: detect.Actor{ASN: 9009, Agent: "curl", Addresses: []string{"203.0.113.9"}}, Evidence: []detect.Evidence{{Family: family, Detector: "test", Sentence: "for the test"}},
+	}
+}
+
+// Whoever guesses keys needs none for it: an alert about them has no key, and must not hold up what follows.
+func TestAGuesserIsAnAlertAndHoldsUpNoSuspension(t *testing.T) {
+	e, key := enforcing(t)
+	e.take(decisionAbout("", detect.ActionFlag, detect.FamilyGuessing))
+	e.take(decisionAbout(key, detect.ActionSuspend, detect.FamilyEnumeration))
+	require.Eventually(t, func() bool {
+		k, err := e.keys.Get(t.Context(), key)
+		return err == nil && k.Status == keys.Suspended
+	}, 20*time.Second, 10*time.Millisecond)
+	list, _, err := e.alerts.List(t.Context(), alerts.Filter{})
+	require.NoError(t, err)
+	require.Len(t, list, 2)
+	guesser := list[1]
+	require.Equal(t, "", guesser.KeyID)
+	require.Equal(t, "Somebody is guessing keys", guesser.Title)
+	require.Equal(t, alerts.Medium, guesser.Severity)
+	_, judged := verdictOf(&alerts.Alert{Episode: guesser.Episode, Actor: guesser.Actor, Verdict: alerts.Dismissed})
+	require.False(t, judged, "no key can be taught")
+}
+
+// What the alert store does not take now it never takes: it is given up and told of at once, since suspensions wait behind it.
+func TestADecisionThatCannotBeToldHoldsUpNoSuspension(t *testing.T) {
+	e, key := enforcing(t)
+	broken := decisionAbout("", detect.ActionFlag, detect.FamilyGuessing)
+	broken.EpisodeID = ""
+	e.take(broken)
+	e.take(decisionAbout(key, detect.ActionSuspend, detect.FamilyEnumeration))
+	require.Eventually(t, func() bool {
+		k, err := e.keys.Get(t.Context(), key)
+		return err == nil && k.Status == keys.Suspended
+	}, 20*time.Second, 10*time.Millisecond)
+	require.EqualValues(t, 1, testutil.ToFloat64(e.dropped))
+	list, _, err := e.alerts.List(t.Context(), alerts.Filter{})
+	require.NoError(t, err)
+	require.Len(t, list, 1)
 }

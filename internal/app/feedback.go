@@ -9,11 +9,14 @@ import (
 	"github.com/tollkeeper/tollkeeper/internal/alerts"
 )
 
-// verdictOf translates what people said about an alert; ok is false when nobody said that it was or was no abuse.
+// verdictOf translates what people said about an alert; ok is false when nobody said that it was or was no abuse, and when it is about no key.
 func verdictOf(a *alerts.Alert) (fb detect.Feedback, ok bool) {
 	fb = detect.Feedback{KeyID: a.KeyID, EpisodeID: a.Episode, TimeMillis: a.ClosedAt.UnixMilli()}
 	if err := json.Unmarshal(a.Actor, &fb.Actor); err != nil {
 		fb.Actor = detect.Actor{} // an alert of another making: the episode alone tells
+	}
+	if a.KeyID == "" {
+		return fb, false
 	}
 	switch a.Verdict {
 	case alerts.Confirmed:

@@ -46,7 +46,7 @@ export function Alerts({ alerts, keys, now, open, setOpen, ask, mayAct }: Props)
         </p>
       )}
       {shown?.map((a) => (
-        <Card key={a.id} alert={a} keyed={keys.get(a.key_id)} now={now} open={open === a.id} toggle={() => setOpen(open === a.id ? undefined : a.id)} ask={ask} mayAct={mayAct} />
+        <Card key={a.id} alert={a} keyed={a.key_id ? keys.get(a.key_id) : undefined} now={now} open={open === a.id} toggle={() => setOpen(open === a.id ? undefined : a.id)} ask={ask} mayAct={mayAct} />
       ))}
     </section>
   );
@@ -59,7 +59,7 @@ function Card({ alert: a, keyed, now, open, toggle, ask, mayAct }: { alert: Aler
       <button className="head" onClick={toggle} aria-expanded={open}>
         <span className="row">
           <span className={`pill ${a.action}`}>{done[a.action]}</span>
-          <strong>{keyed?.name || a.key_id}</strong>
+          <strong>{keyed?.name || a.key_id || "Guessed keys"}</strong>
           {a.account_id && <span className="muted">{a.account_id}</span>}
           <span className="when" title={a.opened_at}>{ago(a.opened_at, now)}</span>
         </span>

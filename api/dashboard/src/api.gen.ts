@@ -1540,10 +1540,10 @@ export interface components {
             asn?: number;
             agent?: string;
         };
-        /** @description One episode of a key's abuse. Further findings join it. */
+        /** @description One episode of a key's abuse. Further findings join it. Where somebody guesses keys there is no `key_id`. */
         Alert: {
             id: components["schemas"]["Id"];
-            key_id: components["schemas"]["Id"];
+            key_id?: components["schemas"]["Id"];
             account_id?: components["schemas"]["Id"];
             /** @description Detection's name for what belongs together. */
             episode?: string;
