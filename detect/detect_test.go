@@ -313,22 +313,6 @@ func TestAThiefInTheCustomersNetworkDoesNotStopLearningFromTheCustomer(t *testin
 	}
 }
 
-func TestGuessingOfKeysIsFoundByAddress(t *testing.T) {
-	e := mustEngine(t)
-	var b usage.Batch
-	for i := range 20 {
-		b.Append(&usage.Record{
-			TimeMillis: 1_772_409_600_000 + int64(i)*900, KeyID: fmt.Sprint("unk_", i), Flags: usage.FlagUnknownKey, Status: 401,
-			ClientIP: netip.AddrFrom4([4]byte{203, 0, 113, 77}), ASN: 9009, Country: "RO",
-		})
-	}
-	e.Observe(&b, 0, b.Len())
-	ds := e.Drain()
-	if len(ds) != 1 || ds[0].KeyID != "" || ds[0].Evidence[0].Family != FamilyGuessing || ds[0].Actor.Addresses[0] != "203.0.113.77" {
-		t.Fatalf("got %+v", ds)
-	}
-}
-
 func TestPoliciesBoundWhatIsDone(t *testing.T) {
 	for name, c := range map[string]struct {
 		file   string

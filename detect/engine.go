@@ -274,6 +274,7 @@ func (e *Engine) sweep(t int64) {
 	if t/hourMillis > e.swept/hourMillis {
 		e.hush(t)
 	}
+	e.sweepGuesses(t)
 	e.swept = t
 	keep := e.running[:0]
 	for _, n := range e.running {
