@@ -72,6 +72,7 @@ func (d *detection) Assigned(ctx context.Context, topic string, partition int32)
 	if old := d.partitions[partitionID{topic, partition}]; old != nil {
 		old.cancel()
 	}
+	w.engine.SetPolicies(d.cfg.Policies) // they may have changed since the engine was made
 	d.partitions[partitionID{topic, partition}] = w
 	return nil
 }
