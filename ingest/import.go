@@ -47,6 +47,7 @@ type ImportSummary struct {
 	ByStatus    map[string]int64 `json:"by_status"` // events by HTTP status
 	ByReason    map[string]int64 `json:"by_reason"` // dead letters by the reason of their refusal
 	Duplicates  int64            `json:"duplicates"`
+	Unprotected int64            `json:"unprotected"` // events without a request id: a gateway's own retry of one would count
 	// Known counts lines that an earlier import of the same file had stored already; they are in the figures above too.
 	Known int64 `json:"known_lines"`
 }
@@ -252,8 +253,11 @@ func (im *importer) count(b *block) {
 	var byStatus [1000]int64
 	for i, s := range b.batch.Status {
 		byStatus[min(int(s), 999)]++
-		if b.batch.Flags[i]&usage.FlagDuplicate != 0 {
+		switch {
+		case b.batch.Flags[i]&usage.FlagDuplicate != 0:
 			im.sum.Duplicates++
+		case b.batch.Flags[i]&usage.FlagNoRequestID != 0:
+			im.sum.Unprotected++
 		}
 	}
 	for s, n := range byStatus {

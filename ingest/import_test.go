@@ -121,8 +121,8 @@ func TestImportMarksRetriesInsideAFile(t *testing.T) {
 	s := newMemStore()
 	lines := append(numbered(0, 300), numbered(290, 300)...)
 	sum, err := Import(t.Context(), importConfig(s), writeFile(t, "a.log", strings.Join(lines, "\n")))
-	if err != nil || sum.Duplicates != 10 {
-		t.Fatalf("%+v, %v, want 10 duplicates", sum, err)
+	if err != nil || sum.Duplicates != 10 || sum.Unprotected != 0 {
+		t.Fatalf("%+v, %v, want 10 duplicates and all with request ids", sum, err)
 	}
 	if _, counted := s.counted(); counted != 300 {
 		t.Error(fmt.Sprint(counted, " rows count, want 300"))

@@ -1256,6 +1256,9 @@ type PartitionAudit struct {
 	// Places Different places in the log: as many as events, or some are stored twice.
 	Places int64  `json:"places"`
 	Topic  string `json:"topic"`
+
+	// Unprotected Events without a request id: a gateway's own retry of one could not be told, and would count.
+	Unprotected int64 `json:"unprotected"`
 }
 
 // Plan defines model for Plan.

@@ -47,10 +47,12 @@ func newAuditCmd() *cobra.Command {
 			}
 			return failed{errNotExact}
 		}
+		unprotected := int64(0)
 		err = table(w, func(row func(...any)) {
-			row("TOPIC", "PARTITION", "OFFSETS", "EVENTS", "RETRIES", "DEAD LETTERS")
+			row("TOPIC", "PARTITION", "OFFSETS", "EVENTS", "RETRIES", "NOT PROTECTED", "DEAD LETTERS")
 			for _, p := range a.Partitions {
-				row(p.Topic, p.Partition, fmt.Sprintf("%d to %d", p.FirstOffset, p.LastOffset), p.Events, p.Duplicates, p.DeadLetters)
+				row(p.Topic, p.Partition, fmt.Sprintf("%d to %d", p.FirstOffset, p.LastOffset), p.Events, p.Duplicates, p.Unprotected, p.DeadLetters)
+				unprotected += p.Unprotected
 			}
 		})
 		if err != nil {
@@ -58,6 +60,9 @@ func newAuditCmd() *cobra.Command {
 		}
 		for _, n := range a.Notes {
 			fmt.Fprintln(w, "note: "+n)
+		}
+		if unprotected > 0 {
+			fmt.Fprintf(w, "not protected: %d events have no request id; had their gateway written one twice, it would count twice\n", unprotected)
 		}
 		tellTooOld(w, a.TooOld)
 		for _, d := range a.Differences {

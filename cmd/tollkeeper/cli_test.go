@@ -77,9 +77,9 @@ func TestImportCountsTheApacheLogExactly(t *testing.T) {
 	require.EqualValues(t, 10_000, lines)
 	dir := t.TempDir()
 	var got struct {
-		Lines, Events int64
-		DeadLetters   int64            `json:"dead_letters"`
-		ByStatus      map[string]int64 `json:"by_status"`
+		Lines, Events, Unprotected int64
+		DeadLetters                int64            `json:"dead_letters"`
+		ByStatus                   map[string]int64 `json:"by_status"`
 	}
 	for _, run := range []string{"first", "again, which adds nothing"} {
 		out, errOut, code := tollkeeper(t, "import", "--json", "--format", "combined", "--data", dir, log)
@@ -88,8 +88,12 @@ func TestImportCountsTheApacheLogExactly(t *testing.T) {
 		require.Equal(t, lines, got.Lines, run)
 		require.Equal(t, lines, got.Events+got.DeadLetters, run)
 		require.Equal(t, want, got.ByStatus, run)
+		require.Equal(t, got.Events, got.Unprotected, "this format has no request ids")
 	}
 	s := serve(t, "--data", dir)
+	out, errOut, code := tollkeeper(t, "audit", "--data", dir)
+	require.Zero(t, code, errOut)
+	require.Contains(t, out, fmt.Sprintf("not protected: %d events have no request id", got.Events))
 	var stats struct {
 		RequestsTotal int64 `json:"requests_total"`
 		DeadLetters   int64 `json:"dead_letters"`

@@ -102,6 +102,12 @@ func printImport(w io.Writer, s ingest.ImportSummary, took time.Duration, dry bo
 	if s.Known > 0 {
 		fmt.Fprintf(w, "%d of the lines were imported before and count once.\n", s.Known)
 	}
+	if s.Duplicates > 0 {
+		fmt.Fprintf(w, "%d of the events repeat the request id of an earlier one and do not count.\n", s.Duplicates)
+	}
+	if s.Unprotected > 0 {
+		fmt.Fprintf(w, "%d of the events have no request id: had their gateway written one twice, it would count twice.\n", s.Unprotected)
+	}
 	for _, reason := range slices.Sorted(maps.Keys(s.ByReason)) {
 		fmt.Fprintf(w, "  refused, %s: %d\n", reason, s.ByReason[reason])
 	}

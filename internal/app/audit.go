@@ -24,7 +24,7 @@ func auditAnswer(r audit.Report) gen.IngestAudit {
 	}
 	for _, p := range r.Partitions {
 		out.Partitions = append(out.Partitions, gen.PartitionAudit{
-			Topic: p.Topic, Partition: p.Partition, Events: p.Rows, Places: p.Places, Duplicates: p.Duplicates,
+			Topic: p.Topic, Partition: p.Partition, Events: p.Rows, Places: p.Places, Duplicates: p.Duplicates, Unprotected: p.Unprotected,
 			DeadLetters: p.DeadLetters, FirstOffset: p.MinOffset, LastOffset: p.MaxOffset,
 		})
 	}

@@ -14,6 +14,8 @@ type PartitionAudit struct {
 	Rows       int64 // events
 	Places     int64 // distinct (offset, sub) of events: as many as rows, or some are stored twice
 	Duplicates int64 // events that are a gateway's own retry and do not count
+	// Unprotected are events without a request id: a gateway's own retry of one could not be told and would count.
+	Unprotected int64
 	// MinOffset and MaxOffset are those of events and dead letters; DeadLetters counts the latter.
 	MinOffset, MaxOffset int64
 	FirstDay             int32 // the earliest day on which any of it was planned, in days since 1970
@@ -28,13 +30,13 @@ type PartitionAudit struct {
 func (db *DB) Audit(ctx context.Context, from, to time.Time) ([]PartitionAudit, error) {
 	ctx, cancel := withTimeout(ctx, 10*time.Minute)
 	defer cancel()
-	rows, err := db.conn.Query(ctx, `SELECT topic_name, partition, toInt64(sum(n)), toInt64(sum(places)), toInt64(sum(duplicates)), min(least_offset), max(most_offset), toInt64(sum(letters)), sum(request_sum), sum(response_sum), toInt32(min(first_day))
+	rows, err := db.conn.Query(ctx, `SELECT topic_name, partition, toInt64(sum(n)), toInt64(sum(places)), toInt64(sum(duplicates)), toInt64(sum(unprotected)), min(least_offset), max(most_offset), toInt64(sum(letters)), sum(request_sum), sum(response_sum), toInt32(min(first_day))
 FROM (
-    SELECT toString(topic) AS topic_name, partition, count() AS n, uniqExact(toUInt64(offset) * 65536 + sub) AS places, countIf(bitAnd(flags, 2) != 0) AS duplicates,
+    SELECT toString(topic) AS topic_name, partition, count() AS n, uniqExact(toUInt64(offset) * 65536 + sub) AS places, countIf(bitAnd(flags, 2) != 0) AS duplicates, countIf(bitAnd(flags, 6) = 4) AS unprotected,
         min(offset) AS least_offset, max(offset) AS most_offset, toUInt64(0) AS letters, sum(request_bytes) AS request_sum, sum(response_bytes) AS response_sum, toUInt16(min(plan_day)) AS first_day
     FROM events WHERE plan_day >= toDate({from:Int32}) AND plan_day < toDate({to:Int32}) GROUP BY topic_name, partition, epoch
     UNION ALL
-    SELECT toString(topic) AS topic_name, partition, 0, 0, 0, min(offset), max(offset), count(), 0, 0, toUInt16(min(plan_day))
+    SELECT toString(topic) AS topic_name, partition, 0, 0, 0, 0, min(offset), max(offset), count(), 0, 0, toUInt16(min(plan_day))
     FROM dead_letters FINAL WHERE plan_day >= toDate({from:Int32}) AND plan_day < toDate({to:Int32}) GROUP BY topic_name, partition)
 GROUP BY topic_name, partition ORDER BY topic_name, partition`, ch.Named("from", dayOf(from, 0)), ch.Named("to", dayOf(to, 65535)))
 	if err != nil {
@@ -45,7 +47,7 @@ GROUP BY topic_name, partition ORDER BY topic_name, partition`, ch.Named("from",
 	for rows.Next() {
 		var a PartitionAudit
 		var partition uint32
-		if err := rows.Scan(&a.Topic, &partition, &a.Rows, &a.Places, &a.Duplicates, &a.MinOffset, &a.MaxOffset, &a.DeadLetters, &a.RequestBytes, &a.ResponseBytes, &a.FirstDay); err != nil {
+		if err := rows.Scan(&a.Topic, &partition, &a.Rows, &a.Places, &a.Duplicates, &a.Unprotected, &a.MinOffset, &a.MaxOffset, &a.DeadLetters, &a.RequestBytes, &a.ResponseBytes, &a.FirstDay); err != nil {
 			return nil, wrap("audit what is stored", err)
 		}
 		a.Partition = int32(partition)

@@ -123,7 +123,9 @@ func TestTotalsRatesAndAuditAgreeWithTheRecords(t *testing.T) {
 	db := openTest(t)
 	duplicate := call("a", noon, 200, 0)
 	duplicate.Flags = usage.FlagDuplicate
-	insertAt(t, db, 5, call("a", noon, 200, 0), call("a", noon.Add(time.Second), 0, 0), call("b", noon.Add(1500*time.Millisecond), 503, 0), duplicate)
+	nameless := call("a", noon.Add(time.Second), 0, 0)
+	nameless.RequestID, nameless.Flags = nil, usage.FlagNoRequestID
+	insertAt(t, db, 5, call("a", noon, 200, 0), nameless, call("b", noon.Add(1500*time.Millisecond), 503, 0), duplicate)
 	if err := db.InsertDeadLetters(t.Context(), testSpan(0, 5), []usage.DeadLetter{letter(2, "bad_json")}); err != nil {
 		t.Fatal(err)
 	}
@@ -143,7 +145,7 @@ func TestTotalsRatesAndAuditAgreeWithTheRecords(t *testing.T) {
 		t.Errorf("rates of a key: %v\n%s", err, d)
 	}
 	audit, err := db.Audit(t.Context(), time.Time{}, time.Time{})
-	if d := cmp.Diff([]PartitionAudit{{Topic: "logs", Partition: 3, Rows: 4, Places: 4, Duplicates: 1, MinOffset: 2, MaxOffset: 8, FirstDay: 20780, DeadLetters: 1, RequestBytes: 40, ResponseBytes: 400}}, audit); d != "" || err != nil {
+	if d := cmp.Diff([]PartitionAudit{{Topic: "logs", Partition: 3, Rows: 4, Places: 4, Duplicates: 1, Unprotected: 1, MinOffset: 2, MaxOffset: 8, FirstDay: 20780, DeadLetters: 1, RequestBytes: 40, ResponseBytes: 400}}, audit); d != "" || err != nil {
 		t.Errorf("audit: %v\n%s", err, d)
 	}
 }

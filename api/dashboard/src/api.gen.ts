@@ -2351,6 +2351,11 @@ export interface components {
              * @description Events that are a gateway's own retry and do not count.
              */
             duplicates: number;
+            /**
+             * Format: int64
+             * @description Events without a request id: a gateway's own retry of one could not be told, and would count.
+             */
+            unprotected: number;
             dead_letters: components["schemas"]["Count"];
             /** Format: int64 */
             first_offset: number;
