@@ -114,11 +114,13 @@ func TestFilesOfEveryPublisherAreRead(t *testing.T) {
 			map[string]map[string]any{
 				"8.8.8.0/24":    {"autonomous_system_number": uint32(15169), "autonomous_system_organization": "Google LLC"},
 				"2001:db9::/32": {"autonomous_system_number": uint32(64496)},
-			}, "Google LLC",
+			},
+			"Google LLC",
 		},
 		"IPinfo": {
 			map[string]map[string]any{"8.8.8.0/24": {"country": "US", "continent": "NA"}, "2001:db9::/32": {"country": "FR"}},
-			map[string]map[string]any{"8.8.8.0/24": {"asn": "AS15169", "name": "Google LLC"}, "9.9.9.0/24": {"asn": ""}, "2001:db9::/32": {"asn": "AS64496"}}, "Google LLC",
+			map[string]map[string]any{"8.8.8.0/24": {"asn": "AS15169", "name": "Google LLC"}, "9.9.9.0/24": {"asn": ""}, "2001:db9::/32": {"asn": "AS64496"}},
+			"Google LLC",
 		},
 		"IPinfo Lite, one file for both": {
 			map[string]map[string]any{"8.8.8.0/24": {"country_code": "US", "country": "United States", "asn": "AS15169", "as_name": "Google LLC"}, "2001:db9::/32": {"country_code": "FR", "asn": "AS64496"}},
