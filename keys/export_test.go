@@ -22,13 +22,13 @@ func FillForBenchmark(s *Store, v *Verifier, n, sample int) []string {
 	return secrets
 }
 
-// FrequentQueries returns the queries that run all the time, by name.
+// FrequentQueries returns the queries that run all the time, by the index that they must go by.
 func FrequentQueries() map[string]string {
 	return map[string]string{
-		"ended suspensions": dueQueries[0],
-		"expired":           dueQueries[1],
-		"ended grace":       dueQueries[2],
-		"feed":              `SELECT ` + keyColumns + ` FROM keys WHERE seq > $1 ORDER BY seq LIMIT $2`,
-		"suspended list":    `SELECT ` + keyColumns + ` FROM keys WHERE status IN ('suspended') AND created_at < $1 ORDER BY created_at DESC, id DESC LIMIT $2`,
+		"keys_due_suspended": dueQueries[0],
+		"keys_due_expires":   dueQueries[1],
+		"keys_due_grace":     dueQueries[2],
+		"keys_seq":           `SELECT ` + keyColumns + ` FROM keys WHERE seq > $1 ORDER BY seq LIMIT $2`,
+		"keys_status":        `SELECT ` + keyColumns + ` FROM keys WHERE status IN ('suspended') AND created_at < $1 ORDER BY created_at DESC, id DESC LIMIT $2`,
 	}
 }
