@@ -40,6 +40,7 @@ func (s *Scanner) scan(n *node, b []byte, i int, into []Value, depth int) (int, 
 	}
 	for at := 0; ; {
 		i, at = s.run(order, b, i, at, into)
+		i = skipSpace(b, i) // behind the last comma that was gone over
 		if i >= len(b) || b[i] != '"' {
 			return i, false
 		}

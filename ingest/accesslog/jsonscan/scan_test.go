@@ -8,6 +8,8 @@ import (
 	"strings"
 	"testing"
 	"unicode/utf8"
+
+	"pgregory.net/rapid"
 )
 
 var wanted = [][]string{{"a"}, {"B"}, {"status"}, {"request", "uri"}, {"request", "headers", "x-api-key"}, {"request"}, {"user id"}}
@@ -69,6 +71,41 @@ func TestAnExpectedNameIsTakenOnlyWhole(t *testing.T) {
 			t.Errorf("%s: %v (%v) after another line, %v (%v) alone", line, got, errWarm, want, errCold)
 		}
 	}
+}
+
+// Most members are read by a loop that expects their names and no blanks: whatever comes instead, in whatever place, is read as if nothing had
+// been expected.
+func TestWhatWasExpectedChangesNothing(t *testing.T) {
+	table := compiled(t)
+	names := rapid.SampledFrom([]string{"a", "B", "status", "request", "user id", "not wanted", "longer than the names that are compared at once"})
+	values := rapid.SampledFrom([]string{
+		`""`, `"x"`, `"of more bytes than one word of marks tells about: sixty-four and some more"`, `"\""`, `"a\u0041"`, "\"\t\"", `"é"`, `1`, `-2.5e3`, `01`, `null`, `{"uri":"x"}`, `"`, `["a"]`,
+	})
+	separators := rapid.SampledFrom([]string{`,`, `,`, `,`, `,`, `, `, ` ,`, `;`, `,,`})
+	line := rapid.Custom(func(t *rapid.T) string {
+		var b strings.Builder
+		b.WriteString(`{`)
+		for i := range rapid.IntRange(0, 6).Draw(t, "members") {
+			if i > 0 {
+				b.WriteString(separators.Draw(t, "separator"))
+			}
+			b.WriteString(`"` + names.Draw(t, "name") + `":` + values.Draw(t, "value"))
+		}
+		return b.String() + rapid.SampledFrom([]string{`}`, `}`, `}`, ``, `,}`, `} `}).Draw(t, "end")
+	})
+	rapid.Check(t, func(t *rapid.T) {
+		warm := table.NewScanner()
+		got, want := make([]Value, table.Fields()), make([]Value, table.Fields())
+		for range 4 {
+			text := []byte(line.Draw(t, "line"))
+			for range 2 {
+				errWarm, errCold := warm.Scan(text, got), table.NewScanner().Scan(text, want)
+				if (errWarm == nil) != (errCold == nil) || errCold == nil && !slices.Equal(got, want) || (errCold == nil) != json.Valid(text) {
+					t.Fatalf("%s: %v (%v) after other lines, %v (%v) alone", text, got, errWarm, want, errCold)
+				}
+			}
+		}
+	})
 }
 
 func TestScanSaysWhereALineIsBroken(t *testing.T) {
