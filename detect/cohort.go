@@ -76,6 +76,9 @@ func (k *keyState) kindOf() (kind uint32) {
 	return kind
 }
 
+// keyKinds is how many kinds there are.
+const keyKinds = 6
+
 // everybody is the cohort of all keys. A key that is in no other is not counted in it either.
 const everybody = 0
 
@@ -85,16 +88,15 @@ func (e *Engine) assign(k *keyState) {
 	if e.cfg.Attributes != nil {
 		plan = e.cfg.Attributes(k.id).Plan
 	}
-	is := uint64(e.plans.number(plan))<<8 | uint64(k.kindOf())
-	n, ok := e.cohortOf[is]
-	if !ok && len(e.cohorts) == maxCohorts {
-		return
-	}
-	if !ok {
-		n = uint16(len(e.cohorts))
+	is := &e.cohortOf[e.plans.number(plan)][k.kindOf()]
+	if *is == everybody {
+		if len(e.cohorts) == maxCohorts {
+			return
+		}
+		*is = uint16(len(e.cohorts))
 		e.cohorts = append(e.cohorts, newCohort(e.all.hour))
-		e.cohortOf[is] = n
 	}
+	n := *is
 	h := k.hours
 	if h.cohort == n {
 		return

@@ -37,7 +37,7 @@ type Engine struct {
 	all       platform
 	netKeys   map[uint32]float32 // keys in which a network is established, each shared out among its networks
 	cohorts   []cohort
-	cohortOf  map[uint64]uint16 // by plan and kind
+	cohortOf  [maxPlans][keyKinds]uint16 // by plan and kind; 0: none yet
 	plans     *names
 	gaps      [gapClasses]float32
 	errAll    [errorClasses]moments // rates of established clients, one value a key and day
@@ -100,7 +100,7 @@ func New(cfg Config) (*Engine, error) {
 	}
 	e := &Engine{
 		cfg: cfg, tails: tails, suspects: suspects,
-		plans: newNames(maxPlans), cohorts: []cohort{newCohort(0)}, cohortOf: map[uint64]uint16{},
+		plans: newNames(maxPlans), cohorts: []cohort{newCohort(0)},
 		agents: newNames(maxAgents), methods: newNames(maxMethods), templates: newNames(maxTemplates),
 		routes: make([]routeState, 2), keys: newKeyTable(), mem: arena.New(),
 		netKeys: map[uint32]float32{}, all: platform{rising: map[uint32]int32{}, hostile: map[uint32]int64{}},

@@ -114,7 +114,7 @@ func (e *Engine) rollHours(k *keyState, hour int32) {
 		h.habits(e.mem).asleep()
 		h.closed = 0
 	}
-	forget := float32(math.Exp(-float64(gone) / (24 * 60)))
+	forget := forgotten(gone)
 	h.minutes.record *= forget
 	h.seldom.record *= forget
 	h.days.roll(h.hour, hour, h.cur[meterRequests], forget, h.seen < 24)
@@ -135,6 +135,21 @@ func (e *Engine) rollHours(k *keyState, hour int32) {
 	h.hour, h.cur, h.votes, h.routeN, h.late, h.refused, h.elevated, h.level = hour, [meters]float32{}, 0, 0, 0, 0, false, 0
 	h.bad = [errorClasses]uint8{}
 }
+
+// forgotten is what is left of a record after so many hours.
+func forgotten(hours int32) float32 {
+	if int(hours) < len(forgottenBy) {
+		return forgottenBy[hours]
+	}
+	return float32(math.Exp(-float64(hours) / (24 * 60)))
+}
+
+var forgottenBy = func() (by [7 * 24]float32) {
+	for i := range by {
+		by[i] = float32(math.Exp(-float64(i) / (24 * 60)))
+	}
+	return by
+}()
 
 // peak follows the most calls in spans of one length.
 type peak struct {

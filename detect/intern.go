@@ -17,6 +17,9 @@ func newNames(limit int) *names {
 }
 
 func (n *names) number(s string) uint32 {
+	if s == "" {
+		return 0
+	}
 	if i, ok := n.byName[s]; ok {
 		return i
 	}

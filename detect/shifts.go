@@ -42,7 +42,8 @@ const (
 	silenceMost    = 72 * hourMillis // after that the key is asleep: see dormancy
 	silenceOfPast  = 1.5             // times the longest silence that ended well
 	silenceHours   = 24 * 7          // watched
-	leastExpected  = 1.0             // calls in an hour from which its scatter is learnt
+	leastExpected  = 1.0             // calls in an hour from which its scatter is learnt, and
+	scatterKnown   = 2               // days of that half of the week
 )
 
 // expected is how many calls the key makes in an hour when nothing is wrong; plain leaves its cohort's move away.
@@ -98,44 +99,73 @@ func overrun(x, m float64) float32 {
 }
 
 // closeHours learns from the hours before that, of which only the first had calls. A key that rests at night closes ten at once when it
-// comes back, so that what is the same for all of them is worked out once.
+// comes back, and one that calls once a day closes 24.
 func (e *Engine) closeHours(k *keyState, from, to int32, count float32) {
-	h := k.hours
-	b := h.habits(e.mem)
-	for at := from; at < to; {
-		c, half, first := &e.cohorts[h.cohort], slotOf(at)/24, at == from
-		average, known := h.average(), h.known[half]
-		pace := 1 / (min(float32(known), 6) + 1)
-		end := min(to, at-at%24+24)
-		if first {
-			end = at + 1
-		}
-		for ; at < end; at++ {
-			s := 24*half + int(at%24)
-			plain := h.usual(c, s, average)
-			m := plain * c.factor(at)
-			if known >= 2 && m >= leastExpected {
-				x := overrun(float64(count), m)
-				b.scatter.add(x, 24*changeMemory)
-				c.scatter.add(x, cohortMemory)
-			}
-			if average > 0 && b.days[half] > 0 {
-				c.shape[s].add(min(5, count/float32(average)), cohortMemory)
-			}
-			b.count += count
-			b.expected += float32(m)
-			b.plain += float32(plain)
-			if at%24 == 23 {
-				e.closeDay(k, at/24, half)
-				if known < math.MaxUint8 {
-					h.known[half]++
-				}
-				pace = 1 / (min(float32(h.known[half]), 6) + 1)
-			}
-			h.day[s] += pace * (count - h.day[s])
-			count = 0
+	e.closeHour(k, from, count)
+	for at := from + 1; at < to; at++ {
+		midnight := at - at%24 + 23
+		e.closeRest(k.hours, at, min(to, midnight))
+		if at = midnight; at < to {
+			e.closeHour(k, at, 0)
 		}
 	}
+}
+
+// closeHour learns from an hour with so many calls, and if it is the last one of its day, from the day.
+func (e *Engine) closeHour(k *keyState, at int32, count float32) {
+	h := k.hours
+	b, c, s := h.habits(e.mem), &e.cohorts[h.cohort], slotOf(at)
+	half, average := s/24, h.average()
+	plain := h.usual(c, s, average)
+	m := plain * c.factor(at)
+	if h.known[half] >= scatterKnown && m >= leastExpected {
+		x := overrun(float64(count), m)
+		b.scatter.add(x, 24*changeMemory)
+		c.scatter.add(x, cohortMemory)
+	}
+	if average > 0 && b.days[half] > 0 {
+		c.shape[s].add(min(5, count/float32(average)), cohortMemory)
+	}
+	b.count += count
+	b.expected += float32(m)
+	b.plain += float32(plain)
+	if at%24 == 23 {
+		e.closeDay(k, at/24, half)
+		if h.known[half] < math.MaxUint8 {
+			h.known[half]++
+		}
+	}
+	h.day[s] += h.learning(half) * (count - h.day[s])
+}
+
+// learning is how much of an hour of that half of the week goes into the usual one.
+func (h *hours) learning(half int) float32 { return 1 / (min(float32(h.known[half]), 6) + 1) }
+
+// closeRest does what closeHour does, for hours of one day without calls, and not its last. They are most of the hours of most keys: what is the same for
+// all of them is worked out once, and an hour without calls is off by just what was expected.
+func (e *Engine) closeRest(h *hours, from, to int32) {
+	if from >= to {
+		return
+	}
+	b, c, s := h.habits(e.mem), &e.cohorts[h.cohort], slotOf(from)
+	half, average := s/24, h.average()
+	scatters, shapes := h.known[half] >= scatterKnown, average > 0 && b.days[half] > 0
+	share, scatter, all := h.learning(half), b.scatter, c.scatter
+	for at := from; at < to; at, s = at+1, s+1 {
+		plain := h.usual(c, s, average)
+		m := plain * c.factor(at)
+		if scatters && m >= leastExpected {
+			scatter.add(1, 24*changeMemory)
+			all.add(1, cohortMemory)
+		}
+		if shapes {
+			c.shape[s].add(0, cohortMemory)
+		}
+		b.expected += float32(m)
+		b.plain += float32(plain)
+		h.day[s] -= share * h.day[s]
+	}
+	b.scatter, c.scatter = scatter, all
 }
 
 // closeDay tests a day that is over, and learns from it.
