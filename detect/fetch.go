@@ -11,8 +11,8 @@ import (
 // the second-level cache beside what else is used.
 const fetchBlock = 16
 
-// fetchFrom is the number of keys from which it is worth it: what fewer keys remember lies in the cache anyway.
-const fetchFrom = 4096
+// fetchFrom is the number of keys from which it is worth it: what fewer keys remember lies in the second-level cache anyway.
+const fetchFrom = 512
 
 // fetching brings what the keys of a second remember into the cache while the records before theirs are judged. With a million keys hardly
 // any of these lines is there, and a record needs some thirty of them. What points to them has to be there first, so it goes in

@@ -52,9 +52,11 @@ func (c *cadence) tick(t int64) {
 	}
 	g := float32(gap-burstMillis) + 1
 	if c.n >= cadenceFirst && c.mean >= leastTick {
-		if y := float64(g / c.mean); c.sum < cadenceLittle && offBeat(y) {
+		switch y := float64(g / c.mean); {
+		case c.sum == 0 && besideBeat(y):
+		case c.sum < cadenceLittle && offBeat(y):
 			c.sum = 0
-		} else {
+		default:
 			c.sum = max(0, c.sum+float32(cadenceStep(y)))
 		}
 	}
@@ -69,6 +71,9 @@ const cadenceLittle = 0.9
 
 // offBeat says of most gaps of a client that is no clock, without three logarithms, that cadenceStep is below -cadenceLittle.
 func offBeat(y float64) bool { return y > 0 && y < 0.5 || y > 2 && y < 1000 }
+
+// besideBeat says of three quarters of the gaps of such a client, as cheaply, that cadenceStep is not above 0.
+func besideBeat(y float64) bool { return y > 0 && y < 0.73 || y > 1.37 && y < 1000 }
 
 // cadenceStep is log10 of how much better a clock than chance foretells a gap of y times the mean.
 func cadenceStep(y float64) float64 {

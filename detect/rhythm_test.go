@@ -31,8 +31,12 @@ func TestCadenceBetsAreValidForCallsByChance(t *testing.T) {
 func TestAGapOffTheBeatTakesAwayMore(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		y := math.Pow(10, rapid.Float64Range(-30, 30).Draw(t, "log10 of the gap"))
-		if step := cadenceStep(y); offBeat(y) && step >= -cadenceLittle {
+		step := cadenceStep(y)
+		if offBeat(y) && step >= -cadenceLittle {
 			t.Fatalf("a gap of %v means says %v", y, step)
+		}
+		if besideBeat(y) && step > 0 {
+			t.Fatalf("a gap of %v means adds %v", y, step)
 		}
 	})
 }
