@@ -277,8 +277,7 @@ func (e *Engine) noteObject(k *keyState, a *actor, o *obs, is *reading, r *route
 			if is.known || again {
 				class = 0 // only objects that are new to it can be steps of a walk
 			}
-			null := e.nullGaps(k)
-			a.walk.step(class, &null)
+			e.walkOn(k, &a.walk, class)
 		}
 	}
 }
@@ -371,11 +370,12 @@ func (e *Engine) count(k *keyState, class int) {
 	for _, g := range k.ids.gaps {
 		total += g
 	}
-	if total >= 1000 {
-		for i := range k.ids.gaps {
-			e.gaps[i] += k.ids.gaps[i] / 2
-			k.ids.gaps[i] /= 2
-		}
+	if total < 1000 {
+		return
+	}
+	for i := range k.ids.gaps {
+		e.gaps[i] += k.ids.gaps[i] / 2
+		k.ids.gaps[i] /= 2
 	}
 	sum := float32(0)
 	for _, g := range e.gaps {

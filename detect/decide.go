@@ -117,7 +117,7 @@ const harmlessErrors = 0.1
 // harmless says of most clients, in a tenth of the time, that weigh will find nothing to do about them. It looks at what weigh cannot
 // do without.
 func (e *Engine) harmless(k *keyState, a *actor) bool {
-	if a.fresh && (a.who >= halfNew || max(a.walk.sum[0], a.walk.sum[1], a.walk.sum[2]) >= overwhelming) {
+	if a.fresh && (a.who >= halfNew && !e.idle(k, a) || max(a.walk.sum[0], a.walk.sum[1], a.walk.sum[2]) >= overwhelming) {
 		return false
 	}
 	errors := a.errK[errDenied] + a.errK[errAbsent]

@@ -61,6 +61,42 @@ func TestAHarmlessClientIsOneThatNothingIsDoneAbout(t *testing.T) {
 	})
 }
 
+// Nor what little is left of it for a client that does nothing: every second one that is drawn here is one.
+func TestAnIdleClientIsOneThatNothingIsDoneAbout(t *testing.T) {
+	e := freshEngine()
+	p := e.policies.For("key", nil)
+	idle := 0
+	rapid.Check(t, func(t *rapid.T) {
+		a := anyActor(t)
+		a.fresh, a.level = true, rapid.Float32Range(2, 6).Draw(t, "level")
+		k := &keyState{
+			id: "key", days: 9, knownIDs: rapid.Float32Range(0, 1).Draw(t, "ids known"), errN: 128,
+			hours: &hours{seen: 50, record: [meters]float32{100, 1e6, rapid.Float32Range(0, 2e6).Draw(t, "units of an hour")}},
+		}
+		calm := func(what string, deed func()) {
+			if rapid.IntRange(0, 9).Draw(t, what) > 0 {
+				deed()
+			}
+		}
+		calm("no errors", func() { a.errK = [clientClasses]float32{} })
+		calm("known routes", func() { a.routesNew = 0 })
+		calm("quick", func() { a.slow, a.took.sum = 0, min(a.took.sum, a.took.n) })
+		calm("no walk", func() { a.walk.sum = [3]float32{a.walk.sum[0] / 20} })
+		calm("few ids", func() { a.idN /= 10 })
+		calm("no money", func() { a.money.sum, a.size.sum, a.body.sum, a.units = 0, 0, 0, 0 })
+		calm("no pace", func() { a.used, a.most = [meters]float32{}, [2]float32{} })
+		if !e.idle(k, a) {
+			return
+		}
+		idle++
+		f := e.find(k, a)
+		wanted, score := e.weigh(k, a, &f, p, 0)
+		require.Equal(t, ActionObserve, wanted, "score %v", score)
+		require.Zero(t, a.soon, "weigh has nothing to remember of it")
+	})
+	require.Positive(t, idle)
+}
+
 // What shift leaves out is nothing.
 func TestAMeanNearerToTheClientsIsNoEvidence(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {

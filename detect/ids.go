@@ -166,6 +166,15 @@ func (k *keyState) exhaustion(a *actor) float64 {
 	return max(0, min(maxCollector, logBayes(float64(a.idAgain+a.idKnown), float64(a.idN), customerAgain, collector)))
 }
 
+// walkOn takes up a gap of a client of the key. Which gaps are usual is asked only where it is to another object.
+func (e *Engine) walkOn(k *keyState, w *walk, class int) {
+	var null [gapClasses]float64
+	if class > 0 {
+		null = e.nullGaps(k)
+	}
+	w.step(class, &null)
+}
+
 // nullGaps is the key's own distribution of gaps, shrunk to the platform's, never surer than one in a hundred.
 func (e *Engine) nullGaps(k *keyState) (p [gapClasses]float64) {
 	const weight, floor = 30, 0.01

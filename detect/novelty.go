@@ -166,6 +166,8 @@ func (k *keyState) overlap(a *actor) float64 {
 var (
 	ignorant = beta{1, 24} // its mean is strangerHits
 	lister   = beta{1, 1}
+
+	ignorantNorm, listerNorm = ignorant.lbeta(0, 0), lister.lbeta(0, 0)
 )
 
 const (
@@ -177,7 +179,8 @@ const (
 // acquaintance is the bet for one client; familiarity is that against strangers who know nothing.
 func acquaintance(own, n, usual float64) float64 {
 	customer := beta{alikeness * sharedUses * usual, alikeness * (1 - sharedUses*usual)}
-	knows, lists := logBayes(own, n, customer, ignorant), logBayes(own, n, customer, lister)
+	usually := customer.lbeta(own, n) - customer.lbeta(0, 0)
+	knows, lists := (ignorant.lbeta(own, n)-ignorantNorm-usually)*math.Log10E, (lister.lbeta(own, n)-listerNorm-usually)*math.Log10E
 	return math.Log10((1-listers)*math.Pow(10, knows) + listers*math.Pow(10, lists))
 }
 

@@ -95,8 +95,7 @@ func (e *Engine) gather(k *keyState, a *actor, o *obs, is *reading) {
 			if is.known {
 				class = 0
 			}
-			null := e.nullGaps(k)
-			p.walk.step(class, &null)
+			e.walkOn(k, &p.walk, class)
 		}
 	}
 	if len(p.examples) < maxExamples {
