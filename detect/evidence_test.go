@@ -1,0 +1,37 @@
+package detect
+
+import (
+	"math"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+)
+
+// What a decision reports as its p-value is the harmonic mean of those of the families that speak, with what makes it valid however they
+// depend on each other: Vovk and Wang's factor, or Bonferroni's where that is less.
+func TestADecisionsPValueIsTheFamiliesHarmonicMean(t *testing.T) {
+	seen := map[int]bool{}
+	for _, s := range []*story{newStory(1, 30).theft(4, 60, 9009, "scraper"), crimes(9)} {
+		for _, d := range s.decisions(t, Config{Policies: uncapped()}) {
+			sum, least, families := 0.0, 1.0, map[Family]bool{}
+			for _, ev := range d.Evidence {
+				if ev.PValue == 1 || ev.Detector == "strange_objects" || ev.Detector == "culprit_elsewhere" { // they speak beside the families
+					continue
+				}
+				sum, least = sum+1/ev.PValue, min(least, ev.PValue)
+				families[ev.Family] = true
+			}
+			n := float64(len(families))
+			if n < 2 || d.Phase > PhaseEscalated || d.Actor.ASN == 0 {
+				continue
+			}
+			factor := n
+			if n > 2 {
+				factor = min(n, math.E*math.Log(n))
+			}
+			require.InEpsilon(t, min(1, n*least, factor*n/sum), d.PValue, 0.01, "%v", d.Evidence)
+			seen[len(families)] = true
+		}
+	}
+	require.Greater(t, len(seen), 1, "of several numbers of families")
+}
