@@ -1,9 +1,13 @@
 package jsonscan
 
-import "math/bits"
+import (
+	"encoding/binary"
+	"math/bits"
+)
 
 const (
 	blockBytes = 64
+	wordBytes  = 8 // of marks for a block
 	// maxMarked bounds the memory of marks: 8 KiB. Longer lines are rare, and read without them.
 	maxMarked = 64 << 10
 )
@@ -11,7 +15,7 @@ const (
 // marks tells where in a line a string may end: a bit for each byte that is a quote, a backslash or a control character. They are
 // made for the whole line at once, 64 bytes in a few instructions, and save a loop per string whose turns no processor can predict.
 // Where those instructions are not at hand there are none.
-type marks []uint64
+type marks []byte
 
 // over marks a line, where it is cheap; else it leaves no marks.
 func (m *marks) over(line []byte) {
@@ -20,30 +24,44 @@ func (m *marks) over(line []byte) {
 		return
 	}
 	full, rest := len(line)/blockBytes, len(line)%blockBytes
-	const behind = 2 // one for what is left over, one that is always empty
-	if cap(*m) < full+behind {
-		*m = make(marks, full+behind, 2*full+behind)
+	const behind = 2 * wordBytes // one for what is left over, one that is always empty
+	size := full*wordBytes + behind
+	if cap(*m) < size {
+		*m = make(marks, size, 2*size)
 	}
-	*m = (*m)[:full+behind]
+	*m = (*m)[:size]
 	if full > 0 {
 		markBlocks(&(*m)[0], &line[0], full)
 	}
-	(*m)[full], (*m)[full+1] = 0, 0
+	left := (*m)[full*wordBytes:]
+	clear(left)
 	if rest > 0 {
 		var last [blockBytes]byte
 		copy(last[:], line[full*blockBytes:])
-		markBlocks(&(*m)[full], &last[0], 1)
-		(*m)[full] &= 1<<rest - 1
+		markBlocks(&left[0], &last[0], 1)
+		binary.LittleEndian.PutUint64(left, binary.LittleEndian.Uint64(left)&(1<<rest-1))
 	}
 }
 
 // next returns where the first mark is from i on, or a place before it: a string that begins at i does not end earlier.
 func (m marks) next(i int) int {
-	block, bit := uint(i)/blockBytes, uint(i)%blockBytes
-	if block+1 >= uint(len(m)) {
-		return i
+	if uint(i)/8+wordBytes <= uint(len(m)) {
+		if w := binary.LittleEndian.Uint64(m[uint(i)/8:]) >> (uint(i) % 8); w != 0 {
+			return i + bits.TrailingZeros64(w)
+		}
+		return m.far(uint(i) / 8)
 	}
-	return i + bits.TrailingZeros64(m[block]>>bit|m[block+1]<<1<<(blockBytes-1-bit))
+	return i
+}
+
+// far goes on behind the word at that byte, which has no mark that counts.
+func (m marks) far(at uint) int {
+	for at += wordBytes; at+wordBytes <= uint(len(m)); at += wordBytes {
+		if w := binary.LittleEndian.Uint64(m[at:]); w != 0 {
+			return int(8*at) + bits.TrailingZeros64(w)
+		}
+	}
+	return int(8 * at)
 }
 
 // string is scanString with the help of the marks.

@@ -1,6 +1,6 @@
 #include "textflag.h"
 
-// func markBlocks(marks *uint64, text *byte, blocks int)
+// func markBlocks(marks, text *byte, blocks int)
 //
 // Per block of 64 bytes: a bit for each byte that is a quote, a backslash, or at most 0x1f.
 TEXT ·markBlocks(SB), NOSPLIT, $0-24

@@ -60,17 +60,16 @@ func (o *order) expected(b []byte, i, at int) (end int, s *slot, ok bool) {
 // run goes over members as they nearly always are: the name that came last time in this place, a string without escapes or a
 // number, and a comma, without blanks between. It returns where the first member begins that is not like that, and its place.
 func (s *Scanner) run(o *order, b []byte, i, at int, into []Value) (int, int) {
-	for ; at < maxOrder && len(b)-i > tokenBytes; at++ {
+	i, at = o.strings(s.marks, b, i, at, into)
+	for at < maxOrder && len(b)-i > tokenBytes {
 		m := &o.members[at]
 		if !m.is((*[tokenBytes]byte)(b[i:])) {
 			break
 		}
-		v, end, ok := Value{Start: uint32(i + m.length), Kind: Number}, i+m.length, true
+		v, end, ok := Value{Start: uint32(i + m.length), Kind: Number}, i+m.length, false
 		if b[end] == '"' {
 			v.Start, v.Kind = v.Start+1, String
-			if end = s.marks.next(end + 1); end >= len(b) || b[end] != '"' {
-				end, v.Escaped, ok = scanString(b, min(end, len(b)))
-			}
+			end, v.Escaped, ok = s.string(b, end+1)
 			v.End = uint32(end)
 			end++
 		} else {
@@ -83,9 +82,22 @@ func (s *Scanner) run(o *order, b []byte, i, at int, into []Value) (int, int) {
 		if m.field >= 0 {
 			into[m.field] = v
 		}
-		i = end + 1
+		if i, at = end+1, at+1; v.Kind == String {
+			i, at = o.strings(s.marks, b, i, at, into)
+		}
 	}
 	return i, at
+}
+
+// strings goes over members whose values are strings without escapes, which is most of what most gateways write. The loop is assembly
+// (members_amd64.s): measured, half the time of one in Go, whose compiler keeps what the loop needs on the stack, and compares a name in
+// seventeen instructions instead of three.
+func (o *order) strings(marks marks, b []byte, i, at int, into []Value) (int, int) {
+	if at >= maxOrder || len(marks) == 0 || len(into) == 0 {
+		return i, at
+	}
+	next, matched := matchStrings(&marks[0], &b[0], i, len(b), &o.members[at], maxOrder-at, &into[0])
+	return next, at + matched
 }
 
 // learn notes a name that was not the expected one, and returns the next place. A wanted name that has a place already keeps

@@ -16,6 +16,7 @@ func (e *SyntaxError) Error() string {
 // Scan walks the object that line consists of and writes the value of field i to into[i]; fields that the line does not
 // have get kind None. into must be Fields() long. The error is a *SyntaxError; into then holds nothing of use.
 func (s *Scanner) Scan(line []byte, into []Value) error {
+	into = into[:s.table.fields] // who writes into it does not look at its length
 	clear(into)
 	s.marks.over(line)
 	i := skipSpace(line, 0)
