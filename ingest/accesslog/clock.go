@@ -31,6 +31,9 @@ type dates struct {
 	text    [11]byte
 	length  int
 	seconds int64
+
+	hundreds       [8]byte // digits of the last time that was a number of seconds, and what they stand for; zero bytes are none
+	hundredsMillis int64
 }
 
 // firstMillis is the start of the year 2000: no access log of an API is older.
@@ -46,6 +49,11 @@ func (d *dates) parse(b []byte, u unit) (millis int64, ok bool) {
 		return d.common(b)
 	}
 	if u != unitAuto {
+		if u == unitSeconds {
+			if millis, ok = d.decimal(b); ok {
+				return millis, true
+			}
+		}
 		v, fault := parseScaled(b, u.exponent()-6)
 		return v, fault == numberOK
 	}
@@ -64,6 +72,26 @@ func (d *dates) parse(b []byte, u unit) (millis int64, ok bool) {
 		return v / 1e3, true
 	}
 	return v / 1e6, true
+}
+
+// decimal reads seconds with three places, as nginx's $msec is: the first eight digits are the same for a hundred seconds. It says no
+// where it is not sure.
+func (d *dates) decimal(b []byte) (millis int64, ok bool) {
+	if len(b) != len("1700000000.000") || b[10] != '.' {
+		return 0, false
+	}
+	if d.hundreds != [8]byte(b) {
+		n, ok := decimals(b[:8])
+		if !ok {
+			return 0, false
+		}
+		d.hundreds, d.hundredsMillis = [8]byte(b), int64(n)*100_000
+	}
+	tens, units, tenths, hundredths, thousandths := b[8]-'0', b[9]-'0', b[11]-'0', b[12]-'0', b[13]-'0'
+	if max(tens, units, tenths, hundredths, thousandths) > 9 {
+		return 0, false
+	}
+	return d.hundredsMillis + int64(tens)*10_000 + int64(units)*1000 + int64(tenths)*100 + int64(hundredths)*10 + int64(thousandths), true
 }
 
 func (d *dates) iso(b []byte) (int64, bool) {

@@ -48,6 +48,22 @@ func TestEveryDottedAddressIsReadInOneGo(t *testing.T) {
 	}
 }
 
+func TestSecondsOfALogAreReadAsAnyNumber(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		var d dates // one for all: it remembers
+		for range 8 {
+			text := []byte(rapid.StringMatching(`17[67][0-3][0-9]{6}\.[0-9]{3}`).Draw(t, "seconds"))
+			if rapid.Bool().Draw(t, "broken") {
+				text[rapid.IntRange(0, len(text)-1).Draw(t, "at")] = rapid.SampledFrom([]byte(".0-e/: ")).Draw(t, "byte")
+			}
+			got, ok := d.parse(text, unitSeconds)
+			if want, fault := parseScaled(text, 3); ok != (fault == numberOK) || got != want {
+				t.Fatalf("%q is %d (%v), want %d (fault %d)", text, got, ok, want, fault)
+			}
+		}
+	})
+}
+
 func TestATargetIsCutAtTheFirstMark(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		target := []byte("/" + rapid.StringOfN(rapid.SampledFrom([]rune("abc/?#%;=23fF@")), 0, 40, -1).Draw(t, "target"))
