@@ -5,6 +5,8 @@ import (
 	"testing"
 
 	"github.com/stretchr/testify/require"
+
+	"github.com/tollkeeper/tollkeeper/detect/combine"
 )
 
 // What a decision reports as its p-value is the harmonic mean of those of the families that speak, with what makes it valid however they
@@ -34,4 +36,14 @@ func TestADecisionsPValueIsTheFamiliesHarmonicMean(t *testing.T) {
 		}
 	}
 	require.Greater(t, len(seen), 1, "of several numbers of families")
+}
+
+// Two facts about when somebody calls are of one family, so that Fisher's method joins them: together they say more than each, and less than both added up.
+func TestFactsOfOneFamilyAreJoinedByFishersMethod(t *testing.T) {
+	require.Equal(t, combine.Fisher(1.5, 1), together(1.5, 1))
+	require.Greater(t, together(1.5, 1), 1.5)
+	require.Less(t, together(1.5, 1), 2.5)
+	require.Equal(t, 1.5, together(1.5, 0), "who says nothing takes nothing away")
+	require.Equal(t, 1.5, together(-1, 1.5))
+	require.Equal(t, 3.0, together(3, 0.05), "a bet by itself, whatever the other says")
 }

@@ -67,6 +67,28 @@ func TestDistanceIsSymmetricAndNobodyIsSlowerWithMoreTime(t *testing.T) {
 	})
 }
 
+// One leap may be a wrong clock or a wrong address; who goes to and fro with the customer is at two places.
+func TestWhoTakesTurnsWithTheCustomerIsFartherOff(t *testing.T) {
+	e, home, away := freshEngine(), countryNumber32("DE"), countryNumber32("JP")
+	k, a := &keyState{lastCC: home, lastKnown: 1}, &actor{who: 2, cc: away}
+	said := []float64{a.distance()}
+	for i := range int64(5) {
+		e.locate(k, a, &obs{t: 1 + i*120e3 + 60e3, cc: away}, false)
+		e.locate(k, a, &obs{t: 1 + i*120e3 + 61e3, cc: away}, false) // no second leap: the customer was not at home in between
+		said = append(said, a.distance())
+		k.lastKnown = 1 + (i+1)*120e3
+	}
+	if said[0] != 0 || said[1] <= 0 || said[3] != said[1] || said[4] != said[1]+alternateBonus || said[5] != said[4] {
+		t.Errorf("by turns: %v", said)
+	}
+	if ev := k.describeLeap(a); ev.Detector != "alternation" || ev.Observed != 5 {
+		t.Errorf("%+v", ev)
+	}
+	if a.who = leastWhoLeap / 2; a.distance() != 0 {
+		t.Error("about somebody who is hardly new it says something")
+	}
+}
+
 // abroad adds a client that walks ids in another country while the key's own client goes on.
 func abroad(s *story, key int, n int, cc string) *story {
 	start := s.c.millis

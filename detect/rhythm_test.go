@@ -78,6 +78,29 @@ func TestRegularityIsEvidenceOnlyAmongClientsThatAreNone(t *testing.T) {
 	}
 }
 
+func TestWhoCallsAtNightToAKeyOfTheOfficeIsTold(t *testing.T) {
+	h := &hours{hour: 20_000*24 + 3, known: [2]uint8{9, 9}}
+	for _, day := range []int{0, 24} {
+		for at := 9; at < 18; at++ {
+			h.day[day+at] = 40
+		}
+	}
+	k, a := &keyState{hours: h}, &actor{fresh: true, hour: h.hour}
+	if s := k.offHours(a); s < 0.4 {
+		t.Errorf("at three in the morning: %v", s)
+	}
+	h.hour += 7
+	a.hour = h.hour
+	if s := k.offHours(a); s != 0 {
+		t.Errorf("at ten: %v", s)
+	}
+	h.hour -= 7
+	a.hour, a.fresh = h.hour, false
+	if s := k.offHours(a); s != 0 {
+		t.Errorf("the customer's own client at three: %v", s)
+	}
+}
+
 func TestHoursOfRestAreEvidenceBoundedAndOnlyWhenKnown(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		h := &hours{hour: 20_000*24 + 3, known: [2]uint8{9, 9}}

@@ -135,6 +135,9 @@ func (b *backtest) result() backtestResult {
 		Records: b.records, BadLines: b.badLines, BadReasons: b.badReasons, Keys: b.traffic.Keys, Seconds: b.took.Seconds(),
 		RecordsPerSec: float64(b.records) / max(b.took.Seconds(), 1e-9),
 	}
+	if b.traffic.Keys == 0 && b.records > 0 {
+		r.Notice = "None of the records names a key, so that there was nobody to look at. 'tollkeeper formats' says where each format names it."
+	}
 	if b.strangers {
 		r.Notice = "None of the keys in keys.json occurs in the log, so that every call was one with an unknown key. Are its key ids those of the log?"
 	}

@@ -117,6 +117,13 @@ func TestBacktestOfAnUnlabelledLog(t *testing.T) {
 	require.Contains(t, string(out), "ends early")
 	require.NoError(t, os.WriteFile(log, b.Bytes(), 0o600))
 
+	// A log that says of no call whose it was holds nothing to find, which must not look like "all quiet".
+	keyless := filepath.Join(dir, "access.log")
+	require.NoError(t, os.WriteFile(keyless, []byte(strings.Repeat(`192.0.2.1 - - [17/May/2026:10:05:03 +0000] "GET /a HTTP/1.1" 200 12 "-" "curl/8"`+"\n", 50)), 0o600))
+	out, err = exec.Command(binary, "backtest", keyless, "--out", dir).CombinedOutput()
+	require.NoError(t, err, "%s", out)
+	require.Contains(t, string(out), "None of the records names a key")
+
 	// With a list of keys those that are not on it are unknown, as to a key store.
 	list := filepath.Join(dir, "keys.json")
 	require.NoError(t, os.WriteFile(list, []byte(`[{"key_id":"k1"}]`), 0o600))
