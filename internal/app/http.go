@@ -15,7 +15,6 @@ import (
 	"github.com/tollkeeper/tollkeeper/api/bind"
 	page "github.com/tollkeeper/tollkeeper/api/dashboard"
 	"github.com/tollkeeper/tollkeeper/api/gen"
-	"github.com/tollkeeper/tollkeeper/internal/clickhouse"
 	"github.com/tollkeeper/tollkeeper/keys/tokens"
 	"github.com/tollkeeper/tollkeeper/quotas"
 )
@@ -45,7 +44,7 @@ func (a *App) openAPI(context.Context) error {
 		Logger: a.Log, Now: a.now, Registerer: a.Registry, Metrics: promhttp.HandlerFor(a.Registry, promhttp.HandlerOpts{}),
 		Sessions: bind.NewTokens(a.Tokens), Tokens: bind.NewTokens(a.Tokens), Keys: bind.NewKeys(a.Keys), Audit: bind.NewKeys(a.Keys),
 		Verifier: verifier, Alerts: bind.NewAlerts(a.Alerts), Accounts: billing, Usage: billing, Billing: billing,
-		Stats: figures{a}, DeadLetters: deadLetters{a.Events, a}, Policies: a.policies, Idempotency: bind.NewIdempotency(a.SQL, a.now),
+		Stats: newFigures(a), DeadLetters: deadLetters{a.Events, a}, Policies: a.policies, Idempotency: bind.NewIdempotency(a.SQL, a.now),
 		Checks: []api.Check{
 			{Name: "database", Run: a.SQL.Ping},
 			{Name: "clickhouse", Run: a.Events.Ping},
@@ -85,70 +84,6 @@ func (a *App) thresholdReached(_ context.Context, n quotas.Notification) {
 		event.KeyId = n.Subject
 	}
 	a.liveEvents.Publish(event)
-}
-
-// figures are the dashboard's.
-type figures struct{ a *App }
-
-const (
-	figuresSpan = 2 * time.Minute
-	figuresStep = 2 * time.Second
-)
-
-// Stats implements api.Stats.
-func (f figures) Stats(ctx context.Context) (gen.Stats, error) {
-	now := f.a.now().UTC()
-	out := gen.Stats{
-		Now: now, Mode: gen.StatsMode(f.a.cfg.Mode), StepSeconds: int32(figuresStep / time.Second), Keys: map[string]int64{}, Alerts: map[string]int64{},
-		Demo: f.a.simulated,
-	}
-	byStatus, err := f.a.Keys.Counts(ctx)
-	if err != nil {
-		return out, err
-	}
-	for status, n := range byStatus {
-		out.Keys[string(status)] = n
-	}
-	open, err := f.a.Alerts.Counts(ctx)
-	if err != nil {
-		return out, err
-	}
-	for status, n := range open {
-		out.Alerts[string(status)] = n
-	}
-	from := now.Add(-figuresSpan).Truncate(figuresStep)
-	rates, err := f.a.Events.Rates(ctx, "", from, now, figuresStep)
-	if err != nil {
-		return out, errors.Join(api.ErrUnavailable, err)
-	}
-	calls, refused := map[int64]int64{}, map[int64]int64{}
-	for _, r := range rates {
-		calls[r.Start.Unix()], refused[r.Start.Unix()] = r.Requests, r.Refused
-	}
-	for at := from; at.Before(now.Add(-figuresStep)); at = at.Add(figuresStep) {
-		out.RequestsPerSecond = append(out.RequestsPerSecond, gen.Point{At: at, Value: float64(calls[at.Unix()]) / figuresStep.Seconds()})
-		out.RefusedPerSecond = append(out.RefusedPerSecond, gen.Point{At: at, Value: float64(refused[at.Unix()]) / figuresStep.Seconds()})
-	}
-	totals, err := f.a.Events.StatusTotals(ctx, "")
-	if err != nil {
-		return out, errors.Join(api.ErrUnavailable, err)
-	}
-	for _, n := range totals {
-		out.RequestsTotal += n
-	}
-	letters, err := f.a.Events.CountDeadLetters(ctx, clickhouse.DeadLetterFilter{})
-	if err != nil {
-		return out, errors.Join(api.ErrUnavailable, err)
-	}
-	for _, n := range letters {
-		out.DeadLetters += n
-	}
-	var lag int64
-	for _, p := range f.a.Ingester.Health().Partitions {
-		lag += p.Lag
-	}
-	out.LagRecords = &lag
-	return out, nil
 }
 
 // AuditIngest implements api.DeadLetters.
