@@ -43,6 +43,9 @@ func TestACalmClientIsLessOfAStrangerForAnAlert(t *testing.T) {
 		}
 		before = s
 	}
+	if before != maxCalm {
+		t.Errorf("after a month: %v, want %v", before, maxCalm)
+	}
 }
 
 // The more of the objects are the customer's, the more that speaks for a client; but who has them from a list takes any share of them, so that
