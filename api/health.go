@@ -28,7 +28,7 @@ func (h *handlers) GetReady(ctx context.Context, _ gen.GetReadyRequestObject) (g
 	verbose := false
 	if c, ok := ctx.(*gin.Context); ok {
 		c.Header("Cache-Control", "no-store")
-		verbose = c.Request.URL.Query().Has("verbose")
+		verbose = c.Request.URL.Query().Has("verbose") && h.mayWatch(c) == nil // errors name hosts, files and topics
 	}
 	answer := h.health.run(std, verbose)
 	if answer.Status != gen.HealthStatusOk {

@@ -80,19 +80,26 @@ func (s *Server) serveMetrics(c *gin.Context) {
 		s.fail(c, &Error{Code: CodeNotFound})
 		return
 	}
-	r := requestOf(c)
-	local := r.peer.IsLoopback() && r.client == r.peer && c.GetHeader("Authorization") == ""
-	if !local {
-		who, err := s.principal(c.Request, r, "Authorization")
-		if err != nil {
-			s.fail(c, err)
-			return
-		}
-		if who.Role != gen.RoleAdmin && who.Role != gen.RolePlatform && who.Role != gen.RoleViewer {
-			s.fail(c, &Error{Code: CodeForbidden})
-			return
-		}
-		r.who = who
+	if err := s.mayWatch(c); err != nil {
+		s.fail(c, err)
+		return
 	}
 	s.cfg.Metrics.ServeHTTP(c.Writer, c.Request)
+}
+
+// mayWatch lets those look at the program's inside who are on this machine, or have the role for it.
+func (s *Server) mayWatch(c *gin.Context) error {
+	r := requestOf(c)
+	if r.peer.IsLoopback() && r.client == r.peer && c.GetHeader("Authorization") == "" {
+		return nil
+	}
+	who, err := s.principal(c.Request, r, "Authorization")
+	if err != nil {
+		return err
+	}
+	if who.Role != gen.RoleAdmin && who.Role != gen.RolePlatform && who.Role != gen.RoleViewer {
+		return &Error{Code: CodeForbidden}
+	}
+	r.who = who
+	return nil
 }

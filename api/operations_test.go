@@ -33,6 +33,12 @@ func TestReadiness(t *testing.T) {
 	broken = errors.New("broker 10.0.0.1:9092 does not answer")
 	a := f.do("GET", "/readyz", nil).status(503)
 	require.NotContains(t, string(a.body), "10.0.0.1", "what exactly is wrong is told only when asked")
+	for _, a := range []*answer{f.do("GET", "/readyz?verbose", nil), f.as("customer", "GET", "/readyz?verbose", nil), f.as("billing", "GET", "/readyz?verbose", nil)} {
+		require.NotContains(t, string(a.status(503).body), "10.0.0.1", "and only to those who may know")
+	}
+	f.as("viewer", "GET", "/readyz?verbose", nil).status(503).into(&h)
+	require.Contains(t, h.Checks[1].Detail, "does not answer")
+	f.peer = "127.0.0.1:1"
 	f.do("GET", "/readyz?verbose", nil).status(503).into(&h)
 	require.Equal(t, gen.HealthStatusFailing, h.Status)
 	require.Equal(t, "kafka", h.Checks[1].Name)

@@ -219,7 +219,7 @@ type Policies interface {
 	GetPolicy(ctx context.Context, revision string) (gen.PolicyRevision, error)
 }
 
-// Check is one named part of readiness. Run returns nil when the part works; its error is shown by /readyz?verbose.
+// Check is one named part of readiness. Run returns nil when the part works; its error is shown by /readyz?verbose to those who may read metrics.
 type Check struct {
 	Name string
 	Run  func(ctx context.Context) error

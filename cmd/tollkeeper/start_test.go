@@ -43,7 +43,7 @@ func TestTheStartWaitsForADatabaseThatComesLater(t *testing.T) {
 		status int
 		has    string
 	}{
-		"/healthz": {http.StatusOK, "ok"}, "/readyz": {http.StatusServiceUnavailable, `"name":"database"`},
+		"/livez": {http.StatusOK, "ok"}, "/readyz": {http.StatusServiceUnavailable, `"name":"database"`},
 		"/readyz?verbose": {http.StatusServiceUnavailable, database}, "/v1/keys": {http.StatusServiceUnavailable, "is starting"},
 	} {
 		status, body := get(path)

@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"net/http"
+	"net/netip"
 	"sync/atomic"
 	"time"
 
@@ -71,14 +72,14 @@ func (w *waiting) ServeHTTP(out http.ResponseWriter, r *http.Request) {
 	}), http.StatusServiceUnavailable
 	kind := "application/problem+json"
 	switch r.URL.Path {
-	case "/healthz":
+	case "/livez":
 		answer, status, kind = gen.Health{Status: gen.HealthStatusOk, Checks: []gen.Check{}}, http.StatusOK, "application/json"
 	case "/readyz":
 		check := gen.Check{Name: "start", Status: gen.CheckStatusFailing, Detail: "the program is starting"}
 		if c := w.check.Load(); c != nil {
 			check = *c
 		}
-		if !r.URL.Query().Has("verbose") {
+		if !r.URL.Query().Has("verbose") || !fromHere(r) {
 			check.Detail = ""
 		}
 		answer, kind = gen.Health{Status: gen.HealthStatusFailing, Checks: []gen.Check{check}}, "application/json"
@@ -90,4 +91,10 @@ func (w *waiting) ServeHTTP(out http.ResponseWriter, r *http.Request) {
 	}
 	out.WriteHeader(status)
 	_ = json.NewEncoder(out).Encode(answer) // the client may be gone
+}
+
+// fromHere says that the caller is on this machine, with no proxy in between that says for whom it asks: nobody else can show a role yet.
+func fromHere(r *http.Request) bool {
+	peer, err := netip.ParseAddrPort(r.RemoteAddr)
+	return err == nil && peer.Addr().Unmap().IsLoopback() && r.Header.Get("X-Forwarded-For") == "" && r.Header.Get("Forwarded") == ""
 }

@@ -1120,7 +1120,7 @@ export interface paths {
         };
         /**
          * Can it do its work
-         * @description Runs the named checks side by side, each with a time limit. `verbose` adds what each check says.
+         * @description Runs the named checks side by side, each with a time limit. `verbose` adds what each check says, for callers on the server's machine and for those with the role `platform`, `viewer` or `admin`.
          */
         get: operations["GetReady"];
         put?: never;
