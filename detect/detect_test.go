@@ -299,7 +299,7 @@ func TestAThiefInTheCustomersNetworkDoesNotStopLearningFromTheCustomer(t *testin
 	if ds := acted(e.Drain()); len(ds) == 0 || ds[len(ds)-1].Action != ActionSuspend {
 		t.Fatalf("got %+v, want a suspension", ds)
 	}
-	n, _ := e.keys.find(e.keys.hash(k.id), k.id)
+	n, _ := e.keys.find(e.keys.hash(k.id))
 	state := e.keys.at(n)
 	from := func(ip netip.Addr) *obs {
 		addr, net := addressOf(ip.As16(), k.asn)

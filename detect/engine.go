@@ -127,7 +127,7 @@ func (e *Engine) SetPolicies(p *Policies) {
 
 // key returns the state of a key, nil where there is none.
 func (e *Engine) key(id string) *keyState {
-	if n, ok := e.keys.find(e.keys.hash(id), id); ok {
+	if n, ok := e.keys.find(e.keys.hash(id)); ok {
 		return e.keys.at(n)
 	}
 	return nil
@@ -137,8 +137,8 @@ func (e *Engine) keyNumber(id string) uint32 {
 	return e.numberOf(e.keys.hash(id), id)
 }
 
-func (e *Engine) numberOf(hash uint32, id string) uint32 {
-	if n, ok := e.keys.find(hash, id); ok {
+func (e *Engine) numberOf(hash uint64, id string) uint32 {
+	if n, ok := e.keys.find(hash); ok {
 		return n
 	}
 	return e.keys.add(hash, id)
@@ -257,7 +257,7 @@ func (e *Engine) flush() {
 
 // opened notes that the key has a running episode.
 func (e *Engine) opened(k *keyState) {
-	n, _ := e.keys.find(e.keys.hash(k.id), k.id)
+	n, _ := e.keys.find(e.keys.hash(k.id))
 	for _, r := range e.running {
 		if r == n {
 			return

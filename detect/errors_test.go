@@ -16,7 +16,7 @@ func TestOneBrokenProgramDoesNotTeachThePlatformThatErrorsAreUsual(t *testing.T)
 	b := s.batch(0, len(s.rows))
 	e.Observe(b, 0, b.Len())
 	state := func(id string) *keyState {
-		number, ok := e.keys.find(e.keys.hash(id), id)
+		number, ok := e.keys.find(e.keys.hash(id))
 		if !ok {
 			t.Fatalf("%s has no state", id)
 		}

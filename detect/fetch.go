@@ -96,7 +96,8 @@ func (e *Engine) resolve(b *usage.Batch, from, to int) {
 		return
 	}
 	const passed = usage.FlagDuplicate | usage.FlagNoKey | usage.FlagUnknownKey
-	var hashes, rows [resolveBlock]uint32
+	var hashes [resolveBlock]uint64
+	var rows [resolveBlock]uint32
 	n := 0
 	for i := from; i < to; i++ {
 		if b.Flags[i]&passed == 0 && !e.keyCol.has(&b.KeyID, i) {

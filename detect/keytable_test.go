@@ -15,12 +15,12 @@ func TestTheKeyTableIsAMap(t *testing.T) {
 		for range rapid.IntRange(0, 3000).Draw(t, "steps") {
 			id := fmt.Sprint("key_", rapid.IntRange(0, space).Draw(t, "id"))
 			h := table.hash(id)
-			table.fetch([]uint32{h})
-			n, ok := table.find(h, id)
+			table.fetch([]uint64{h})
+			n, ok := table.find(h)
 			if ok && rapid.IntRange(0, 2).Draw(t, "remove") == 0 {
 				table.remove(n)
 				delete(model, id)
-				if _, ok := table.find(h, id); ok {
+				if _, ok := table.find(h); ok {
 					t.Fatalf("%s is found after it was removed", id)
 				}
 				continue

@@ -96,7 +96,7 @@ func (e *Engine) forget(number uint32) {
 func (e *Engine) Forget(keyID string) bool {
 	defer runtime.KeepAlive(e) // and with it the arena
 	e.flush()
-	n, ok := e.keys.find(e.keys.hash(keyID), keyID)
+	n, ok := e.keys.find(e.keys.hash(keyID))
 	if !ok {
 		return false
 	}
