@@ -1,71 +1,80 @@
 package detect
 
-import "github.com/tollkeeper/tollkeeper/detect/arena"
+import (
+	"encoding/binary"
+
+	"github.com/tollkeeper/tollkeeper/detect/arena"
+)
 
 // actor is a client behind a key: one agent family in one network, with established addresses or with others (fresh).
 // The two are kept apart so that a thief inside the customer's own network is not averaged away.
+//
+// A field's place is no accident. What a call of an established client touches lies in the first six cache lines, each a block of fields below, so that no
+// more are fetched ([keyState.fetchMore]); the rest is needed of clients that are new, and of those once an hour.
 type actor struct {
 	net       uint32
 	agent     uint32
-	first     int64
 	last      int64
 	n         uint32
-	who       float32 // evidence of novelty when it first came
-	rate      float32 // chance of such a novelty on a day, when it came
-	elsewhere float32 // of who, what its address did at another key
-	line      float32 // of who, what an address that changed during a silence explains
+	winN      float32
+	minutesAt int32           // the running five minutes of this client
+	inMinutes float32         // its calls in them
+	hour      int32           // the running hour of this client
+	used      [meters]float32 // what it took in it
+	most      [2]float32      // calls of five minutes, the most in any of the running hour, and of the hour before
 	cc        uint16
 	nAddr     uint16
 	fresh     bool
 	netNew    bool
+	idSet     uint16 // ids in idSeen
 
+	cadence   cadence
+	routeSeen [12]uint16
+	ipHashes  [4]uint32 // of ips, so that an address that is among them is known without
+
+	money                  excess // in units
+	size                   excess // of answers, in bytes
+	body                   excess // of requests, in bytes
+	took                   excess // in time
+	slow                   float32
+	usual                  ratio // of an established client: how much longer its calls take than others of its key
 	routesNew, routesKnown uint8
 	rare                   uint8
+	kept                   uint8 // records as examples
 
-	idSet uint16
-	winN  float32
-	errK  [clientClasses]float32
-	late  float32
-	onNew float32
-	level float32 // evidence that the budget for alerts asks for
-
-	hour int32           // the running hour of this client
-	used [meters]float32 // what it took in it
-	past [meters]float32 // and in the hour before
-	mark [meters]float32 // the busiest hour of the key when it came
-
-	minutesAt int32      // the running five minutes of this client
-	inMinutes float32    // its calls in them
-	most      [2]float32 // in any of the running hour, and of the hour before
-	minutes   float32    // the most of the key when it came
-	seldom    [2]float32 // its calls that are seldom for the key, in the running hour and the hour before
-	soon      float32    // evidence of its pace within soonMillis
-	seldoms   float32    // the most such calls in an hour of the key when it came
-
+	ring       idRing
 	idN        float32
 	idKnown    float32
 	idAgain    float32
 	objects    float32 // different ones of the latest, and
 	ownObjects float32 // those of them that the customer uses
-	walk       walk
-	ring       idRing
-	made       made
+	units      float32
 
-	money excess // in units
-	size  excess // of answers, in bytes
-	body  excess // of requests, in bytes
-	units float32
+	idSeen [8]uint64 // Bloom filter of two hashes over 512 bits, emptied as it fills
 
-	took   excess // in time
-	slow   float32
-	slowAt uint32 // seconds since 1970, when the slow calls began
-	usual  ratio  // of an established client: how much longer its calls take than others of its key
+	walk   walk
+	made   made
+	errK   [clientClasses]float32
+	seldom [2]float32 // its calls that are seldom for the key, in the running hour and the hour before
+	late   float32
+	onNew  float32
 
-	idSeen    [8]uint64   // Bloom filter of two hashes over 512 bits, emptied as it fills
-	ips       [4][16]byte // latest distinct addresses
-	routeSeen [12]uint16
+	first     int64
 	leap      leap
-	cadence   cadence
+	ips       [4][16]byte     // latest distinct addresses
+	who       float32         // evidence of novelty when it first came
+	rate      float32         // chance of such a novelty on a day, when it came
+	elsewhere float32         // of who, what its address did at another key
+	line      float32         // of who, what an address that changed during a silence explains
+	level     float32         // evidence that the budget for alerts asks for
+	soon      float32         // evidence of its pace within soonMillis
+	slowAt    uint32          // seconds since 1970, when the slow calls began
+	past      [meters]float32 // what it took in the hour before
+	mark      [meters]float32 // the busiest hour of the key when it came
+	minutes   float32         // the most calls of the key in five minutes when it came
+	seldoms   float32         // the most seldom calls in an hour of the key when it came
+
+	_ [32]byte // whole lines, or the next client would lie across
 }
 
 // example is a record that is kept to show what the actor did.
@@ -155,13 +164,15 @@ func (a *actor) again(h uint32) bool {
 	return false
 }
 
-func (a *actor) sawAddr(ip [16]byte) {
+func (a *actor) sawAddr(o *obs) {
+	h := o.addr + uint32(mix(binary.LittleEndian.Uint64(o.ip[8:]))) // of all of the address, where addr is of a /64
 	for i := range min(int(a.nAddr), len(a.ips)) {
-		if a.ips[i] == ip {
+		if a.ipHashes[i] == h {
 			return
 		}
 	}
-	a.ips[int(a.nAddr)%len(a.ips)] = ip
+	at := int(a.nAddr) % len(a.ips)
+	a.ips[at], a.ipHashes[at] = o.ip, h
 	if a.nAddr < 65535 {
 		a.nAddr++
 	}
@@ -196,7 +207,7 @@ func (a *actor) sawRoute(route uint32, isNew, rare bool) {
 func (a *actor) forgive() {
 	*a = actor{
 		net: a.net, agent: a.agent, cc: a.cc, fresh: a.fresh, first: a.last, last: a.last, who: a.who, netNew: a.netNew,
-		rate: a.rate, line: a.line, elsewhere: a.elsewhere, ips: a.ips, nAddr: a.nAddr, level: a.level,
+		rate: a.rate, line: a.line, elsewhere: a.elsewhere, ips: a.ips, ipHashes: a.ipHashes, nAddr: a.nAddr, level: a.level,
 	}
 }
 

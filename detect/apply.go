@@ -204,7 +204,7 @@ func (e *Engine) note(k *keyState, at int, o *obs, is *reading, routeKnown bool)
 	a.n++
 	a.last = max(a.last, o.t)
 	a.cc = o.cc
-	a.sawAddr(o.ip)
+	a.sawAddr(o)
 	a.winN++
 	r := &e.routes[o.route]
 	is.class = errorClass(o.status)
@@ -243,7 +243,8 @@ func (e *Engine) note(k *keyState, at int, o *obs, is *reading, routeKnown bool)
 		a.body.add(residual(is.body, &r.body, k.body), r.body.variance())
 	}
 	e.noteLatency(k, a, o, is)
-	if a.fresh && (a.who > exampleWho || a.walk.sum[0] > exampleWalk) && len(k.read().of(at)) < maxExamples {
+	if a.fresh && a.kept < maxExamples && (a.who > exampleWho || a.walk.sum[0] > exampleWalk) {
+		a.kept++
 		k.write().keep(at, o.example(e.arena))
 	}
 }

@@ -42,7 +42,7 @@ const (
 func (e *Engine) judge(k *keyState, rows []obs) {
 	t := rows[len(rows)-1].t
 	young := t-k.born < watchMillis
-	p := e.policies.For(k.id, e.cfg.Attributes)
+	p := e.policyOf(k)
 	if p.Protected == ProtectedFully {
 		return
 	}

@@ -133,6 +133,14 @@ func (e *Engine) key(id string) *keyState {
 	return nil
 }
 
+// policyOf returns the policy of a key. Where there is but one, the key's id is not looked at.
+func (e *Engine) policyOf(k *keyState) *Policy {
+	if list := e.policies.List; len(list) == 1 {
+		return &list[0]
+	}
+	return e.policies.For(k.id, e.cfg.Attributes)
+}
+
 func (e *Engine) keyNumber(id string) uint32 {
 	return e.numberOf(e.keys.hash(id), id)
 }
@@ -291,7 +299,7 @@ func (e *Engine) sweep(t int64) {
 			ep.ended = true
 			e.give(Decision{
 				TimeMillis: t, KeyID: k.id, Action: ActionObserve, Wanted: ep.wanted, Phase: PhaseEnded, EpisodeID: ep.id(k.id),
-				PolicyID: e.policies.For(k.id, e.cfg.Attributes).ID, Score: round2(float64(ep.peak)), PValue: probability(float64(ep.peak)),
+				PolicyID: e.policyOf(k).ID, Score: round2(float64(ep.peak)), PValue: probability(float64(ep.peak)),
 				Reason: "Nothing more was found for " + span(ep.lull()) + ".",
 			})
 		}

@@ -32,7 +32,7 @@ func (e *Engine) fetch(f *fetching, order []uint64, at int) {
 			k, o := e.keys.at(uint32(is>>32)), &e.buf[uint32(is)]
 			switch stage {
 			case 0:
-				prefetch.Of(k)
+				prefetch.Lines(unsafe.Pointer(k), unsafe.Offsetof(k.id))
 				prefetch.Of(o)
 			case 1:
 				k.fetch(o)
@@ -45,14 +45,16 @@ func (e *Engine) fetch(f *fetching, order []uint64, at int) {
 
 // fetch asks for what k itself points to.
 func (k *keyState) fetch(o *obs) {
+	if int32(o.t/86400e3) > k.day { // arrivals fade
+		prefetch.Of(&k.arrived)
+	}
 	prefetch.Slice(k.sets.entries)
 	for i := range k.actors { // the line that says whose it is
-		prefetch.Lines(unsafe.Pointer(&k.actors[i]), unsafe.Offsetof(k.actors[i].errK))
+		prefetch.Of(&k.actors[i].net)
 	}
 	if h := k.hours; h != nil {
 		prefetch.Lines(unsafe.Pointer(h), unsafe.Offsetof(h.day))
 		prefetch.Of(&h.day[slotOf(int32(o.t/hourMillis))])
-		prefetch.Lines(unsafe.Pointer(&h.known), unsafe.Sizeof(*h)-unsafe.Offsetof(h.known))
 	}
 	if o.idHash != 0 && k.ids != nil {
 		k.ids.filter.fetch(o.idHash)
@@ -64,11 +66,15 @@ func (k *keyState) fetch(o *obs) {
 func (k *keyState) fetchMore(o *obs) {
 	for i := range k.actors {
 		if a := &k.actors[i]; a.net == o.net && a.agent == o.agent {
-			prefetch.Of(a)
+			n := unsafe.Sizeof(*a)
+			if !a.fresh {
+				n = unsafe.Offsetof(a.first)
+			}
+			prefetch.Lines(unsafe.Pointer(&a.cadence), n-unsafe.Offsetof(a.cadence))
 		}
 	}
 	if h := k.hours; h != nil && int32(o.t/hourMillis) > h.hour { // hours are closed
-		prefetch.Of(h)
+		prefetch.Of(&h.day)
 		if h.tails != nil {
 			prefetch.Of(h.tails)
 		}

@@ -15,14 +15,14 @@ const (
 	meters
 )
 
-// hours follows a key by the hour: the running hour, the highest hours so far, and the usual day.
+// hours follows a key by the hour: the running hour, the highest hours so far, and the usual day. Of the latter a call needs but its hour, so that it
+// comes last.
 type hours struct {
 	hour     int32           // hours since 1970
 	seen     float32         // hours that were watched
 	cur      [meters]float32 // the running hour
 	record   [meters]float32 // the highest hour, slowly forgotten
-	day      [48]float32     // requests by hour of day, working days and weekends
-	known    [2]uint8        // days behind each half
+	known    [2]uint8        // days behind each half of day
 	cohort   uint16
 	bad      [errorClasses]uint8 // answers of those classes to established clients in this hour
 	closed   int32               // the day that was closed last and not yet judged; 0: none
@@ -30,13 +30,14 @@ type hours struct {
 	route    uint32              // majority vote of Boyer and Moore (1981) over the hour's routes
 	votes    int32
 	routeN   float32
-	late     float32    // answers 429 in this hour
-	refused  float32    // other answers 4xx in this hour
-	minutes  peak       // calls by five minutes: what comes all at once is far above any hour's pace before the hour shows it
-	seldom   peak       // and by the hour, those that are seldom for the key
-	days     days       // and of a day
-	level    float32    // evidence that the budget asks for an alert about this hour; 0: the hour is no suspect yet
-	tails    *hourTails // active hours; nil before the first is over
+	late     float32     // answers 429 in this hour
+	refused  float32     // other answers 4xx in this hour
+	minutes  peak        // calls by five minutes: what comes all at once is far above any hour's pace before the hour shows it
+	seldom   peak        // and by the hour, those that are seldom for the key
+	days     days        // and of a day
+	level    float32     // evidence that the budget asks for an alert about this hour; 0: the hour is no suspect yet
+	tails    *hourTails  // active hours; nil before the first is over
+	day      [48]float32 // requests by hour of day, working days and weekends
 }
 
 // hourTails is apart, since it is needed once an hour.

@@ -40,6 +40,19 @@ func TestWhatLiesInTheArenaHoldsNoPointerIntoTheHeap(t *testing.T) {
 	}
 }
 
+// What is fetched of a client begins and ends with a line.
+func TestAClientsStateIsWholeCacheLines(t *testing.T) {
+	var a actor
+	for name, at := range map[string]uintptr{
+		"size": unsafe.Sizeof(a), "cadence": unsafe.Offsetof(a.cadence), "money": unsafe.Offsetof(a.money), "ring": unsafe.Offsetof(a.ring), "idSeen": unsafe.Offsetof(a.idSeen),
+		"walk": unsafe.Offsetof(a.walk), "first": unsafe.Offsetof(a.first), "the usual day": unsafe.Offsetof(hours{}.day), "id": unsafe.Offsetof(keyState{}.id),
+	} {
+		if at%64 != 0 {
+			t.Errorf("%s: %d bytes are no whole lines", name, at)
+		}
+	}
+}
+
 // One field too many makes each look at a key touch a cache line more, and keys lie across lines.
 func TestAKeysStateIsFourCacheLines(t *testing.T) {
 	if size := unsafe.Sizeof(keyState{}); size != 4*64 {

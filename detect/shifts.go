@@ -295,7 +295,7 @@ func (e *Engine) hush(t int64) {
 	}
 	for i, n := range whose {
 		k := e.keys.at(n)
-		if p := e.policies.For(k.id, e.cfg.Attributes); p.Protected != ProtectedFully {
+		if p := e.policyOf(k); p.Protected != ProtectedFully {
 			e.tellShift(k, p, &found[i], t)
 		}
 	}

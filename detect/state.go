@@ -1,42 +1,43 @@
 package detect
 
 // keyState is everything that is remembered about one key: 256 bytes, four cache lines, and what they point to. That lies in
-// the engine's arena, except for the file; what only some keys need is there when they need it.
+// the engine's arena, except for the file; what only some keys need is there when they need it. Each block of fields is a line; the last one is not
+// needed for most calls.
 type keyState struct {
-	id   string
-	born int64 // first record, Unix milliseconds
-	last int64 // latest record
-	n    uint32
-	day  int32
+	born      int64 // first record, Unix milliseconds
+	last      int64 // latest record
+	awoke     int64
+	lastKnown int64 // latest record of an established address
+	n         uint32
+	day       int32
+	maxGapSec uint32  // longest silence that ended well
+	gapSec    uint32  // the silence before awoke
+	churn     float32 // share of requests from addresses not seen before
+	errN      float32 // answers to established clients
+	knownIDs  float32 // share of the ids of established clients that were seen before
+	lastCC    uint16  // country of the latest record of an established address
+
+	money  ratio   // log of units over what the platform spends on the same route
+	size   ratio   // the same for response bytes
+	body   ratio   // and for request bytes
+	took   ratio   // and for how long calls take
+	slowN  float32 // calls of established clients with a known duration
+	slow   float32 // of these, far longer than usual
+	actors []actor
+
+	sets  sets
+	ids   *idMemory
+	hours *hours
+	file  *file        // nil while there is nothing to be said against any of its clients
+	today [kinds]uint8 // of arrived; a crowd that comes at once is one event, not a habit
+
+	id string
 
 	// Arrivals of new things per day of activity, after the key's first days: what Good and Turing (1953) would call the
 	// mass of the unseen, by day, with a memory of two weeks.
 	days    float32
 	arrived [kinds]float32
-	today   [kinds]uint8 // of arrived; a crowd that comes at once is one event, not a habit
-	lastCC  uint16       // country of the latest record of an established address
-
-	maxGapSec uint32 // longest silence that ended well
-	gapSec    uint32 // the silence before awoke
-	awoke     int64
-
-	lastKnown int64   // latest record of an established address
-	churn     float32 // share of requests from addresses not seen before
-
-	errN     float32               // answers to established clients
-	errK     [errorClasses]float32 // of these, with such a status
-	knownIDs float32               // share of the ids of established clients that were seen before
-	money    ratio                 // log of units over what the platform spends on the same route
-	size     ratio                 // the same for response bytes
-	body     ratio                 // and for request bytes
-	took     ratio                 // and for how long calls take
-	slowN    float32               // calls of established clients with a known duration
-	slow     float32               // of these, far longer than usual
-	sets     sets
-	ids      *idMemory
-	hours    *hours
-	actors   []actor
-	file     *file // nil while there is nothing to be said against any of its clients
+	errK    [errorClasses]float32 // of the answers to established clients, with such a status
 }
 
 // file is what only keys under some suspicion need.
