@@ -177,6 +177,18 @@ func (c *cohort) factor(hour int32) float64 {
 	return c.factors[hour%movedHours]
 }
 
+// leastShape is the share of the average hour below which an hour is one in which nobody calls. A mean that shrinks on and on becomes a number so small
+// that the processor takes a hundred times as long over it.
+const leastShape = 1e-12
+
+// shapes adds an hour of a member, beside its average hour.
+func (c *cohort) shapes(slot int, x float32) {
+	r := &c.shape[slot]
+	if r.add(x, cohortMemory); r.mean < leastShape {
+		r.mean = 0
+	}
+}
+
 func (e *Engine) rollCohorts(hour int32) {
 	all := &e.cohorts[everybody]
 	all.roll(hour, nil)

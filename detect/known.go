@@ -61,7 +61,7 @@ func (s *sets) of(kind int) known {
 // farBack is the position from which an entry that is found moves up by one place: what a key uses often comes to be found early.
 const farBack = 4
 
-// touchAll counts a sighting of an id of each kind at minute m, and returns their positions in the sets of their kinds, and which are new.
+// touchAll counts a sighting of an id of each kind at minute m, and returns their positions among the entries, and which are new.
 func (s *sets) touchAll(mem *arena.Arena, ids *[setKinds]uint32, m uint32) (at [setKinds]int, isNew [setKinds]bool) {
 	from := 0
 	for kind, id := range ids {
@@ -71,10 +71,11 @@ func (s *sets) touchAll(mem *arena.Arena, ids *[setKinds]uint32, m uint32) (at [
 			i++
 		}
 		if i == len(set) {
-			at[kind], isNew[kind] = s.insert(mem, kind, entry{id: id, first: m, last: m, n: 1}), true
+			at[kind], isNew[kind] = from+s.insert(mem, kind, entry{id: id, first: m, last: m, n: 1}), true
 			from += int(s.n[kind])
 			continue
 		}
+		at[kind] = from
 		from += len(set)
 		if i >= farBack {
 			set[i], set[i-1] = set[i-1], set[i]
@@ -83,7 +84,7 @@ func (s *sets) touchAll(mem *arena.Arena, ids *[setKinds]uint32, m uint32) (at [
 		e := &set[i]
 		e.add()
 		e.last = max(e.last, m)
-		at[kind] = i
+		at[kind] += i
 	}
 	return at, isNew
 }

@@ -124,7 +124,7 @@ func (e *Engine) closeHour(k *keyState, at int32, count float32) {
 		c.scatter.add(x, cohortMemory)
 	}
 	if average > 0 && b.days[half] > 0 {
-		c.shape[s].add(min(5, count/float32(average)), cohortMemory)
+		c.shapes(s, min(5, count/float32(average)))
 	}
 	b.count += count
 	b.expected += float32(m)
@@ -159,7 +159,7 @@ func (e *Engine) closeRest(h *hours, from, to int32) {
 			all.add(1, cohortMemory)
 		}
 		if shapes {
-			c.shape[s].add(0, cohortMemory)
+			c.shapes(s, 0)
 		}
 		b.expected += float32(m)
 		b.plain += float32(plain)
