@@ -22,8 +22,8 @@ func (e *Engine) apply(k *keyState, o *obs) {
 	filling := k.filling(o.t)
 	ids := [setKinds]uint32{kindNet: o.net, kindAddr: o.addr, kindAgent: o.agent, kindRoute: o.route, kindCountry: uint32(o.cc)}
 	where, isNew := k.sets.touchAll(e.mem, &ids, minute)
-	net, addr, agent := &k.nets()[where[kindNet]], &k.addrs()[where[kindAddr]], &k.agents()[where[kindAgent]]
-	route, cc := &k.routes()[where[kindRoute]], &k.countries()[where[kindCountry]]
+	all := k.sets.entries
+	net, addr, agent, route, cc := &all[where[kindNet]], &all[where[kindAddr]], &all[where[kindAgent]], &all[where[kindRoute]], &all[where[kindCountry]]
 	trusted := filling || !k.suspicious(o)
 	if !addr.established() && (filling || trusted && minute-addr.first >= addrProbation && addr.count() >= addrMinRequests) {
 		addr.n |= establishedBit
@@ -177,16 +177,16 @@ type reading struct {
 func readingOf(k *keyState, o *obs) (r reading) {
 	r.known = o.idHash != 0 && k.ids != nil && k.ids.seen(o.idHash)
 	if o.units > 0 {
-		r.units = math.Log(float64(o.units))
+		r.units = logOf(o.units)
 	}
 	if o.bytes > 0 && o.status < 300 {
-		r.bytes = math.Log(float64(o.bytes))
+		r.bytes = logOf(o.bytes)
 	}
 	if o.body > 0 {
-		r.body = math.Log(float64(o.body))
+		r.body = logOf(o.body)
 	}
 	if o.took > 0 {
-		r.took = math.Log(float64(o.took))
+		r.took = logOf(o.took)
 	}
 	return r
 }

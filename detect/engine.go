@@ -29,6 +29,7 @@ type Engine struct {
 	countryCol, methodCol      column
 	routeCol                   column
 	routeOf                    []uint32 // by template, then method; 0: none yet
+	shapes                     []shape  // by template
 	routes                     []routeState
 	keys                       keyTable
 	mem                        *arena.Arena // what keys point to, but for their files

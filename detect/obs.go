@@ -68,58 +68,6 @@ func addressOf(ip [16]byte, asn uint32) (addr, net uint32) {
 	return addr, net
 }
 
-// objectID finds the last object id of a path by its template: the segment where the template has one in braces. The id is
-// numeric where it fits 63 bits. Collection and id are hashed together, since customers and orders may share numbers.
-func objectID(route string, path []byte) (id int64, hash uint32) {
-	id = -1
-	r, p := 0, 0
-	for r < len(route) && p < len(path) {
-		if route[r] == '{' {
-			end := p
-			for end < len(path) && path[end] != '/' {
-				end++
-			}
-			seg := path[p:end]
-			if len(seg) == 0 { // a template for whatever is left over, such as {other}, is none of this path
-				return id, hash
-			}
-			id = decimal(seg)
-			hash = uint32(hashBytes(seg, hashBytes(path[:p], 7)))
-			if hash == 0 {
-				hash = 1
-			}
-			p = end
-			for r < len(route) && route[r] != '/' {
-				r++
-			}
-			continue
-		}
-		if route[r] != path[p] {
-			return id, hash
-		}
-		r, p = r+1, p+1
-	}
-	if hash != 0 && p+1 < len(path) { // the placeholder stands for several segments: all of them are the object
-		return -1, uint32(hashBytes(path[p:], uint64(hash))) | 1
-	}
-	return id, hash
-}
-
-// decimal reads up to 18 digits; -1 for anything else.
-func decimal(b []byte) int64 {
-	if len(b) == 0 || len(b) > 18 {
-		return -1
-	}
-	var n int64
-	for _, c := range b {
-		if c < '0' || c > '9' {
-			return -1
-		}
-		n = n*10 + int64(c-'0')
-	}
-	return n
-}
-
 // compare orders the records of a key in a second by content, so that their order of arrival has no influence.
 func (o *obs) compare(p *obs) int {
 	if c := cmp.Compare(o.t, p.t); c != 0 { // nearly always
@@ -138,7 +86,8 @@ func (e *Engine) read(b *usage.Batch, i int) {
 	o.key = e.keyCol.at(&b.KeyID, i, e.keyNumber)
 	o.agent = e.agentCol.at(&b.Agent, i, e.agents.number)
 	o.cc = uint16(e.countryCol.at(&b.Country, i, countryNumber))
-	o.route = e.routeNumber(e.methodCol.at(&b.Method, i, e.methods.number), e.routeCol.at(&b.Route, i, e.templateNumber))
+	template := e.routeCol.at(&b.Route, i, e.templateNumber)
+	o.route = e.routeNumber(e.methodCol.at(&b.Method, i, e.methods.number), template)
 	o.status = b.Status[i]
 	o.bytes = float32(b.ResponseBytes[i])
 	o.body = float32(b.RequestBytes[i])
@@ -152,7 +101,7 @@ func (e *Engine) read(b *usage.Batch, i int) {
 	path := b.Path.At(i)
 	o.path = [2]uint32{uint32(len(e.arena)), uint32(len(e.arena) + len(path))}
 	e.arena = append(e.arena, path...)
-	o.id, o.idHash = objectID(b.Route.At(i), path)
+	o.id, o.idHash = e.objectOf(template, b.Route.At(i), path)
 }
 
 func countryNumber(s string) uint32 {
