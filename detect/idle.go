@@ -9,7 +9,7 @@ func (e *Engine) idle(k *keyState, a *actor) bool {
 	switch {
 	case a.errK != [clientClasses]float32{}, a.routesNew > 0, a.slow > 0, k.gapSec > 0:
 		return false
-	case max(a.walk.sum[0], a.walk.sum[1], a.walk.sum[2]) > idleWalk, a.idN >= collectorLeast && k.knownIDs >= 0.3:
+	case max(a.walk.sum[0], a.walk.sum[1], a.walk.sum[2]) > idleWalk, k.exhaustion(a) > 0:
 		return false
 	case a.took.bet(clientSpread) > 0, e.moneyEvidence(k, a) > 0, k.outpace(a).evidence > 0:
 		return false

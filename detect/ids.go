@@ -154,16 +154,18 @@ var (
 )
 
 const (
-	collectorLeast = 40  // ids
-	maxCollector   = 2.5 // a synchronisation looks the same, but it goes in some order
+	collectorLeast = 40    // ids
+	comesBack      = 0.125 // share of ids from which the bet is lost, whatever their number
+	maxCollector   = 2.5   // a synchronisation looks the same, but it goes in some order
 )
 
 // exhaustion bets on "wants every object once", in whatever order, where the key's own clients come back to theirs.
 func (k *keyState) exhaustion(a *actor) float64 {
-	if a.idN < collectorLeast || k.knownIDs < 0.3 {
+	back := a.idAgain + a.idKnown
+	if a.idN < collectorLeast || k.knownIDs < 0.3 || back >= comesBack*a.idN {
 		return 0
 	}
-	return max(0, min(maxCollector, logBayes(float64(a.idAgain+a.idKnown), float64(a.idN), customerAgain, collector)))
+	return max(0, min(maxCollector, logBayes(float64(back), float64(a.idN), customerAgain, collector)))
 }
 
 // walkOn takes up a gap of a client of the key. Which gaps are usual is asked only where it is to another object.
