@@ -17,10 +17,10 @@ import (
 // histogram counts milliseconds.
 type histogram struct{ buckets [60_000]atomic.Int64 }
 
-// add counts how old the rows are now, those from before since left out.
-func (h *histogram) add(b *usage.Batch, from, to int, since int64) {
+// add counts how old records are now, those from before since left out.
+func (h *histogram) add(times []int64, since int64) {
 	now := time.Now().UnixMilli()
-	for _, at := range b.TimeMillis[from:to] {
+	for _, at := range times {
 		if at < since {
 			continue
 		}
@@ -51,7 +51,28 @@ type latencies struct {
 type detection struct {
 	hist    *latencies
 	mu      sync.Mutex
-	engines map[int32]*detect.Engine
+	engines map[int32]*watched
+}
+
+// watched is an engine with the times of the records that it has and has not judged: it judges a second when it is over, so that a
+// decision about a record waits for that, and not only for the engine to take the record.
+type watched struct {
+	*detect.Engine
+	second  int64
+	waiting []int64
+	judged  []int64
+}
+
+// take notes records that the engine is given, and which it judges with them.
+func (w *watched) take(times []int64) {
+	w.judged = w.judged[:0]
+	for _, at := range times {
+		if at/1000 > w.second {
+			w.judged = append(w.judged, w.waiting...)
+			w.waiting, w.second = w.waiting[:0], at/1000
+		}
+		w.waiting = append(w.waiting, at)
+	}
 }
 
 func (d *detection) Assigned(_ context.Context, _ string, partition int32) error {
@@ -61,7 +82,7 @@ func (d *detection) Assigned(_ context.Context, _ string, partition int32) error
 	}
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	d.engines[partition] = e
+	d.engines[partition] = &watched{Engine: e}
 	return nil
 }
 
@@ -73,9 +94,10 @@ func (d *detection) ObserveRange(_ string, partition int32, b *usage.Batch, from
 	d.mu.Lock()
 	e := d.engines[partition]
 	d.mu.Unlock()
+	e.take(b.TimeMillis[from:to])
 	e.Observe(b, from, to)
 	e.Drain()
-	d.hist.decided.add(b, from, to, d.hist.from.Load())
+	d.hist.decided.add(e.judged, d.hist.from.Load())
 }
 
 func (d *detection) Revoked(string, int32) {}
@@ -89,5 +111,5 @@ func (noHistory) EachKey(context.Context, time.Time, time.Time, func(meter.KeyUs
 
 func newObservers(h *latencies) []ingest.Observer {
 	quotas := counter.New(counter.Config{Source: noHistory{}, AccountOf: func(string) string { return "acct" }, Now: time.Now, Logger: slog.New(slog.DiscardHandler)})
-	return []ingest.Observer{&detection{hist: h, engines: map[int32]*detect.Engine{}}, quotas}
+	return []ingest.Observer{&detection{hist: h, engines: map[int32]*watched{}}, quotas}
 }

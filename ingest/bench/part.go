@@ -155,7 +155,7 @@ func measureIngest(ctx context.Context, p part, d *discard) (result, error) {
 		d.insert, engine = db.InsertEvents, db.EnginePID()
 		observers = newObservers(&hist)
 		if p.Kind == "latency" {
-			d.onBlock = func(b *usage.Batch) { hist.visible.add(b, 0, b.Len(), hist.from.Load()) }
+			d.onBlock = func(b *usage.Batch) { hist.visible.add(b.TimeMillis, hist.from.Load()) }
 		}
 	}
 	reg := prometheus.NewRegistry()

@@ -140,7 +140,7 @@ func (d *detection) meet(w *watch, topic string, partition int32, b *usage.Batch
 
 // tick lets time pass where nothing arrives, until ctx ends.
 func (d *detection) tick(ctx context.Context) error {
-	t := time.NewTicker(time.Second)
+	t := time.NewTicker(200 * time.Millisecond) // a second is judged when it is over: what is waited beyond that is for nothing
 	defer t.Stop()
 	for {
 		select {
