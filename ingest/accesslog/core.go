@@ -61,6 +61,8 @@ type core struct {
 	unitValue  [usage.MaxUnits]int64
 	dates      dates
 	nowMillis  int64
+	offset     int64  // of the line
+	lineSource string // of a record that names none
 	sinceClock uint8
 }
 
@@ -106,7 +108,8 @@ func newCore(o Options) (*core, error) {
 }
 
 // begin starts a line.
-func (c *core) begin(at Origin) {
+func (c *core) begin(at *Origin) {
+	c.offset, c.lineSource = at.Offset, at.Source
 	c.scratch = c.scratch[:0]
 	if at.ReceivedMillis > 0 {
 		c.nowMillis = at.ReceivedMillis
@@ -119,7 +122,7 @@ func (c *core) begin(at Origin) {
 }
 
 // finish checks a call, normalises it and appends it. Nothing is appended when it fails.
-func (c *core) finish(r *call, at Origin, b *usage.Batch, sub int) error {
+func (c *core) finish(r *call, b *usage.Batch, sub int) error {
 	switch {
 	case !r.hasTime:
 		return reject(ReasonMissingField, "time: the line has none; add it to the gateway's log format")
@@ -142,19 +145,19 @@ func (c *core) finish(r *call, at Origin, b *usage.Batch, sub int) error {
 	if len(r.key) == 0 && len(query) > 0 {
 		r.key = c.keyFromQuery(query)
 	}
-	id, known, flags := c.identity(r)
+	id, key, flags := c.identity(r)
 
 	path = c.clean(path, r.secret, usage.MaxPathBytes)
-	appendBytes(&b.Route, c.routeOf(r, path, known.hash))
+	appendBytes(&b.Route, c.routeOf(r, path, key))
 	b.Path.Append(path)
-	b.Offset = append(b.Offset, at.Offset)
+	b.Offset = append(b.Offset, c.offset)
 	b.Sub = append(b.Sub, uint16(sub))
 	b.TimeMillis = append(b.TimeMillis, r.millis)
 	b.KeyID.AppendString(id)
 	if len(r.source) > 0 {
 		c.appendClean(&b.Source, r.source, r.secret, usage.MaxNameBytes)
 	} else {
-		appendString(&b.Source, at.Source)
+		appendString(&b.Source, c.lineSource)
 	}
 	rid := c.requestID(r)
 	if len(rid) == 0 {
@@ -167,7 +170,8 @@ func (c *core) finish(r *call, at Origin, b *usage.Batch, sub int) error {
 	b.LatencyMicros = append(b.LatencyMicros, min(r.latencyMicros, math.MaxUint32)) // the column's width: 71 minutes
 	b.RequestBytes = append(b.RequestBytes, r.requestBytes)
 	b.ResponseBytes = append(b.ResponseBytes, r.responseBytes)
-	b.ClientIP = append(b.ClientIP, c.client(r))
+	b.ClientIP = append(b.ClientIP, [16]byte{})
+	c.client(r, &b.ClientIP[len(b.ClientIP)-1])
 	c.appendClean(&b.UserAgent, r.agent, r.secret, usage.MaxAgentBytes)
 	appendString(&b.Agent, "")
 	appendString(&b.Country, "")

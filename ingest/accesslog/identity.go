@@ -11,15 +11,15 @@ import (
 )
 
 // identity finds out whose call it was. In this order: a key in clear that the store knows; the id of a key or consumer that
-// the gateway logged; the name of the user; a key in clear that nobody knows, by an id of its own.
-func (c *core) identity(r *call) (string, keyEntry, usage.Flags) {
-	var plain keyEntry
+// the gateway logged; the name of the user; a key in clear that nobody knows, by an id of its own. The hash stands for the key.
+func (c *core) identity(r *call) (id string, hash uint64, flags usage.Flags) {
+	var plain *keyEntry
 	if len(r.key) > 0 {
 		if plain = c.resolve(r.key); !plain.telltale {
 			r.secret = r.key
 		}
 		if plain.known {
-			return plain.id, plain, 0
+			return plain.id, plain.hash, 0
 		}
 	}
 	given, foreign := r.keyID, false
@@ -29,13 +29,13 @@ func (c *core) identity(r *call) (string, keyEntry, usage.Flags) {
 	if len(given) > 0 {
 		e := c.givenID(given, r.secret, foreign)
 		if e.id != "" {
-			return e.id, e, unknownFlag(e.id)
+			return e.id, e.hash, unknownFlag(e.id)
 		}
 	}
 	if len(r.key) > 0 {
-		return plain.id, plain, usage.FlagUnknownKey
+		return plain.id, plain.hash, usage.FlagUnknownKey
 	}
-	return "", keyEntry{}, usage.FlagNoKey
+	return "", 0, usage.FlagNoKey
 }
 
 func unknownFlag(id string) usage.Flags {
@@ -46,26 +46,24 @@ func unknownFlag(id string) usage.Flags {
 }
 
 // resolve asks the store about a key in clear, once in a while.
-func (c *core) resolve(plaintext []byte) keyEntry {
+func (c *core) resolve(plaintext []byte) *keyEntry {
 	h := c.cache.hash(plaintext)
-	if e, ok := c.cache.get(h, c.nowMillis); ok {
+	if e := c.cache.get(h, c.nowMillis); e != nil {
 		return e
 	}
 	id, known := c.keys.Resolve(plaintext)
-	e := keyEntry{id: id, known: known, sinceMillis: c.nowMillis, hash: h.Lo, telltale: isOurs(plaintext) && secretWord(plaintext)}
-	c.cache.put(h, e)
-	return e
+	return c.cache.put(h, keyEntry{id: id, known: known, sinceMillis: c.nowMillis, hash: h.Lo, telltale: isOurs(plaintext) && secretWord(plaintext)})
 }
 
 // givenID takes an id as it is, unless it is in truth a key: then the key's id stands. foreign ids come from a place where
 // callers write what they want.
-func (c *core) givenID(v, secret []byte, foreign bool) keyEntry {
+func (c *core) givenID(v, secret []byte, foreign bool) *keyEntry {
 	h := c.ids.hash(v)
 	if foreign {
 		h.Hi ^= 1
 	}
 	if len(secret) < minOwnSecretBytes || !bytes.Contains(v, secret) {
-		if e, ok := c.ids.get(h, c.nowMillis); ok {
+		if e := c.ids.get(h, c.nowMillis); e != nil {
 			return e
 		}
 	}
@@ -82,9 +80,9 @@ func (c *core) givenID(v, secret []byte, foreign bool) keyEntry {
 		}
 	}
 	if len(secret) < minOwnSecretBytes || !bytes.Contains(v, secret) {
-		c.ids.put(h, e)
+		return c.ids.put(h, e)
 	}
-	return e
+	return &e
 }
 
 // requestID keeps a request id unique whatever is done to it: one that is too long or looks like a secret is replaced by, or

@@ -5,23 +5,26 @@ import (
 	"math/bits"
 )
 
-// client finds the caller's address.
-func (c *core) client(r *call) [16]byte {
+// client finds the caller's address and writes it to where it is kept: on its way there it would be written in parts and read as a whole,
+// for which a processor waits.
+func (c *core) client(r *call, ip *[16]byte) {
 	if c.hops == 0 || len(r.forwarded) == 0 {
 		if v4, ok := plainIPv4(r.peer); ok {
-			return v4
+			binary.BigEndian.PutUint64(ip[:8], 0)
+			binary.BigEndian.PutUint64(ip[8:], 0xffff<<32|uint64(v4))
+			return
 		}
 	}
-	return client(r.peer, r.forwarded, c.hops)
+	*ip = client(r.peer, r.forwarded, c.hops)
 }
 
 // plainIPv4 reads four decimal numbers and nothing else, as most addresses in logs are: parseAddr would give the same. It
 // says no where it is not sure. It takes the sixteen bytes at once, because how many digits each number has is what a
 // processor cannot guess: measured, a third of the time of going from digit to digit.
-func plainIPv4(b []byte) (out [16]byte, ok bool) {
+func plainIPv4(b []byte) (v4 uint32, ok bool) {
 	const shortest, longest = len("0.0.0.0"), len("255.255.255.255")
 	if len(b) < shortest || len(b) > longest {
-		return out, false
+		return 0, false
 	}
 	var text [16 + 4]byte // the last number is read with what comes behind it
 	copy(text[:16], b)
@@ -29,15 +32,15 @@ func plainIPv4(b []byte) (out [16]byte, ok bool) {
 	low, high := binary.LittleEndian.Uint64(text[:]), binary.LittleEndian.Uint64(text[8:])
 	dots := moveMask(exactByte(low, '.')) | moveMask(exactByte(high, '.'))<<8
 	if bits.OnesCount32(dots) != 4 {
-		return out, false
+		return 0, false
 	}
-	from, wrong, v4 := 0, uint32(0), uint32(0)
+	from, wrong := 0, uint32(0)
 	for range 4 {
 		end := bits.TrailingZeros32(dots)
 		dots &= dots - 1
 		digits := end - from
 		if uint(digits-1) > 2 {
-			return out, false
+			return 0, false
 		}
 		// The digits go to the word's top bytes, what follows them is pushed out.
 		shift := uint(32 - 8*digits)
@@ -48,17 +51,12 @@ func plainIPv4(b []byte) (out [16]byte, ok bool) {
 		leading := w >> shift & 0xff // zero is the whole number, or octal to some
 		wrong |= w&0x80808080 | (w+0x76767676)&0x80808080 | (255-n)&0x80000000
 		if leading == 0 && digits > 1 {
-			return out, false
+			return 0, false
 		}
 		v4 = v4<<8 | n
 		from = end + 1
 	}
-	if wrong != 0 {
-		return out, false
-	}
-	out[10], out[11] = 0xff, 0xff
-	binary.BigEndian.PutUint32(out[12:], v4)
-	return out, true
+	return v4, wrong == 0
 }
 
 // exactByte sets the top bit of each byte of w that is c, and of no other.

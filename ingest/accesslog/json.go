@@ -62,7 +62,7 @@ type jsonSpec struct {
 	// signature are fields of which a line has at least one, and lines of other formats have none: for recognition.
 	signature []string
 	// nested reads formats that carry several records, or a record deeper inside. It returns false for a line that is one record.
-	nested func(d *jsonDecoder, line []byte, at Origin, b *usage.Batch) (bool, error)
+	nested func(d *jsonDecoder, line []byte, b *usage.Batch) (bool, error)
 	// adjust is called before a call is finished.
 	adjust func(d *jsonDecoder, line []byte, r *call)
 
@@ -138,10 +138,10 @@ func (d *jsonDecoder) Decode(line []byte, at Origin, b *usage.Batch) error {
 	if err != nil {
 		return err
 	}
-	d.begin(at)
+	d.begin(&at)
 	rows := b.Len()
 	d.sub = 0
-	if err = d.value(skipSyslog(line), at, b, 0); err != nil {
+	if err = d.value(skipSyslog(line), b, 0); err != nil {
 		b.Truncate(rows)
 	}
 	return err
@@ -158,14 +158,14 @@ func skipSyslog(line []byte) []byte {
 }
 
 // value decodes an object or an array of them.
-func (d *jsonDecoder) value(line []byte, at Origin, b *usage.Batch, depth int) error {
+func (d *jsonDecoder) value(line []byte, b *usage.Batch, depth int) error {
 	if d.spec.nested != nil {
-		if done, err := d.spec.nested(d, line, at, b); done || err != nil {
+		if done, err := d.spec.nested(d, line, b); done || err != nil {
 			return err
 		}
 	}
 	if len(line) == 0 || line[0] != '[' {
-		return d.object(line, at, b, depth)
+		return d.object(line, b, depth)
 	}
 	top, ok := jsonscan.Top(line)
 	if !ok {
@@ -176,7 +176,7 @@ func (d *jsonDecoder) value(line []byte, at Origin, b *usage.Batch, depth int) e
 		if it.Value.Kind != jsonscan.Object {
 			return reject(ReasonBadField, "an element of the array is not an object")
 		}
-		if err := d.object(it.Value.In(line), at, b, depth); err != nil {
+		if err := d.object(it.Value.In(line), b, depth); err != nil {
 			return err
 		}
 	}
@@ -189,7 +189,7 @@ func (d *jsonDecoder) value(line []byte, at Origin, b *usage.Batch, depth int) e
 	return nil
 }
 
-func (d *jsonDecoder) object(line []byte, at Origin, b *usage.Batch, depth int) error {
+func (d *jsonDecoder) object(line []byte, b *usage.Batch, depth int) error {
 	if err := d.scan.Scan(line, d.slots); err != nil {
 		return reject(ReasonBadJSON, err.Error())
 	}
@@ -199,7 +199,7 @@ func (d *jsonDecoder) object(line []byte, at Origin, b *usage.Batch, depth int) 
 	if err != nil || seen&needed != needed || d.onlySigned && !d.signed() {
 		if depth == 0 { // also after an error: a shipper's own fields may have a name of the format's (filebeat's host is an object)
 			if inner := d.unwrap(line); inner != nil {
-				return d.value(inner, at, b, depth+1)
+				return d.value(inner, b, depth+1)
 			}
 		}
 		if err != nil {
@@ -210,7 +210,7 @@ func (d *jsonDecoder) object(line []byte, at Origin, b *usage.Batch, depth int) 
 	if d.spec.adjust != nil {
 		d.spec.adjust(d, line, r)
 	}
-	if err := d.finish(r, at, b, d.sub); err != nil {
+	if err := d.finish(r, b, d.sub); err != nil {
 		return err
 	}
 	d.sub++

@@ -68,9 +68,11 @@ func newKeyCache(limit int, seed uint64) *keyCache {
 
 func (c *keyCache) hash(value []byte) xxh3.Uint128 { return xxh3.Hash128Seed(value, c.seed) }
 
-func (c *keyCache) get(h xxh3.Uint128, nowMillis int64) (keyEntry, bool) {
-	if f := &c.front[h.Hi%frontSlots]; f.hash == h && f.entry.id != "" && f.entry.believed(nowMillis) {
-		return f.entry, true
+// get returns what is remembered, nil where that is nothing or too old. It is good until get or put is called again.
+func (c *keyCache) get(h xxh3.Uint128, nowMillis int64) *keyEntry {
+	f := &c.front[h.Hi%frontSlots]
+	if f.hash == h && f.entry.id != "" && f.entry.believed(nowMillis) {
+		return &f.entry
 	}
 	e, ok := c.young[h]
 	if !ok {
@@ -79,21 +81,24 @@ func (c *keyCache) get(h xxh3.Uint128, nowMillis int64) (keyEntry, bool) {
 		}
 	}
 	if !ok || !e.believed(nowMillis) {
-		return keyEntry{}, false
+		return nil
 	}
-	c.front[h.Hi%frontSlots] = frontEntry{h, e}
-	return e, true
+	*f = frontEntry{h, e}
+	return &f.entry
 }
 
 func (e *keyEntry) believed(nowMillis int64) bool {
 	return e.known || nowMillis-e.sinceMillis <= unknownKeyMillis && nowMillis >= e.sinceMillis
 }
 
-func (c *keyCache) put(h xxh3.Uint128, e keyEntry) {
-	c.front[h.Hi%frontSlots] = frontEntry{h, e}
+// put remembers an entry and returns it, good until get or put is called again.
+func (c *keyCache) put(h xxh3.Uint128, e keyEntry) *keyEntry {
+	f := &c.front[h.Hi%frontSlots]
+	*f = frontEntry{h, e}
 	if len(c.young) >= c.limit {
 		c.young, c.old = c.old, c.young
 		clear(c.young)
 	}
 	c.young[h] = e
+	return &f.entry
 }

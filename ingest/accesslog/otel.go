@@ -65,7 +65,6 @@ type otelWalk struct {
 	*jsonDecoder
 	c    jsonscan.Cursor
 	line []byte
-	at   Origin
 	b    *usage.Batch
 
 	service           jsonscan.Value // of the resource in hand
@@ -74,7 +73,7 @@ type otelWalk struct {
 	resourceAttrsSeen bool
 }
 
-func otelLogs(d *jsonDecoder, line []byte, at Origin, b *usage.Batch) (bool, error) {
+func otelLogs(d *jsonDecoder, line []byte, b *usage.Batch) (bool, error) {
 	if err := d.scan.Scan(line, d.slots); err != nil {
 		return false, nil // said again, and better, by the caller
 	}
@@ -83,7 +82,7 @@ func otelLogs(d *jsonDecoder, line []byte, at Origin, b *usage.Batch) (bool, err
 		return false, nil
 	}
 	w := otelWalk{
-		jsonDecoder: d, c: jsonscan.From(line, logs), line: line, at: at, b: b,
+		jsonDecoder: d, c: jsonscan.From(line, logs), line: line, b: b,
 		serviceAt: d.spec.index("service.name"), traceAt: d.spec.index("traceId"), spanAt: d.spec.index("spanId"),
 	}
 	for w.c.EnterArray(); w.c.Element(); {
@@ -192,7 +191,7 @@ func (w *otelWalk) record() error {
 		return w.missing(seen)
 	}
 	w.identify(r)
-	if err := w.finish(r, w.at, w.b, w.sub); err != nil {
+	if err := w.finish(r, w.b, w.sub); err != nil {
 		return err
 	}
 	w.sub++

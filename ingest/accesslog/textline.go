@@ -34,12 +34,12 @@ func (d *textDecoder) Decode(line []byte, at Origin, b *usage.Batch) error {
 	if err != nil {
 		return err
 	}
-	d.begin(at)
+	d.begin(&at)
 	d.call = call{}
 	if err := d.parse(d.unwrap(line), &d.call); err != nil {
 		return err
 	}
-	return d.finish(&d.call, at, b, 0)
+	return d.finish(&d.call, b, 0)
 }
 
 // unwrap takes out the line that a log shipper put into JSON.
