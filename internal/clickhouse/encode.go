@@ -55,7 +55,10 @@ const encodedRow = 128
 // events encodes the batch as one block. The result is valid until the next call.
 func (e *encoder) events(span usage.Span, b *usage.Batch) []byte {
 	n := b.Len()
-	e.buf = slices.Grow(e.buf[:0], n*encodedRow+len(b.Path.Data)+len(b.RequestID.Data)+9*len(b.UnitValue))
+	e.buf = e.buf[:0]
+	if room := n*encodedRow + len(b.Path.Data) + len(b.RequestID.Data) + 9*len(b.UnitValue); cap(e.buf) < room {
+		e.buf = make([]byte, 0, room) // unlike slices.Grow it neither copies what was there nor clears what will be overwritten
+	}
 	e.uvarint(uint64(len(columnsOf(b))))
 	e.uvarint(uint64(n))
 
