@@ -23,8 +23,8 @@ const (
 	restShare = 8
 	// behindPatience is how many times FlushInterval a block may be filled where a whole one is waiting in the log.
 	behindPatience = 4
-	// rampUp is how many of the first blocks are smaller where much is waiting, each half of the next: the store need not stand by until the first whole block
-	// is there.
+	// rampUp is how many of the first blocks are smaller where much is waiting, each a quarter of the next and the last of them half of a whole one: the
+	// store need not stand by until there is a whole one, and while it takes a block four times as many rows are read as it has, so early in a run.
 	rampUp = 3
 )
 
@@ -305,7 +305,7 @@ func (w *worker) flushIfDue(ctx context.Context) error {
 		patience *= behindPatience
 	}
 	rest := w.atRest && w.cur.batch.Len() >= w.in.cfg.MaxBlockRows/restShare
-	early := w.behind && w.handed < rampUp && w.flush == w.in.cfg.FlushInterval && w.cur.batch.Len() >= w.in.cfg.MaxBlockRows>>(rampUp-w.handed)
+	early := w.behind && w.handed < rampUp && w.flush == w.in.cfg.FlushInterval && w.cur.batch.Len() >= w.in.cfg.MaxBlockRows>>(2*(rampUp-w.handed)-1)
 	if old := w.cur.opened.IsZero() || time.Since(w.cur.opened) >= patience; !old && !rest && !early {
 		return nil
 	}

@@ -57,7 +57,7 @@ func TestABlockMayGrowOlderWhereMoreIsWaitingThanItCanHold(t *testing.T) {
 	}
 }
 
-// Where much is waiting the first blocks are an eighth, a quarter and a half of a whole one, so that the store need not wait for the first whole block. Where there is
+// Where much is waiting the first blocks are a thirty-second, an eighth and a half of a whole one, so that the store need not wait for the first whole block. Where there is
 // nothing to catch up with, age decides, and where partitions are so many that inserts are rationed, small ones are not made.
 func TestTheFirstBlocksOfABacklogAreSmall(t *testing.T) {
 	for _, c := range []struct {
@@ -65,11 +65,12 @@ func TestTheFirstBlocksOfABacklogAreSmall(t *testing.T) {
 		handed, rows, parts int
 		behind, due         bool
 	}{
-		{"an eighth is not full", 0, 7, 1, true, false},
-		{"an eighth", 0, 8, 1, true, true},
-		{"the second is a quarter", 1, 15, 1, true, false},
-		{"a quarter", 1, 16, 1, true, true},
-		{"the third is a half", 2, 32, 1, true, true},
+		{"a thirty-second is not full", 0, 1, 1, true, false},
+		{"a thirty-second", 0, 2, 1, true, true},
+		{"the second is an eighth", 1, 7, 1, true, false},
+		{"an eighth", 1, 8, 1, true, true},
+		{"the third is a half", 2, 31, 1, true, false},
+		{"a half", 2, 32, 1, true, true},
 		{"the fourth is whole", 3, 63, 1, true, false},
 		{"nothing to catch up with", 0, 40, 1, false, false},
 		{"inserts are rationed", 0, 40, 1000, true, false},
