@@ -177,16 +177,16 @@ type reading struct {
 func readingOf(k *keyState, o *obs) (r reading) {
 	r.known = o.idHash != 0 && k.ids != nil && k.ids.seen(o.idHash)
 	if o.units > 0 {
-		r.units = logOf(o.units)
+		r.units = ln(float64(o.units))
 	}
 	if o.bytes > 0 && o.status < 300 {
-		r.bytes = logOf(o.bytes)
+		r.bytes = ln(float64(o.bytes))
 	}
 	if o.body > 0 {
-		r.body = logOf(o.body)
+		r.body = ln(float64(o.body))
 	}
 	if o.took > 0 {
-		r.took = logOf(o.took)
+		r.took = ln(float64(o.took))
 	}
 	return r
 }

@@ -11,10 +11,7 @@ type beta struct{ a, b float64 }
 
 // lbeta is the logarithm of the beta function once k hits among n were seen.
 func (h beta) lbeta(k, n float64) float64 {
-	x, _ := math.Lgamma(h.a + k)
-	y, _ := math.Lgamma(h.b + n - k)
-	z, _ := math.Lgamma(h.a + h.b + n)
-	return x + y - z
+	return lbeta(h.a+k, h.b+n-k)
 }
 
 // logBayes returns log10 of how much better h1 than h0 foretells k hits among n: the ratio of two beta-binomial
@@ -31,13 +28,13 @@ func cusum(sum float32, ratio float64) float32 {
 	if sum == 0 && ratio <= 1 {
 		return 0
 	}
-	return max(0, sum+float32(math.Log10(ratio)))
+	return max(0, sum+float32(log10(ratio)))
 }
 
 // logNormalRatio is log10 of the ratio of two normal densities at x.
 func logNormalRatio(x, m1, v1, m0, v0 float64) float64 {
 	d1, d0 := x-m1, x-m0
-	return 0.5 * (d0*d0/v0 - d1*d1/v1 + math.Log(v0/v1)) * math.Log10E
+	return 0.5 * (d0*d0/v0 - d1*d1/v1 + ln(v0/v1)) * math.Log10E
 }
 
 // moments follows mean and variance of a stream with exponential forgetting: the first 1/rate values count alike.

@@ -154,5 +154,5 @@ func (e *Engine) describeErrors(k *keyState, a *actor) Evidence {
 
 // mixtureBet is the bet against a mixture of two hypotheses, of which the second has that share.
 func mixtureBet(first, second, share float64) float64 {
-	return -math.Log10((1-share)*math.Pow(10, -first) + share*math.Pow(10, -second))
+	return -log10((1-share)*pow10(-first) + share*pow10(-second))
 }

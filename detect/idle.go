@@ -1,15 +1,12 @@
 package detect
 
-// idleWalk is the sum up to which a walk's score is 0: the price of having tried three paces.
-const idleWalk = 0.47 // log10(3)
-
 // idle says of a new client that nothing it did is evidence of anything, and that how new it is, with the most that objects strange to the key would add, is
 // less than an alert about it needs. New addresses of customers are mostly like that for as long as they are watched. It costs no logarithm.
 func (e *Engine) idle(k *keyState, a *actor) bool {
 	switch {
 	case a.errK != [clientClasses]float32{}, a.routesNew > 0, a.slow > 0, k.gapSec > 0:
 		return false
-	case max(a.walk.sum[0], a.walk.sum[1], a.walk.sum[2]) > idleWalk, k.exhaustion(a) > 0:
+	case a.walk.score() > 0, k.exhaustion(a) > 0:
 		return false
 	case a.took.bet(clientSpread) > 0, e.moneyEvidence(k, a) > 0, k.outpace(a).evidence > 0:
 		return false

@@ -141,9 +141,16 @@ func (w *walk) step(class int, null *[gapClasses]float64) {
 	}
 }
 
+// pacesPrice is what it costs to have tried three paces: log10(3).
+const pacesPrice = 0.47712125471966244
+
 // score is log10 of the evidence: the best pace, less the price of having tried three paces and many beginnings.
 func (w *walk) score() float64 {
-	return max(0, float64(max(w.sum[0], w.sum[1], w.sum[2]))-math.Log10(3)-math.Log10(1+float64(w.n)/3))
+	most := max(w.sum[0], w.sum[1], w.sum[2])
+	if most <= pacesPrice {
+		return 0
+	}
+	return max(0, float64(most)-pacesPrice-log10(1+float64(w.n)/3))
 }
 
 // Share of requests for an object that the client asked for shortly before: of customers' clients, and of those that want

@@ -186,7 +186,7 @@ func (e *Engine) latencyEvidence(k *keyState, a *actor) float64 {
 	if each <= 0 && some <= 0 {
 		return 0
 	}
-	return max(0, math.Log10((math.Pow(10, each)+math.Pow(10, some))/2))
+	return max(0, log10((pow10(each)+pow10(some))/2))
 }
 
 func (e *Engine) slowBets(k *keyState, a *actor) (each, some float64) {

@@ -55,7 +55,7 @@ func (h *hours) pace(x float64) float64 {
 		return 0
 	}
 	seen := float64(h.seen)
-	return min(maxPace, paceSlope*seen/(seen+volumeWatched)*math.Log10(x))
+	return min(maxPace, paceSlope*seen/(seen+volumeWatched)*log10(x))
 }
 
 func (e *Engine) moneyEvidence(k *keyState, a *actor) float64 {

@@ -85,7 +85,7 @@ const (
 
 // dues is how much more evidence a suspension of that client takes.
 func (a *actor) dues() float64 {
-	s := min(maxLooks, math.Log10(1+float64(a.last-a.first)/hourMillis))
+	s := min(maxLooks, log10(1+float64(a.last-a.first)/hourMillis))
 	if !a.netNew {
 		s += atHome
 	}
@@ -132,7 +132,7 @@ func (e *Engine) unpopular(net uint32) float64 {
 		return 0
 	}
 	p := float64(e.netKeys[net]) / float64(e.keys.len())
-	return math.Log10((0.5*p + 0.5/networks) / (0.9*p + 0.1/networks))
+	return log10((0.5*p + 0.5/networks) / (0.9*p + 0.1/networks))
 }
 
 const (
@@ -181,12 +181,12 @@ func acquaintance(own, n, usual float64) float64 {
 	customer := beta{alikeness * sharedUses * usual, alikeness * (1 - sharedUses*usual)}
 	usually := customer.lbeta(own, n) - customer.lbeta(0, 0)
 	knows, lists := (ignorant.lbeta(own, n)-ignorantNorm-usually)*math.Log10E, (lister.lbeta(own, n)-listerNorm-usually)*math.Log10E
-	return math.Log10((1-listers)*math.Pow(10, knows) + listers*math.Pow(10, lists))
+	return log10((1-listers)*pow10(knows) + listers*pow10(lists))
 }
 
 func familiarity(own, n, usual float64) float64 {
 	rho := sharedUses * usual
-	return own*math.Log10(strangerHits/rho) + (n-own)*math.Log10((1-strangerHits)/(1-rho))
+	return own*log10(strangerHits/rho) + (n-own)*log10((1-strangerHits)/(1-rho))
 }
 
 // acquitted is how much more than overlap says the customer's objects speak for a client where it is about an alert: at most 0. Of those who ask for them

@@ -77,9 +77,9 @@ func besideBeat(y float64) bool { return y > 0 && y < 0.73 || y > 1.37 && y < 10
 
 // cadenceStep is log10 of how much better a clock than chance foretells a gap of y times the mean.
 func cadenceStep(y float64) float64 {
-	d := math.Log(y) / cadenceSpread
+	d := ln(y) / cadenceSpread
 	clock := math.Exp(y-d*d/2) / (y * cadenceSpread * math.Sqrt(2*math.Pi)) // beside exp(-y)
-	return math.Log10(cadenceMissed + (1-cadenceMissed)*min(clock, 1e6))
+	return log10(cadenceMissed + (1-cadenceMissed)*min(clock, 1e6))
 }
 
 // score is log10 of the bet, less the price of many beginnings.
@@ -87,7 +87,7 @@ func (c *cadence) score() float64 {
 	if c.n < cadenceLeast {
 		return 0
 	}
-	return max(0, float64(c.sum)-math.Log10(1+float64(c.n)))
+	return max(0, float64(c.sum)-log10(1+float64(c.n)))
 }
 
 // paced counts a client of the customer among those that are regular, or not, now and then.
@@ -138,7 +138,7 @@ func (k *keyState) offHours(a *actor) float64 {
 	if mean < restCalls {
 		return 0
 	}
-	return max(0, restWeight*math.Log10(float64((mean+1)/(h.day[s]+restRemainder*mean+1))))
+	return max(0, restWeight*log10(float64((mean+1)/(h.day[s]+restRemainder*mean+1))))
 }
 
 // What it says for a client that the customer's own ones have fallen silent since: the same program, on the same routes, goes on elsewhere.
@@ -159,7 +159,7 @@ func (e *Engine) succession(k *keyState, a *actor, t int64) float64 {
 		return 0
 	}
 	silent := e.law(k.hours, mean).Below(0)
-	return min(0, math.Log10((takenShare+(1-takenShare)*silent)/(movedShare+(1-movedShare)*silent)))
+	return min(0, log10((takenShare+(1-takenShare)*silent)/(movedShare+(1-movedShare)*silent)))
 }
 
 // absence is what was summed up last of the calls that a key's own clients did not make: by whole hours, so that not every call of a client that

@@ -1,7 +1,5 @@
 package detect
 
-import "math"
-
 // pool gathers what comes from fresh addresses in networks new to the key, whichever: a botnet is one actor with a thousand
 // homes.
 type pool struct {
@@ -191,7 +189,7 @@ func (k *keyState) crowdPace(p *pool, t int64) float64 {
 	if rec <= 0 {
 		return 0
 	}
-	return paceSlope * math.Log10(float64(p.n)/max(1, float64(t-p.start)/hourMillis)/max(paceCalls, rec))
+	return paceSlope * log10(float64(p.n)/max(1, float64(t-p.start)/hourMillis)/max(paceCalls, rec))
 }
 
 // fleetMore is how much more evidence a suspension of one of a fleet asks for: what one of them does, all do.
@@ -216,7 +214,7 @@ func (e *Engine) judgePool(k *keyState, pol *Policy, t int64) {
 	}
 	var f finding
 	f.by[FamilyNovelty] = float64(p.days.who)
-	f.by[FamilySpread] = netsSlope*math.Log10(float64(p.days.nNets)) + programs(p.days.nAgents)
+	f.by[FamilySpread] = netsSlope*log10(float64(p.days.nNets)) + programs(p.days.nAgents)
 	total := f.total() + k.crowdOverlap(p, &f)
 	if f.who() >= leastWhoFlag && total >= max(poolFlag, float64(p.level))+k.tolerant(t) {
 		e.act(k, pol, verdict{kind: episodePool, pool: p, overDays: true, f: &f, score: total, t: t, wanted: ActionFlag})
@@ -242,7 +240,7 @@ func (k *keyState) crowdOverlap(p *pool, f *finding) float64 {
 func (e *Engine) judgeCrowd(k *keyState, pol *Policy, p *pool, t int64) bool {
 	var f finding
 	f.by[FamilyNovelty] = float64(p.who)
-	f.by[FamilySpread] = min(8, netsSlope*math.Log10(float64(p.nNets))+float64(p.fan))
+	f.by[FamilySpread] = min(8, netsSlope*log10(float64(p.nNets))+float64(p.fan))
 	f.by[FamilyEnumeration] = min(maxEnumeration, p.walk.score())
 	agents := programs(p.nAgents)
 	f.by[FamilySpread] += agents
