@@ -229,7 +229,7 @@ func (e *Engine) note(k *keyState, at int, o *obs, is *reading, routeKnown bool)
 	if is.seldom {
 		a.seldom[0]++
 	}
-	a.sawRoute(o.route, !routeKnown, float64(r.keys) < 0.01*float64(e.keys.len()))
+	a.sawRoute(o.route, !routeKnown, !routeKnown && float64(r.keys) < 0.01*float64(e.keys.len()))
 	if o.units > 0 {
 		a.units += o.units
 		if r.units.n >= routeSeen {

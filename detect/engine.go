@@ -48,6 +48,7 @@ type Engine struct {
 	guesses   guesses
 	absent    absence
 	culprits  culprits
+	distances distances
 
 	second    int64
 	buf       []obs    // the second that is being collected

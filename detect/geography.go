@@ -19,9 +19,24 @@ const (
 	leastWhoLeap   = 1.0 // it counts only about somebody who is new
 )
 
+// distances are the gaps between countries that were asked for last. A client abroad asks with each call, and the arithmetic of a sphere costs as much as
+// the rest of what is done about where a call comes from.
+type distances [64]struct {
+	from, to uint16
+	gap      float64 // kilometres
+}
+
+func (d *distances) gap(from, to uint16) float64 {
+	is := &d[(uint(from)*31+uint(to))%uint(len(d))]
+	if is.from != from || is.to != to {
+		is.from, is.to, is.gap = from, to, gapKilometres(from, to)
+	}
+	return is.gap
+}
+
 // impossible says that nobody travels from the one country to the other in that time.
-func impossible(from, to uint16, millis int64) bool {
-	gap := gapKilometres(from, to)
+func (d *distances) impossible(from, to uint16, millis int64) bool {
+	gap := d.gap(from, to)
 	return gap > leastApart && gap*hourMillis > float64(max(0, millis))*fastestKmh
 }
 
@@ -39,7 +54,7 @@ func (e *Engine) locate(k *keyState, a *actor, o *obs, home bool) {
 	if o.cc == 0 {
 		return
 	}
-	if k.lastCC != 0 && k.lastCC != o.cc && k.lastKnown > a.leap.at && impossible(k.lastCC, o.cc, o.t-k.lastKnown) {
+	if k.lastCC != 0 && k.lastCC != o.cc && k.lastKnown > a.leap.at && e.distances.impossible(k.lastCC, o.cc, o.t-k.lastKnown) {
 		if a.leap.count == 0 {
 			a.leap.say = float32(min(maxLeap, -leapShare*math.Log10(k.newRate(kindLeap))))
 			a.leap.from, a.leap.millis = k.lastCC, int32(min(math.MaxInt32, max(0, o.t-k.lastKnown)))
