@@ -9,6 +9,7 @@ import (
 
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/testutil"
+	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
 	"github.com/tollkeeper/tollkeeper/api"
@@ -102,4 +103,82 @@ func TestADecisionThatCannotBeToldHoldsUpNoSuspension(t *testing.T) {
 	list, _, err := e.alerts.List(t.Context(), alerts.Filter{})
 	require.NoError(t, err)
 	require.Len(t, list, 1)
+}
+
+// What is decided is done, or not done and said why; the alert and its timeline tell either.
+func TestWhatIsDecidedIsDoneOrSaidWhyNot(t *testing.T) {
+	thief := detect.Actor{ASN: 9009, Agent: "curl", Separable: true, NewNetwork: true, Addresses: []string{"203.0.113.9"}}
+	for name, c := range map[string]struct {
+		action  detect.Action
+		prepare func(t *testing.T, e *enforcer, key string, d *detect.Decision)
+		want    string                      // the last entry of the timeline
+		is      func(k *keys.Key) (ok bool) // how the key is left
+	}{
+		"suspended": {detect.ActionSuspend, nil, "suspended", func(k *keys.Key) bool { return k.Status == keys.Suspended && k.SuspendedUntil.IsZero() }},
+		"for a while": {
+			detect.ActionSuspend, func(_ *testing.T, _ *enforcer, _ string, d *detect.Decision) { d.TTLMillis = 3600e3 },
+			"suspended until ", func(k *keys.Key) bool {
+				return k.Status == keys.Suspended && time.Until(k.SuspendedUntil) > 59*time.Minute
+			},
+		},
+		"quarantined": {detect.ActionQuarantine, nil, "quarantined for curl in AS9009", func(k *keys.Key) bool { return k.Status == keys.Active && len(k.Quarantine) == 1 }},
+		"quarantined, but the thief is the customer's twin": {
+			detect.ActionQuarantine, func(_ *testing.T, _ *enforcer, _ string, d *detect.Decision) {
+				d.Actor.Separable, d.Actor.NewNetwork = false, false
+			},
+			"instead of quarantined", func(k *keys.Key) bool { return k.Status == keys.Suspended },
+		},
+		"throttled": {
+			detect.ActionThrottle, func(_ *testing.T, e *enforcer, _ string, _ *detect.Decision) { e.throttle = 7 },
+			"throttled", func(k *keys.Key) bool {
+				return k.Status == keys.Active && k.Throttle != nil && k.Throttle.PerMinute == 7
+			},
+		},
+		"--mode observe": {
+			detect.ActionSuspend, func(_ *testing.T, e *enforcer, _ string, _ *detect.Decision) { e.observe = true },
+			"would have been suspended: mode is observe", func(k *keys.Key) bool { return k.Status == keys.Active },
+		},
+		"--mode observe, throttle": {
+			detect.ActionThrottle, func(_ *testing.T, e *enforcer, _ string, _ *detect.Decision) { e.observe = true },
+			"would have been throttled: mode is observe", func(k *keys.Key) bool { return k.Status == keys.Active && k.Throttle == nil },
+		},
+		"long ago": {
+			detect.ActionSuspend, func(_ *testing.T, _ *enforcer, _ string, d *detect.Decision) { d.TimeMillis -= 16 * 60e3 },
+			"would have been suspended: it happened more than 15m0s ago", func(k *keys.Key) bool { return k.Status == keys.Active },
+		},
+		"revoked meanwhile": {
+			detect.ActionSuspend, func(t *testing.T, e *enforcer, key string, _ *detect.Decision) {
+				_, _, err := e.keys.Revoke(t.Context(), key, keys.By{Actor: "user:ada"})
+				require.NoError(t, err)
+			},
+			"would have been suspended: the key is revoked already", func(k *keys.Key) bool { return k.Status == keys.Revoked },
+		},
+		"held back by the policy": {
+			detect.ActionSuspend, func(_ *testing.T, _ *enforcer, _ string, d *detect.Decision) {
+				d.Action, d.Held = detect.ActionFlag, "maintenance: test"
+			},
+			"would have been suspended: maintenance: test", func(k *keys.Key) bool { return k.Status == keys.Active },
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			e, key := enforcing(t)
+			d := decisionAbout(key, c.action, detect.FamilyEnumeration)
+			d.Actor = thief
+			if c.prepare != nil {
+				c.prepare(t, e, key, &d)
+			}
+			e.take(d)
+			require.EventuallyWithT(t, func(ct *assert.CollectT) {
+				list, _, err := e.alerts.List(t.Context(), alerts.Filter{})
+				require.NoError(ct, err)
+				require.Len(ct, list, 1)
+				line, err := e.alerts.Timeline(t.Context(), list[0].ID)
+				require.NoError(ct, err)
+				require.Contains(ct, line[len(line)-1].Text, c.want)
+			}, 10*time.Second, 10*time.Millisecond)
+			k, err := e.keys.Get(t.Context(), key)
+			require.NoError(t, err)
+			require.True(t, c.is(&k), "%+v", k)
+		})
+	}
 }
