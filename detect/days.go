@@ -64,11 +64,11 @@ const meterDay = meterMinutes + 1
 // longDay is the evidence about the last day of a key, whoever called: far more calls than on any day before. It is looked at for an alert only.
 func (k *keyState) longDay() (s spike) {
 	h := k.hours
-	rec := max(dayCalls, float64(h.days.record))
-	x := h.today() / rec
-	if x <= volumeFactor || h.days.record == 0 || h.seen < volumeWatched {
+	rec, today := max(dayCalls, float64(h.days.record)), h.today()
+	if today <= volumeFactor*rec || h.days.record == 0 || h.seen < volumeWatched {
 		return s
 	}
+	x := today / rec
 	// The chance that one of the next days is x times the record of n, as of hours.
 	s.volume, s.meter = k.acquainted()*(math.Log10(float64(k.days)+1)+paceSlope*math.Log10(x)), meterDay
 	return s

@@ -244,25 +244,39 @@ func (e *Engine) flush() {
 			e.fetch(&f, e.order, i)
 		}
 		for end := min(i+fetchBlock, len(e.order)); i < end; {
-			number := uint32(e.order[i] >> 32)
-			e.rows = e.rows[:0]
-			for ; i < len(e.order) && uint32(e.order[i]>>32) == number; i++ {
-				e.rows = append(e.rows, e.buf[uint32(e.order[i])])
-			}
-			sortSecond(e.rows)
-			k := e.keys.at(number)
+			k := e.keys.at(uint32(e.order[i] >> 32))
+			rows := e.rowsOfKey(i)
+			i += len(rows)
 			e.touched = e.touched[:0]
-			for j := range e.rows {
-				e.apply(k, &e.rows[j])
+			for j := range rows {
+				e.apply(k, &rows[j])
 			}
-			e.judge(k, e.rows)
-			t = max(t, e.rows[len(e.rows)-1].t)
+			e.judge(k, rows)
+			t = max(t, rows[len(rows)-1].t)
 		}
 	}
 	e.buf, e.arena = e.buf[:0], e.arena[:0]
 	if !e.warm {
 		e.sweep(t)
 	}
+}
+
+// rowsOfKey returns the second's records of the key at that position of the order, in their order. Mostly there is one, which need not be copied.
+func (e *Engine) rowsOfKey(from int) []obs {
+	number, to := e.order[from]>>orderedBits, from+1
+	for to < len(e.order) && e.order[to]>>orderedBits == number {
+		to++
+	}
+	if to == from+1 {
+		at := uint32(e.order[from])
+		return e.buf[at : at+1]
+	}
+	e.rows = e.rows[:0]
+	for _, is := range e.order[from:to] {
+		e.rows = append(e.rows, e.buf[uint32(is)])
+	}
+	sortSecond(e.rows)
+	return e.rows
 }
 
 // opened notes that the key has a running episode.

@@ -79,10 +79,19 @@ func (c *column) set(d *usage.Dict, i int, to uint32) {
 	v.to[j] = to + 1
 }
 
-// at returns the lasting number of row i.
+// at returns the lasting number of row i. It is small enough to become part of what calls it, once a column and record.
 func (c *column) at(d *usage.Dict, i int, lookup func(string) uint32) uint32 {
-	v, j := c.of(d), d.Index[i]
-	if int(j) < len(v.to) && v.to[j] != 0 {
+	if v := &c.views[c.now]; v.generation == d.Generation {
+		if j := d.Index[i]; int(j) < len(v.to) && v.to[j] != 0 {
+			return v.to[j] - 1
+		}
+	}
+	return c.find(d, i, lookup)
+}
+
+// find returns what at does, where that is not known by the view in use.
+func (c *column) find(d *usage.Dict, i int, lookup func(string) uint32) uint32 {
+	if v, j := c.of(d), d.Index[i]; int(j) < len(v.to) && v.to[j] != 0 {
 		return v.to[j] - 1
 	}
 	to := lookup(d.At(i))
