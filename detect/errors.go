@@ -77,11 +77,15 @@ func (e *Engine) errorEvidence(k *keyState, a *actor) float64 {
 			continue
 		}
 		hits, n := float64(a.errK[c]), float64(a.winN)
-		expected := e.expectedErrors(k, c)
 		abuse := abusers[c].lbeta(hits, n) - abuserNorm[c]
+		clumsy := (abuse - (clumsyClient[c].lbeta(hits, n) - clumsyNorm[c])) * math.Log10E
+		share := clumsiness(c, a.n)
+		if clumsy <= log10(share) { // whoever the others are, the bet is lost: so it is about most clients that err
+			continue
+		}
+		expected := e.expectedErrors(k, c)
 		usual := abuse - (expected.lbeta(hits, n) - expected.lbeta(0, 0))
-		clumsy := abuse - (clumsyClient[c].lbeta(hits, n) - clumsyNorm[c])
-		s[c] = mixtureBet(usual*math.Log10E, clumsy*math.Log10E, clumsiness(c, a.n))
+		s[c] = mixtureBet(usual*math.Log10E, clumsy, share)
 	}
 	return together(together(together(s[errDenied], s[errAbsent]), s[errDeclined]), s[errGone])
 }

@@ -1,6 +1,10 @@
 package detect
 
-import "testing"
+import (
+	"testing"
+
+	"pgregory.net/rapid"
+)
 
 // A customer's program that asks all day for what it may not have says something about itself, nothing about how often honest
 // clients are refused.
@@ -51,4 +55,16 @@ func TestWhoLearnsStopsErring(t *testing.T) {
 			t.Errorf("%s: %.2f after 200 calls and %.2f after 100,000", name, first, late)
 		}
 	}
+}
+
+// What errorEvidence leaves out is nothing.
+func TestABetThatIsLostToTheClumsyIsLost(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		share := rapid.Float64Range(clumsyLeast, clumsyShare).Draw(t, "share of the clumsy")
+		others := rapid.Float64Range(-100, 100).Draw(t, "bet against others")
+		clumsy := log10(share) - rapid.Float64Range(0, 50).Draw(t, "beyond")
+		if s := mixtureBet(others, clumsy, share); s > 1e-12 {
+			t.Fatalf("the bet against both says %v", s)
+		}
+	})
 }
