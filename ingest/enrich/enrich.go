@@ -108,6 +108,7 @@ func (e *Enricher) Lookup(addr netip.Addr) (country string, asn uint32) {
 // Fill sets Country, ASN and Agent of the records from number from on.
 func (e *Enricher) Fill(b *usage.Batch, from int) {
 	m := e.take(b)
+	m.follow(b)
 	t := e.tables.Load()
 	for i := from; i < b.Len(); i++ {
 		entry := m.address(t, &b.ClientIP[i])
@@ -188,8 +189,23 @@ const (
 type memory struct {
 	batch     *usage.Batch
 	addresses []addressEntry
-	countries [codes]numbered
-	agents    []agentEntry // by number in the batch's dictionary of user agents
+
+	// What follows holds for these generations of the batch's dictionaries. Numbers are one more than the dictionary's; 0 is none.
+	userAgents, families, codes uint64
+	countries                   [codes]uint32
+	agents                      []uint32 // families of clients, by number in the dictionary of user agents
+}
+
+// follow forgets what was remembered of dictionaries that have begun anew. None of them is empty, for there are rows.
+func (m *memory) follow(b *usage.Batch) {
+	if m.userAgents != b.UserAgent.Generation || m.families != b.Agent.Generation {
+		m.userAgents, m.families = b.UserAgent.Generation, b.Agent.Generation
+		clear(m.agents)
+	}
+	if m.codes != b.Country.Generation {
+		m.codes = b.Country.Generation
+		clear(m.countries[:])
+	}
 }
 
 // addressEntry is a slot of a direct-mapped cache: an address that falls on a taken slot replaces it.
@@ -198,18 +214,6 @@ type addressEntry struct {
 	asn     uint32
 	tables  uint32 // number of the tables it is from; 0 is an empty slot
 	country uint16
-}
-
-// numbered is a value with its number in a dictionary. A dictionary may give its numbers out anew: the number holds only
-// while the dictionary has this value at it.
-type numbered struct {
-	value  string
-	number uint32
-	set    bool
-}
-
-func (n numbered) holds(d *usage.Dict) bool {
-	return n.set && int(n.number) < len(d.Values) && d.Values[n.number] == n.value
 }
 
 func (m *memory) address(t *tables, ip *[16]byte) *addressEntry {
@@ -225,14 +229,14 @@ func (m *memory) address(t *tables, ip *[16]byte) *addressEntry {
 
 func (m *memory) countryNumber(d *usage.Dict, code uint16) uint32 {
 	n := &m.countries[code]
-	if !n.holds(d) {
+	if *n == 0 {
 		value := ""
 		if code > 0 {
 			value = codeText(code)
 		}
-		*n = numbered{value, numberOf(d, value), true}
+		*n = numberOf(d, value) + 1
 	}
-	return n.number
+	return *n - 1
 }
 
 // numberOf makes a dictionary give a value a number, without adding a row.
@@ -243,12 +247,6 @@ func numberOf(d *usage.Dict, value string) uint32 {
 	return n
 }
 
-// agentEntry is a user agent and its family.
-type agentEntry struct {
-	userAgent string
-	numbered
-}
-
 // maxAgents and maxFamilies bound what callers can make us remember by sending ever new user agents.
 const (
 	maxAgents   = 1 << 16
@@ -256,24 +254,21 @@ const (
 )
 
 func (m *memory) agentNumber(b *usage.Batch, number uint32) uint32 {
-	userAgent := b.UserAgent.Values[number]
-	if int(number) < len(m.agents) {
-		if e := &m.agents[number]; e.userAgent == userAgent && e.holds(&b.Agent) {
-			return e.number
-		}
+	if int(number) < len(m.agents) && m.agents[number] != 0 {
+		return m.agents[number] - 1
 	}
-	family := Family(userAgent)
+	family := Family(b.UserAgent.Values[number])
 	if len(b.Agent.Values) >= maxFamilies {
 		if _, known := b.Agent.Find([]byte(family)); !known {
 			family = ""
 		}
 	}
-	e := agentEntry{userAgent, numbered{family, numberOf(&b.Agent, family), true}}
+	n := numberOf(&b.Agent, family)
 	if number < maxAgents {
 		for int(number) >= len(m.agents) {
-			m.agents = append(m.agents, agentEntry{})
+			m.agents = append(m.agents, 0)
 		}
-		m.agents[number] = e
+		m.agents[number] = n + 1
 	}
-	return e.number
+	return n
 }
