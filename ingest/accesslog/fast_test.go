@@ -163,8 +163,11 @@ func TestWhatIsHarmlessHoldsNoSecret(t *testing.T) {
 		if !suspicious([]byte(v)) && string(maskSecrets(nil, []byte(v))) != v {
 			t.Fatalf("%q is taken for harmless, but is masked as %q", v, maskSecrets(nil, []byte(v)))
 		}
+		if plain([]byte(v)) && !printable([]byte(v)) {
+			t.Fatalf("%q is taken for plain, but is not printable", v)
+		}
 	}
-	pieces := append([]string{"0123456789abcdef", "/v1/items/", "-", "tk_live_0123456789abcdefghijklmn", "Q", "@", ":", "=", "%2F", " ", "\x80"}, secretPrefixes...)
+	pieces := append([]string{"0123456789abcdef", "/v1/items/", "-", "tk_live_0123456789abcdefghijklmn", "Q", "@", ":", "=", "%2F", " ", "\x80", "\x7f", "\t"}, secretPrefixes...)
 	rapid.Check(t, func(t *rapid.T) {
 		v := ""
 		for _, p := range rapid.SliceOfN(rapid.SampledFrom(pieces), 1, 5).Draw(t, "pieces") {

@@ -5,6 +5,9 @@ import (
 	"math/bits"
 )
 
+// plain rules out what most values are: what it says yes to is printable and holds no secret that its look would tell.
+func plain(v []byte) bool { return harmless(v) || wordy(v) }
+
 // harmless rules out, eight bytes at a time, what most paths and request ids are: small letters, digits and slashes, or hashes
 // and UUIDs, of small hexadecimal digits and hyphens. The first have neither the capitals nor the separators that all keys
 // have, and no prefix of a key is made of the second alone. What is shorter than eight bytes is left to the long test.

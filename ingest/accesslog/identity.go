@@ -92,7 +92,7 @@ func (c *core) requestID(r *call) []byte {
 	if len(v) == 0 {
 		return nil
 	}
-	if len(v) <= usage.MaxRequestIDBytes && printable(v) && !suspicious(v) && (len(r.secret) < minOwnSecretBytes || !bytes.Contains(v, r.secret)) {
+	if len(v) <= usage.MaxRequestIDBytes && (plain(v) || printable(v) && !suspicious(v)) && (len(r.secret) < minOwnSecretBytes || !bytes.Contains(v, r.secret)) {
 		return v
 	}
 	shown := c.clean(v, r.secret, len(v))

@@ -133,7 +133,7 @@ func random(w []byte) bool {
 
 // suspicious is the quick test of maskSecrets: false means that it would change nothing.
 func suspicious(v []byte) bool {
-	if harmless(v) || wordy(v) {
+	if plain(v) {
 		return false
 	}
 	for {

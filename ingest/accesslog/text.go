@@ -10,6 +10,9 @@ import (
 // secret is this record's own key, which no shape may tell. The result is v itself where nothing had to change, else
 // it lies in the scratch space. Cleaning twice changes nothing more.
 func (c *core) clean(v, secret []byte, max int) []byte {
+	if plain(v) && len(v) <= max && (len(secret) < minOwnSecretBytes || !bytes.Contains(v, secret)) {
+		return v // it has eight bytes and more, so it is no dash
+	}
 	if !printable(v) {
 		v = c.rewrite(v)
 	}
