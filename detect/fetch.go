@@ -15,7 +15,7 @@ const fetchBlock = 16
 const fetchFrom = 512
 
 // fetching brings what the keys of a second remember into the cache while the records before theirs are judged. With a million keys hardly
-// any of these lines is there, and a record needs some thirty of them. What points to them has to be there first, so it goes in
+// any of these lines is there, and a record needs some twenty of them. What points to them has to be there first, so it goes in
 // stages, each a block of records ahead of the next: by the time a stage follows a pointer, that has arrived.
 type fetching struct {
 	done [fetchStages]int // positions of the order
