@@ -188,6 +188,14 @@ func (e *Engine) Advance(unixMillis int64) {
 	}
 }
 
+// JudgeNow judges what was collected of the running second without waiting for its end, which is for whoever acts on decisions: call it
+// some times a second. What comes later of that second is judged after it, so that the order within a second may then matter, to when a
+// decision is made; a replay, which nobody waits for, leaves it out.
+func (e *Engine) JudgeNow() {
+	defer runtime.KeepAlive(e) // and with it the arena
+	e.flush()
+}
+
 // Drain returns the decisions since the last call, in event time.
 func (e *Engine) Drain() []Decision {
 	out := e.out
@@ -226,7 +234,7 @@ func (e *Engine) WarmUp(b *usage.Batch, from, to int) {
 	e.second, e.buf, e.arena, e.warm = second, buf, arena, false
 }
 
-// flush applies the collected second, key by key, in an order that does not depend on that of arrival.
+// flush applies what was collected of a second, key by key, in an order that does not depend on that of arrival.
 func (e *Engine) flush() {
 	if len(e.buf) == 0 {
 		return

@@ -155,9 +155,9 @@ func (k *keyState) open(ep episode) *episode {
 	return &f.episodes[len(f.episodes)-1]
 }
 
-// id is the same whenever and wherever the episode is found.
+// id is the same whenever and wherever the episode is found: also by who judged the second of its start in parts, or as a whole.
 func (ep *episode) id(key string) string {
 	h := hashBytes([]byte(key), uint64(ep.kind)+1)
 	h = mix(h ^ uint64(ep.net)<<32 ^ uint64(ep.agent))
-	return fmt.Sprintf("ep_%016x", mix(h^uint64(ep.start)))
+	return fmt.Sprintf("ep_%016x", mix(h^uint64(ep.start/1000)))
 }

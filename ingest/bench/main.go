@@ -16,7 +16,7 @@
 //	(b) ceiling    decoded blocks of the same records into the engine as fast as it takes them. Rows per second.
 //	(c) end to end Kafka to ClickHouse with detection and quota counting on. Rows per second, allocations, peak memory.
 //	(d) latency    50,000 records/s for 20 s: from the record's time to the acknowledged insert, and until detection has judged it,
-//	               which waits for the record's second to be over.
+//	               which it does when the record's second is over, and with what there is of it five times a second.
 //
 // (b) and (c) are measured twice, for there are two questions:
 //

@@ -3,6 +3,8 @@ package main
 import (
 	"context"
 	"log/slog"
+	"maps"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -54,24 +56,46 @@ type detection struct {
 	engines map[int32]*watched
 }
 
-// watched is an engine with the times of the records that it has and has not judged: it judges a second when it is over, so that a
-// decision about a record waits for that, and not only for the engine to take the record.
+// watched is an engine with the times of the records that it has and has not judged.
 type watched struct {
+	mu sync.Mutex
 	*detect.Engine
 	second  int64
 	waiting []int64
-	judged  []int64
 }
 
-// take notes records that the engine is given, and which it judges with them.
-func (w *watched) take(times []int64) {
-	w.judged = w.judged[:0]
+// take notes records that the engine is given, and returns those that it judges by that, since their second is over.
+func (w *watched) take(times []int64) (judged []int64) {
 	for _, at := range times {
 		if at/1000 > w.second {
-			w.judged = append(w.judged, w.waiting...)
+			judged = append(judged, w.waiting...)
 			w.waiting, w.second = w.waiting[:0], at/1000
 		}
 		w.waiting = append(w.waiting, at)
+	}
+	return judged
+}
+
+// judgeNow does what the program does five times a second (internal/app), until ctx ends.
+func (d *detection) judgeNow(ctx context.Context) {
+	t := time.NewTicker(200 * time.Millisecond)
+	defer t.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-t.C:
+		}
+		d.mu.Lock()
+		engines := slices.Collect(maps.Values(d.engines))
+		d.mu.Unlock()
+		for _, w := range engines {
+			w.mu.Lock()
+			w.JudgeNow()
+			d.hist.decided.add(w.waiting, d.hist.from.Load())
+			w.waiting = w.waiting[:0]
+			w.mu.Unlock()
+		}
 	}
 }
 
@@ -94,10 +118,12 @@ func (d *detection) ObserveRange(_ string, partition int32, b *usage.Batch, from
 	d.mu.Lock()
 	e := d.engines[partition]
 	d.mu.Unlock()
-	e.take(b.TimeMillis[from:to])
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	judged := e.take(b.TimeMillis[from:to])
 	e.Observe(b, from, to)
 	e.Drain()
-	d.hist.decided.add(e.judged, d.hist.from.Load())
+	d.hist.decided.add(judged, d.hist.from.Load())
 }
 
 func (d *detection) Revoked(string, int32) {}
@@ -109,7 +135,10 @@ func (noHistory) EachKey(context.Context, time.Time, time.Time, func(meter.KeyUs
 	return nil
 }
 
-func newObservers(h *latencies) []ingest.Observer {
+// newObservers returns them; judgements go on until ctx ends.
+func newObservers(ctx context.Context, h *latencies) []ingest.Observer {
 	quotas := counter.New(counter.Config{Source: noHistory{}, AccountOf: func(string) string { return "acct" }, Now: time.Now, Logger: slog.New(slog.DiscardHandler)})
-	return []ingest.Observer{&detection{hist: h, engines: map[int32]*watched{}}, quotas}
+	d := &detection{hist: h, engines: map[int32]*watched{}}
+	go d.judgeNow(ctx)
+	return []ingest.Observer{d, quotas}
 }

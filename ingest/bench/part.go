@@ -153,7 +153,7 @@ func measureIngest(ctx context.Context, p part, d *discard) (result, error) {
 		}
 		defer db.Close()
 		d.insert, engine = db.InsertEvents, db.EnginePID()
-		observers = newObservers(&hist)
+		observers = newObservers(ctx, &hist)
 		if p.Kind == "latency" {
 			d.onBlock = func(b *usage.Batch) { hist.visible.add(b.TimeMillis, hist.from.Load()) }
 		}

@@ -138,9 +138,12 @@ func (d *detection) meet(w *watch, topic string, partition int32, b *usage.Batch
 	}
 }
 
-// tick lets time pass where nothing arrives, until ctx ends.
+// judgeEvery is how long a record waits for its judgement at most, but for what is waited for the processor.
+const judgeEvery = 200 * time.Millisecond
+
+// tick judges what came since, and lets time pass where nothing arrives, until ctx ends.
 func (d *detection) tick(ctx context.Context) error {
-	t := time.NewTicker(200 * time.Millisecond) // a second is judged when it is over: what is waited beyond that is for nothing
+	t := time.NewTicker(judgeEvery)
 	defer t.Stop()
 	for {
 		select {
@@ -158,6 +161,7 @@ func (d *detection) tick(ctx context.Context) error {
 			// not the clock itself: records of last week may be on their way through.
 			if !w.seen.IsZero() {
 				w.engine.Advance(w.event + d.now().Sub(w.seen).Milliseconds() - 1000)
+				w.engine.JudgeNow()
 				d.pass(w)
 			}
 			w.mu.Unlock()
