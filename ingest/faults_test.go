@@ -109,6 +109,11 @@ func engineKilled(r *rig) {
 	p.stop()
 	r.verify(p, patience)
 	r.t.Logf("%d records, killed%s", p.truth.records, reached)
+	for _, m := range []moment{inInsert, afterInsert} {
+		if reached[m] == 0 {
+			r.t.Errorf("never killed %s", m)
+		}
+	}
 }
 
 // brokersKilled: one broker at a time, any of three; now and then the ingester dies meanwhile.
@@ -135,33 +140,40 @@ func brokersKilled(r *rig) {
 }
 
 // zombie: a process is stopped past its session, at every moment of an insert, and another takes its partitions. Then
-// what it had sent arrives at last, it wakes, and must do no harm.
+// what it had sent arrives at last, while the new owner takes over or after it has stored all of it, the zombie wakes, and must do no harm.
 func zombie(r *rig) {
 	topic := r.topic("zombie")
 	p := r.produce(topic, traffic{perSecond: 2000})
-	for i, m := range r.moments(times(4), beforeInsert, inInsert, afterInsert, whenever) {
-		a := r.startIngest(topic, fmt.Sprint("a", i), session)
-		r.verify(p, patience) // it owns the partitions
-		held := a.proxy.ambush(m)
-		if m == whenever {
-			time.Sleep(r.between(0, time.Second))
-		} else if !held.wait(5 * time.Second) {
-			r.t.Errorf("no insert within 5 s")
+	round := 0
+	for _, m := range r.moments(times(4), beforeInsert, inInsert, afterInsert, whenever) {
+		for _, late := range []bool{false, true} {
+			round++
+			a := r.startIngest(topic, fmt.Sprint("a", round), session)
+			r.verify(p, patience) // it owns the partitions
+			held := a.proxy.ambush(m)
+			if m == whenever {
+				time.Sleep(r.between(0, time.Second))
+			} else if !held.wait(5 * time.Second) {
+				r.t.Errorf("no insert within 5 s")
+			}
+			a.signal(syscall.SIGSTOP)
+			b := r.startIngest(topic, fmt.Sprint("b", round), session)
+			time.Sleep(session + r.between(500*time.Millisecond, 2*time.Second))
+			if late {
+				r.verify(p, patience) // the new owner has stored what the zombie holds
+			}
+			held.release()
+			time.Sleep(r.between(0, 100*time.Millisecond))
+			a.signal(syscall.SIGCONT)
+			r.verify(p, patience)
+			a.end(syscall.SIGTERM)
+			b.end(syscall.SIGTERM)
 		}
-		a.signal(syscall.SIGSTOP)
-		b := r.startIngest(topic, fmt.Sprint("b", i), session)
-		time.Sleep(session + r.between(500*time.Millisecond, 2*time.Second))
-		held.release() // the block that was on its way reaches the store, after the new owner has stored it
-		time.Sleep(r.between(0, 100*time.Millisecond))
-		a.signal(syscall.SIGCONT)
-		r.verify(p, patience)
-		a.end(syscall.SIGTERM)
-		b.end(syscall.SIGTERM)
 	}
 	p.stop()
 	r.startIngest(topic, "last", session)
 	r.verify(p, patience)
-	r.t.Logf("%d records", p.truth.records)
+	r.t.Logf("%d records, %d rounds", p.truth.records, round)
 }
 
 // joinAndLeave: up to three members, of which some leave politely and some die.
