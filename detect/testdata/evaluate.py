@@ -1,8 +1,8 @@
 #!/usr/bin/env python3
-"""Runs the labelled scenarios, our own families, blind, strange, hidden and outside families and another world through `tollkeeper backtest` and writes detect/EVALUATION.md.
+"""Runs the labelled scenarios, our own families, blind, strange, hidden, outside and sequel families and another world through `tollkeeper backtest` and writes detect/EVALUATION.md.
 
     evaluate.py --binary bin/tollkeeper --cache .cache/scenarios [--seeds 1-5] [--fresh 21-23] [--families 101-103] [--blind 901-904] [--strange 951-954]
-                [--hidden 971-974] [--outside 981-984] [--world 201-204]
+                [--hidden 971-974] [--outside 981-984] [--sequel 991-994] [--world 201-204]
 
 Traffic that was generated before is taken from the cache. TOLLKEEPER_SHARED names the folder with the generator.
 """
@@ -136,6 +136,7 @@ def main():
     ap.add_argument("--strange", default="951-954")
     ap.add_argument("--hidden", default="971-974")
     ap.add_argument("--outside", default="981-984")
+    ap.add_argument("--sequel", default="991-994")
     ap.add_argument("--world", default="201-204")
     ap.add_argument("--fresh-world", default="211-212")
     ap.add_argument("--nab", help="JSON file with the result of the series")
@@ -147,6 +148,7 @@ def main():
     strange = os.path.join(HERE, "strange", "strange.py")
     hidden = os.path.join(HERE, "hidden", "hidden.py")
     outside = os.path.join(HERE, "outside", "outside.py")
+    sequel = os.path.join(HERE, "sequel", "sequel.py")
     world = os.path.join(HERE, "world")
     other, w = os.path.join(world, "world.py"), "w%s-" % version(world)
     commit = subprocess.run(["git", "-C", ROOT, "rev-parse", "--short", "HEAD"], stdout=subprocess.PIPE, text=True).stdout.strip() or "unknown"
@@ -165,6 +167,7 @@ def main():
             ("strange", "Strange families (`testdata/strange`): written without having read the detectors; failures of seeds 951 and 952 were worked on", strange, "x", a.strange),
             ("hidden", "Hidden families (`testdata/hidden`): written without having read the detectors; failures of seeds 971 and 972 were worked on", hidden, "h", a.hidden),
             ("outside", "Outside customers (`testdata/outside`): written without having read the detectors; seeds 983 and 984 are held out", outside, "o", a.outside),
+            ("sequel", "Sequel (`testdata/sequel`): families such as the generator's author may keep back, by somebody who has not read the detectors; nothing was worked on", sequel, "q", a.sequel),
             ("world", "Another world (`testdata/world`); its failures were worked on", other, w, a.world),
             ("fresh_world", "Another world, fresh seeds", other, w, a.fresh_world)):
         rows = [(str(n), run(a.binary, a.cache, generator, prefix, n)) for n in seeds(which)]
