@@ -83,8 +83,9 @@ func (e *encoder) events(span usage.Span, b *usage.Batch) []byte {
 	e.header("response_bytes", "UInt64")
 	e.clamp64(b.ResponseBytes)
 	e.header("client_ip", "IPv6")
+	to := e.grow(16 * n)
 	for i := range b.ClientIP {
-		e.buf = append(e.buf, b.ClientIP[i][:]...)
+		*(*[16]byte)(to[16*i:]) = b.ClientIP[i]
 	}
 	e.lowCardinality("country", &b.Country)
 	e.header("asn", "UInt32")
@@ -93,8 +94,9 @@ func (e *encoder) events(span usage.Span, b *usage.Batch) []byte {
 	e.lowCardinality("agent", &b.Agent)
 	e.units(b)
 	e.header("flags", "UInt8")
-	for _, f := range b.Flags {
-		e.buf = append(e.buf, byte(f))
+	to = e.grow(n)
+	for i, f := range b.Flags {
+		to[i] = byte(f)
 	}
 	e.constant("topic", span.Topic, n)
 	e.constant("epoch", span.Epoch, n)
@@ -189,15 +191,29 @@ func (e *encoder) repeat32(v uint32, n int) {
 	}
 }
 
+const (
+	// lengthBytes is what the length of a string takes at the most: it is part of a line.
+	lengthBytes = 3
+	// shortString is how many bytes of a string are written at once, without a loop. What it has not is overwritten by the next.
+	shortString = 32
+)
+
 // strings writes a column of strings: each its length and its bytes.
 func (e *encoder) strings(name string, s *usage.Strings) {
 	e.header(name, "String")
-	from := 0
+	before, from, at := len(e.buf), 0, 0
+	to := e.grow(len(s.Data) + lengthBytes*len(s.Ends) + shortString)
 	for _, end := range s.Ends {
-		e.uvarint(uint64(end - from))
-		e.buf = append(e.buf, s.Data[from:end]...)
-		from = end
+		size := end - from
+		at += binary.PutUvarint(to[at:], uint64(size))
+		if size <= shortString && from+shortString <= len(s.Data) {
+			*(*[shortString]byte)(to[at:]) = *(*[shortString]byte)(s.Data[from:])
+		} else {
+			copy(to[at:], s.Data[from:end])
+		}
+		at, from = at+size, end
 	}
+	e.buf = e.buf[:before+at]
 }
 
 func (e *encoder) dictAsStrings(d *usage.Dict) {

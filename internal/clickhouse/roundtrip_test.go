@@ -1,8 +1,10 @@
 package clickhouse
 
 import (
+	"bytes"
 	"net/netip"
 	"slices"
+	"strings"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
@@ -90,6 +92,24 @@ func TestTheSameRowsAreTheSameBytesWhateverTheDictionariesHeld(t *testing.T) {
 		b.events(span, &used) // twice: neither may what the encoder wrote before show
 		if x, y := a.events(span, &fresh), b.events(span, &used); !slices.Equal(x, y) {
 			t.Fatalf("blocks differ:\n%q\n%q", x, y)
+		}
+	})
+}
+
+func TestStringsAreWrittenWholeWhateverTheirLength(t *testing.T) {
+	lengths := rapid.SliceOf(rapid.SampledFrom([]int{0, 1, shortString - 1, shortString, shortString + 1, 127, 128, 1 << 14}))
+	rapid.Check(t, func(t *rapid.T) {
+		var s usage.Strings
+		var plain, e encoder
+		plain.header("path", "String")
+		for i, n := range lengths.Draw(t, "lengths") {
+			text := strings.Repeat(string(rune('a'+i%26)), n)
+			s.Append([]byte(text))
+			plain.text(text)
+		}
+		e.strings("path", &s)
+		if !bytes.Equal(e.buf, plain.buf) {
+			t.Fatalf("%q, want %q", e.buf, plain.buf)
 		}
 	})
 }
