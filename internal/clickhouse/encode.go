@@ -57,7 +57,9 @@ func (e *encoder) events(span usage.Span, b *usage.Batch) []byte {
 	n := b.Len()
 	e.buf = e.buf[:0]
 	if room := n*encodedRow + len(b.Path.Data) + len(b.RequestID.Data) + 9*len(b.UnitValue); cap(e.buf) < room {
-		e.buf = make([]byte, 0, room) // unlike slices.Grow it neither copies what was there nor clears what will be overwritten
+		// Unlike slices.Grow this neither copies what was there nor clears what will be overwritten. Blocks that are ever a little longer must not each
+		// leave a buffer to be collected.
+		e.buf = make([]byte, 0, max(room, cap(e.buf)+cap(e.buf)/4))
 	}
 	e.uvarint(uint64(len(columnsOf(b))))
 	e.uvarint(uint64(n))
