@@ -53,7 +53,7 @@ vet:
 
 .PHONY: lint
 lint: $(TOOLS)/golangci-lint
-	$(TOOLS)/golangci-lint run --build-tags $(TAGS) ./...
+	$(TOOLS)/golangci-lint run --allow-serial-runners --build-tags $(TAGS) ./...
 
 $(TOOLS)/golangci-lint:
 	@echo "installing golangci-lint $(GOLANGCI_VERSION) into $(TOOLS)"

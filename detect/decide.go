@@ -111,7 +111,7 @@ func (e *Engine) judgeYoung(k *keyState, p *Policy, a *actor, number int, t int6
 }
 
 // harmlessErrors is a share of errors that is no evidence of anything, whatever is expected of the key: a bet against a clumsy client
-// is lost there, and the mixture with others' wins at most a factor of ten more.
+// is lost there, and the mixture with others' wins at most a factor of fifty (clumsyLeast), far from a flag.
 const harmlessErrors = 0.1
 
 // harmless says of most clients, in a tenth of the time, that weigh will find nothing to do about them. It looks at what weigh cannot
