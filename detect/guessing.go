@@ -92,14 +92,10 @@ func (e *Engine) guess(b *usage.Batch, i int) {
 		e.guessTogether(g, opened, t)
 		return
 	}
-	phase := PhaseOpened
-	if !opened {
-		if t-g.told < progressMillis {
-			return
-		}
-		phase = PhaseContinued
+	phase, due := guessPhase(opened, t, &g.told)
+	if !due {
+		return
 	}
-	g.told = t
 	cc, ip := uint16(countryNumber(b.Country.At(i))), usage.Addr(b.ClientIP[i])
 	sentence := fmt.Sprintf("%d different keys that do not exist were tried from %v in %s within %s.", g.distinct(), ip, e.networkName(net, cc), span(t-g.start))
 	d := guessDecision(phase, guessEpisode(uint64(addr), g.since), t)
@@ -122,19 +118,27 @@ func (e *Engine) guessTogether(g *guesser, joins bool, t int64) {
 	}
 	c.last = max(c.last, t)
 	c.calls++
-	if !opened && t-c.told < progressMillis {
+	phase, due := guessPhase(opened, t, &c.told)
+	if !due {
 		return
 	}
-	phase := PhaseContinued
-	if opened {
-		phase = PhaseOpened
-	}
-	c.told = t
 	sentence := fmt.Sprintf("Keys that do not exist are tried from many addresses: %d have an alert each, and this one is about all others (%d so far).", guessersApart, c.addresses)
 	d := guessDecision(phase, guessEpisode(1<<32, c.since), t)
 	d.say(sentence, "many_guessers", float64(guessersApart+c.addresses), 0, guessersApart, max(1, (t-c.since)/1000))
 	d.Actor = Actor{Requests: int64(c.calls), SinceMs: c.since}
 	e.give(d)
+}
+
+// guessPhase says in which phase an episode is, and whether it is due to be told of, as it was last at told.
+func guessPhase(opened bool, t int64, told *int64) (phase Phase, due bool) {
+	if !opened && t-*told < progressMillis {
+		return 0, false
+	}
+	*told = t
+	if opened {
+		return PhaseOpened, true
+	}
+	return PhaseContinued, true
 }
 
 func guessDecision(phase Phase, episode string, t int64) Decision {

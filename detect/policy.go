@@ -190,10 +190,6 @@ func (s *Scope) fits(key string, a *KeyAttributes) bool {
 
 // For returns the policy of a key. attributes may be nil.
 func (p *Policies) For(key string, attributes func(keyID string) KeyAttributes) *Policy {
-	last := &p.List[len(p.List)-1]
-	if len(p.List) == 1 {
-		return last
-	}
 	var a KeyAttributes
 	if attributes != nil {
 		a = attributes(key)
@@ -203,5 +199,5 @@ func (p *Policies) For(key string, attributes func(keyID string) KeyAttributes) 
 			return &p.List[i]
 		}
 	}
-	return last
+	return &p.List[len(p.List)-1]
 }
