@@ -146,12 +146,18 @@ func FuzzFamily(f *testing.F) {
 	})
 }
 
+// write puts a whole file in the place of another at once: one that is being read meanwhile is the old or the new one, and no
+// third that is half written.
 func write(t *testing.T, path, text string, at time.Time) {
 	t.Helper()
-	if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
+	draft := path + ".new"
+	if err := os.WriteFile(draft, []byte(text), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	if err := os.Chtimes(path, at, at); err != nil {
+	if err := os.Chtimes(draft, at, at); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.Rename(draft, path); err != nil {
 		t.Fatal(err)
 	}
 }
