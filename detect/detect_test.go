@@ -120,6 +120,9 @@ func TestAThiefWhoWalksIdsIsSuspendedWithinSecondsAndNobodyElse(t *testing.T) {
 		if ev.Sentence == "" || ev.PValue <= 0 || ev.PValue > 1 {
 			t.Errorf("evidence without sentence or p-value: %+v", ev)
 		}
+		if ev.WindowSeconds < 1 || ev.WindowSeconds > 3600 {
+			t.Errorf("%s is told of %d s, and the thief was there for minutes", ev.Detector, ev.WindowSeconds)
+		}
 	}
 	if len(families) < 2 || !families[FamilyNovelty] || !families[FamilyEnumeration] {
 		t.Errorf("families of evidence: %v, want novelty and enumeration among them", families)

@@ -235,19 +235,18 @@ func (e *Engine) describe(k *keyState, a *actor, fam Family, s float64) (ev Evid
 func (k *keyState) describePace(a *actor) Evidence {
 	p := k.outpace(a)
 	times := p.observed / max(1, p.record)
-	ev := Evidence{Observed: p.observed, Expected: p.record, High: 3 * p.record}
-	if p.meter == meterMinutes {
+	ev := Evidence{Observed: p.observed, Expected: p.record, High: 3 * p.record, WindowSeconds: 3600}
+	switch p.meter {
+	case meterMinutes:
 		ev.Detector, ev.WindowSeconds = "pace_minutes", minutesMillis/1000
 		ev.Sentence = fmt.Sprintf("It alone made %.0f calls in five minutes, %.1f times the busiest five minutes of the whole key.", p.observed, times)
-		return ev
-	}
-	if p.meter == meterSeldom {
-		ev.Detector, ev.WindowSeconds = "pace_seldom", 3600
+	case meterSeldom:
+		ev.Detector = "pace_seldom"
 		ev.Sentence = fmt.Sprintf("It alone made %.0f calls in an hour that the key hardly makes (routes that it seldom uses, objects that it never asked for), %.1f times the most before.", p.observed, times)
-		return ev
+	default:
+		ev.Detector = "pace_" + meterNames[p.meter]
+		ev.Sentence = fmt.Sprintf("It alone took %.0f %s in an hour, %.1f times the busiest hour of the whole key.", p.observed, meterNames[p.meter], times)
 	}
-	ev.Detector, ev.WindowSeconds = "pace_"+meterNames[p.meter], 3600
-	ev.Sentence = fmt.Sprintf("It alone took %.0f %s in an hour, %.1f times the busiest hour of the whole key.", p.observed, meterNames[p.meter], times)
 	return ev
 }
 
