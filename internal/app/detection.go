@@ -27,6 +27,7 @@ type detection struct {
 
 	mu         sync.Mutex
 	partitions map[partitionID]*watch
+	given      int // verdicts, and those that were taken back
 }
 
 type partitionID struct {
@@ -61,20 +62,37 @@ func (d *detection) Assigned(ctx context.Context, topic string, partition int32)
 		return fmt.Errorf("history for %s/%d: %w", topic, partition, err)
 	}
 	w := &watch{engine: engine, history: history, taught: map[string][]detect.Feedback{}, reopened: map[string]bool{}}
-	if history {
-		if w.taught, err = d.verdicts(ctx, alerts.Filter{}); err != nil {
-			return fmt.Errorf("verdicts for %s/%d: %w", topic, partition, err)
+	w.ctx, w.cancel = context.WithCancel(context.WithoutCancel(ctx))
+	return d.enter(partitionID{topic, partition}, w, func() (map[string][]detect.Feedback, error) {
+		taught, err := d.verdicts(ctx, alerts.Filter{})
+		if err != nil {
+			return nil, fmt.Errorf("verdicts for %s/%d: %w", topic, partition, err)
+		}
+		return taught, nil
+	})
+}
+
+// enter puts the watch of a partition into its place, with people's verdicts. One that is given while they are read may be missing
+// there, and its event finds no watch to teach: they are read again then.
+func (d *detection) enter(id partitionID, w *watch, read func() (map[string][]detect.Feedback, error)) (err error) {
+	for given := -1; ; {
+		d.mu.Lock()
+		if given == d.given || !w.history {
+			if old := d.partitions[id]; old != nil {
+				old.cancel()
+			}
+			w.engine.SetPolicies(d.cfg.Policies) // they may have changed since the engine was made
+			d.partitions[id] = w
+			d.mu.Unlock()
+			return nil
+		}
+		given = d.given
+		d.mu.Unlock()
+		if w.taught, err = read(); err != nil {
+			w.cancel()
+			return err
 		}
 	}
-	w.ctx, w.cancel = context.WithCancel(context.WithoutCancel(ctx))
-	d.mu.Lock()
-	defer d.mu.Unlock()
-	if old := d.partitions[partitionID{topic, partition}]; old != nil {
-		old.cancel()
-	}
-	w.engine.SetPolicies(d.cfg.Policies) // they may have changed since the engine was made
-	d.partitions[partitionID{topic, partition}] = w
-	return nil
 }
 
 // Revoked implements ingest.Observer.

@@ -3,6 +3,7 @@ package app
 import (
 	"context"
 	"encoding/json"
+	"slices"
 	"time"
 
 	"github.com/tollkeeper/tollkeeper/detect"
@@ -32,17 +33,31 @@ func verdictOf(a *alerts.Alert) (fb detect.Feedback, ok bool) {
 // teach brings a verdict to the engine that watches its key. An engine that has not met the key yet learns it with the key's
 // history.
 func (d *detection) teach(fb detect.Feedback, alertID string) {
-	for _, w := range d.all() {
-		w.mu.Lock()
-		if !w.engine.Knows(fb.KeyID) && w.history {
-			w.taught[fb.KeyID] = append(w.taught[fb.KeyID], fb)
-		}
-		err := w.engine.Feedback(fb)
-		w.mu.Unlock()
-		if err == nil {
+	for _, w := range d.judged() {
+		if w.teach(fb) {
 			d.log.Info("detection learnt a verdict", "key", fb.KeyID, "alert", alertID, "dismissed", fb.Verdict == detect.Dismissed)
 		}
 	}
+}
+
+// teach says whether the engine learnt the verdict now.
+func (w *watch) teach(fb detect.Feedback) bool {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	known := w.taught[fb.KeyID]
+	if slices.ContainsFunc(known, func(k detect.Feedback) bool { return k.EpisodeID == fb.EpisodeID && k.TimeMillis == fb.TimeMillis }) {
+		return false // it was in the store when the partition came
+	}
+	w.taught[fb.KeyID] = append(known, fb)
+	return w.engine.Feedback(fb) == nil
+}
+
+// judged returns all watches, and lets those that are about to come know that there is a verdict to be read.
+func (d *detection) judged() []*watch {
+	d.mu.Lock()
+	d.given++
+	d.mu.Unlock()
+	return d.all()
 }
 
 // unteach takes back what a reopened alert had taught about its key: the engines forget the key, and with its next record read its history,
@@ -54,11 +69,11 @@ func (d *detection) unteach(ctx context.Context, fb detect.Feedback, alertID str
 		d.log.Warn("a reopened alert is not known to the detection before its next start", "key", keyID, "alert", alertID, "err", err)
 		return
 	}
-	for _, w := range d.all() {
+	for _, w := range d.judged() {
 		w.mu.Lock()
+		w.taught[keyID] = left[keyID]
 		if w.engine.Forget(keyID) {
 			w.history = true // what it has learnt is stored, but for what is on its way
-			w.taught[keyID] = left[keyID]
 			w.reopened[keyID] = true
 			d.log.Info("detection took a verdict back", "key", keyID, "alert", alertID)
 		}
