@@ -45,7 +45,7 @@ func TestASuspendedKeyIsRefusedByEveryProcessWithinTheBound(t *testing.T) {
 				select {
 				case e := <-events.C():
 					seen = e.Value.Key.ID == k.ID && e.Value.Key.Status == keys.Suspended
-				case <-time.After(5 * time.Second):
+				case <-time.After(30 * time.Second):
 					t.Fatal("no event of the suspension elsewhere")
 				}
 			}

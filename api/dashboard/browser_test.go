@@ -205,7 +205,7 @@ func (c *complaints) all() []string {
 func steps(t *testing.T, ctx context.Context, list ...chromedp.Action[chromedp.Void]) {
 	t.Helper()
 	for i, step := range list {
-		bound, cancel := context.WithTimeout(ctx, 10*time.Second)
+		bound, cancel := context.WithTimeout(ctx, 30*time.Second)
 		err := chromedp.Do(bound, step)
 		cancel()
 		if err != nil {

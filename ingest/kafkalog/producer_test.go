@@ -20,7 +20,6 @@ func TestWhatKafkasOwnProducerPacksIsRead(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer conn.Close()
-	_ = conn.SetDeadline(time.Now().Add(time.Minute))
 	f := NewFetcher(conn, Config{ClientID: "test", Topic: "logs", MinBytes: 1, MaxWait: time.Second, MaxBytes: 8 << 20})
 	var offset int64
 	for codec, number := range map[string]uint16{"none": 0, "gzip": codecGzip, "snappy": codecSnappy, "lz4": codecLZ4, "zstd": codecZstd} {
@@ -33,6 +32,7 @@ func TestWhatKafkasOwnProducerPacksIsRead(t *testing.T) {
 		var r Records
 		packed := true
 		for len(got) < len(want) {
+			_ = conn.SetDeadline(time.Now().Add(time.Minute)) // Java took its time before
 			if err := f.Fetch(offset, &a); err != nil {
 				t.Fatal(err)
 			}

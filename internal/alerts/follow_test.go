@@ -45,7 +45,7 @@ func TestEverySubscriberHearsEveryChangeOnce(t *testing.T) {
 					t.Fatalf("%s: %+v", name, e)
 				}
 				return e.Value
-			case <-time.After(10 * time.Second):
+			case <-time.After(30 * time.Second):
 				t.Fatalf("%s hears nothing", name)
 			}
 			panic("unreachable")

@@ -10,10 +10,11 @@ import (
 	"time"
 )
 
-// The threads that merge parts, by the name that the engine gives them, and how far they stand back.
+// The threads that merge parts, by the name that the engine gives them, and how far they stand back behind the process's other threads.
 const (
 	mergeThread   = "MergeMutate"
 	mergeNiceness = 10
+	mostNiceness  = 19
 )
 
 // yieldMerges lets merges have the processor that inserts, queries and ingest leave over: whoever waits for a row does not wait for a merge.
@@ -25,8 +26,9 @@ const (
 func yieldMerges(ctx context.Context) {
 	t := time.NewTicker(100 * time.Millisecond)
 	defer t.Stop()
+	niceness := min(niceness()+mergeNiceness, mostNiceness)
 	for last := 0; ; {
-		found := niceThreads(mergeThread, mergeNiceness)
+		found := niceThreads(mergeThread, niceness)
 		if found > 0 && found == last {
 			return // all of them, since it was no other number the time before
 		}
@@ -37,6 +39,15 @@ func yieldMerges(ctx context.Context) {
 			return
 		}
 	}
+}
+
+// niceness of the process, as it was started.
+func niceness() int {
+	priority, err := syscall.Getpriority(syscall.PRIO_PROCESS, os.Getpid())
+	if err != nil {
+		return 0
+	}
+	return 20 - priority // the system call's own scale, which has no negative numbers
 }
 
 // niceThreads makes those of the process that have a name stand back, and returns how many there are.

@@ -168,7 +168,7 @@ func TestARestartGoesOnWithTheSameIDs(t *testing.T) {
 		r.suspend(a)
 		_, err := r.node().Step(ctx)
 		require.ErrorIs(t, err, context.Canceled)
-		require.Eventually(t, func() bool { return len(r.all()) == 2 }, 10*time.Second, time.Millisecond)
+		require.Eventually(t, func() bool { return len(r.all()) == 2 }, 30*time.Second, time.Millisecond)
 
 		r.ok()
 		n = r.node()
@@ -272,7 +272,7 @@ func TestOneProcessSendsAtATime(t *testing.T) {
 		stops[sender]()
 		sends(10)
 		require.Equal(t, want, here.taken(), "in order and none twice")
-		require.Eventually(t, func() bool { return delivered(0) == 10 && delivered(1) == 10 }, 10*time.Second, time.Millisecond)
+		require.Eventually(t, func() bool { return delivered(0) == 10 && delivered(1) == 10 }, 30*time.Second, time.Millisecond)
 	}, notify.Migrations())
 }
 
