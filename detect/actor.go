@@ -63,7 +63,7 @@ type actor struct {
 	leap      leap
 	ips       [4][16]byte     // latest distinct addresses
 	who       float32         // evidence of novelty when it first came
-	rate      float32         // chance of such a novelty on a day, when it came
+	rate      float32         // chance of the rarest thing that was new about it on a day, when it came
 	elsewhere float32         // of who, what its address did at another key
 	line      float32         // of who, what an address that changed during a silence explains
 	level     float32         // evidence that the budget for alerts asks for
@@ -74,7 +74,9 @@ type actor struct {
 	minutes   float32         // the most calls of the key in five minutes when it came
 	seldoms   float32         // the most seldom calls in an hour of the key when it came
 
-	_ [32]byte // whole lines, or the next client would lie across
+	news uint8 // that thing: kindAddr, kindNet or kindAgent
+
+	_ [31]byte // whole lines, or the next client would lie across
 }
 
 // example is a record that is kept to show what the actor did.
@@ -207,7 +209,7 @@ func (a *actor) sawRoute(route uint32, isNew, rare bool) {
 func (a *actor) forgive() {
 	*a = actor{
 		net: a.net, agent: a.agent, cc: a.cc, fresh: a.fresh, first: a.last, last: a.last, who: a.who, netNew: a.netNew,
-		rate: a.rate, line: a.line, elsewhere: a.elsewhere, ips: a.ips, ipHashes: a.ipHashes, nAddr: a.nAddr, level: a.level,
+		rate: a.rate, news: a.news, line: a.line, elsewhere: a.elsewhere, ips: a.ips, ipHashes: a.ipHashes, nAddr: a.nAddr, level: a.level,
 	}
 }
 

@@ -139,20 +139,20 @@ func (e *Engine) describeErrors(k *keyState, a *actor) Evidence {
 		h := e.expectedErrors(k, class)
 		return Evidence{
 			Detector: detector, Observed: float64(a.errK[class]) / n, Expected: h.mean(), High: h.high(n),
-			Sentence: fmt.Sprintf(sentence, a.errK[class], n, 100*h.mean()),
+			Sentence: fmt.Sprintf(sentence, a.errK[class], n, were(a.errK[class]), 100*h.mean()),
 		}
 	}
 	switch {
 	case a.errK[errDeclined] > max(refused, a.errK[errGone]):
-		return single(errDeclined, "declined", "%.0f of its last %.0f requests were declined (402, 409), as when cards or codes are tried; %.1f%% is usual here.")
+		return single(errDeclined, "declined", "%.0f of its last %.0f requests %s declined (402, 409), as when cards or codes are tried; %.1f%% is usual here.")
 	case a.errK[errGone] > refused:
-		return single(errGone, "deleted", "%.0f of its last %.0f requests deleted an object that the key's own clients use; %.1f%% is usual here.")
+		return single(errGone, "deleted", "%.0f of its last %.0f requests %s a deletion of what the key's own clients use; %.1f%% is usual here.")
 	}
 	denied, absent := e.expectedErrors(k, errDenied), e.expectedErrors(k, errAbsent)
 	rate := denied.mean() + absent.mean()
 	return Evidence{
 		Detector: "refused_or_absent", Observed: float64(refused) / n, Expected: rate, High: min(1, denied.high(n)+absent.high(n)),
-		Sentence: fmt.Sprintf("%.0f of its last %.0f requests were refused (401, 403) or found nothing (404); %.1f%% is usual here.", refused, n, 100*rate),
+		Sentence: fmt.Sprintf("%.0f of its last %.0f requests %s refused (401, 403) or found nothing (404); %.1f%% is usual here.", refused, n, were(refused), 100*rate),
 	}
 }
 

@@ -3,6 +3,8 @@ package detect
 import (
 	"fmt"
 	"math"
+	"net/netip"
+	"slices"
 	"sort"
 	"strconv"
 	"strings"
@@ -20,8 +22,10 @@ func (e *Engine) decision(k *keyState, p *Policy, ep *episode, v *verdict, phase
 	if ep.action >= ActionThrottle {
 		d.TTLMillis = p.TTL.Milliseconds()
 	}
+	lead := ""
 	switch v.kind {
 	case episodeActor, episodeClients:
+		lead = fmt.Sprintf("%s is in %s.", e.agentName(v.actor.agent), networkName(v.actor.net, v.actor.cc, usage.Addr(v.actor.ips[0])))
 		d.Actor = e.actorView(k, v.actor, e.separable(k, ep))
 		n := k.nets().find(v.actor.net)
 		d.Actor.NewNetwork = n < 0 || !k.nets()[n].established()
@@ -47,23 +51,33 @@ func (e *Engine) decision(k *keyState, p *Policy, ep *episode, v *verdict, phase
 		d.Actor = Actor{Requests: int64(k.hours.cur[meterRequests]), SinceMs: int64(k.hours.hour) * hourMillis}
 	}
 	sort.SliceStable(d.Evidence, func(i, j int) bool { return d.Evidence[i].PValue < d.Evidence[j].PValue })
-	d.Reason = reason(d.Evidence)
+	d.Reason = reason(lead, d.Evidence)
 	return d
 }
 
-// reason joins the strongest finding of who with the two strongest of what, as one sentence each.
-func reason(ev []Evidence) string {
-	var who, what []string
-	for i := range ev {
-		if f := ev[i].Family; f == FamilyNovelty || f == FamilySpread {
-			if len(who) == 0 {
-				who = append(who, ev[i].Sentence)
-			}
-		} else if len(what) < 2 {
-			what = append(what, ev[i].Sentence)
+// reason joins a sentence that says who or what it is about, lead where no finding does, with the strongest of who and the two strongest of what speaks
+// against it.
+func reason(lead string, ev []Evidence) string {
+	who := func(ev Evidence) bool { return ev.Family == FamilyNovelty || ev.Family == FamilySpread }
+	about := slices.IndexFunc(ev, func(ev Evidence) bool { return ev.Detector == "new_client" || strings.HasPrefix(ev.Detector, "hour_") })
+	var said []string
+	if about < 0 {
+		about = slices.IndexFunc(ev, who)
+		if lead != "" {
+			said = append(said, lead)
 		}
 	}
-	return strings.Join(append(who, what...), " ")
+	if about >= 0 {
+		said = append(said, ev[about].Sentence)
+	}
+	what := 0
+	for i := range ev {
+		if i != about && !who(ev[i]) && what < 2 {
+			said = append(said, ev[i].Sentence)
+			what++
+		}
+	}
+	return strings.Join(said, " ")
 }
 
 func round2(x float64) float64 { return math.Round(x*100) / 100 }
@@ -71,10 +85,11 @@ func round2(x float64) float64 { return math.Round(x*100) / 100 }
 // probability is the p-value that a piece of evidence amounts to.
 func probability(score float64) float64 { return math.Pow(10, -max(0, score)) }
 
-func (e *Engine) networkName(net uint32, cc uint16) string {
+// networkName is the number of a network; one without a number is told by the block of the address.
+func networkName(net uint32, cc uint16, ip netip.Addr) string {
 	name := "AS" + strconv.FormatUint(uint64(net), 10)
 	if net&prefixNet != 0 {
-		name = "an address block"
+		name = blockOf(ip)
 	}
 	if cc != 0 {
 		name += " (" + countryName(cc) + ")"
@@ -82,9 +97,22 @@ func (e *Engine) networkName(net uint32, cc uint16) string {
 	return name
 }
 
+// blockOf is the /24 or /48 that an address is in, as far as networks without a number are told apart.
+func blockOf(ip netip.Addr) string {
+	bits := 48
+	if ip.Is4() {
+		bits = 24
+	}
+	block, err := ip.Prefix(bits)
+	if err != nil {
+		return "an unknown network"
+	}
+	return block.String()
+}
+
 func (e *Engine) agentName(agent uint32) string {
 	if agent == 0 || int(agent) >= len(e.agents.list) {
-		return "a client without a name"
+		return "A client without a name"
 	}
 	return e.agents.list[agent]
 }
@@ -101,13 +129,7 @@ func (e *Engine) actorView(k *keyState, a *actor, separable bool) Actor {
 		if ip := usage.Addr(a.ips[i]); ip.IsValid() {
 			v.Addresses = append(v.Addresses, ip.String())
 			if v.ASN == 0 && v.Network == "" {
-				bits := 48
-				if ip.Is4() {
-					bits = 24
-				}
-				if pre, err := ip.Prefix(bits); err == nil {
-					v.Network = pre.String()
-				}
+				v.Network = blockOf(ip)
 			}
 		}
 	}
@@ -152,10 +174,13 @@ func (k *keyState) since(t int64) string {
 	return fmt.Sprintf("%d hours", max(1, (t-k.born)/hourMillis))
 }
 
+// leastTold is the evidence from which a finding is worth a sentence: it makes abuse half as likely again.
+const leastTold = 0.18
+
 func (e *Engine) actorEvidence(k *keyState, a *actor, f *finding) (out []Evidence) {
 	window := max(1, (a.last-a.first)/1000)
 	for i, s := range f.by {
-		if s < 0.05 {
+		if s < leastTold {
 			continue
 		}
 		fam := Family(i)
@@ -173,7 +198,7 @@ func (e *Engine) actorEvidence(k *keyState, a *actor, f *finding) (out []Evidenc
 		out = append(out, Evidence{
 			Family: FamilyNovelty, Detector: "strange_objects", PValue: probability(f.overlap), WindowSeconds: window,
 			Observed: float64(a.ownObjects / a.objects), Expected: float64(k.knownIDs), Low: strangerHits, High: 1,
-			Sentence: fmt.Sprintf("Of %.0f objects that it asked for the customer's own clients used %.0f lately; of theirs they use %.0f%% again.",
+			Sentence: fmt.Sprintf("Of the %.0f objects that it asked for, the customer's own clients used %.0f lately; of theirs, they use %.0f%% again.",
 				a.objects, a.ownObjects, 100*k.knownIDs),
 		})
 	}
@@ -206,7 +231,7 @@ func (e *Engine) describe(k *keyState, a *actor, fam Family, s float64) (ev Evid
 		null := e.nullGaps(k)
 		near := null[1] + null[2]
 		ev = Evidence{Detector: "id_walk", Observed: float64(a.walk.n), Expected: near * float64(a.walk.n), High: float64(a.walk.n) * min(1, 3*near)}
-		ev.Sentence = fmt.Sprintf("It goes through object ids one after the other (%d ids so far); this key's own clients take such steps in %.0f%% of cases.",
+		ev.Sentence = fmt.Sprintf("It goes through object ids one after the other (%d so far); this key's own clients take such steps in %.0f%% of cases.",
 			a.walk.n, 100*near/(null[0]+null[1]+null[2]+null[3]+null[4]))
 	case FamilyErrors:
 		ev = e.describeErrors(k, a)
@@ -216,6 +241,9 @@ func (e *Engine) describe(k *keyState, a *actor, fam Family, s float64) (ev Evid
 		n := a.routesNew + a.routesKnown
 		ev = Evidence{Detector: "new_routes", Observed: float64(a.routesNew), Expected: 0.2 * float64(n), High: 0.6 * float64(n)}
 		ev.Sentence = fmt.Sprintf("%d of the %d routes that it called are new to this key.", a.routesNew, n)
+		if n == 1 {
+			ev.Sentence = "The one route that it called is new to this key."
+		}
 	case FamilyDormancy:
 		gap := time.Duration(k.gapSec) * time.Second
 		ev = Evidence{Detector: "awakening", Observed: gap.Hours(), Expected: float64(k.maxGapSec) / 3600, High: 3 * float64(k.maxGapSec) / 3600, WindowSeconds: int64(k.gapSec)}
@@ -245,23 +273,8 @@ func (k *keyState) describePace(a *actor) Evidence {
 		ev.Sentence = fmt.Sprintf("It alone made %.0f calls in an hour that the key hardly makes (routes that it seldom uses, objects that it never asked for), %.1f times the most before.", p.observed, times)
 	default:
 		ev.Detector = "pace_" + meterNames[p.meter]
-		ev.Sentence = fmt.Sprintf("It alone took %.0f %s in an hour, %.1f times the busiest hour of the whole key.", p.observed, meterNames[p.meter], times)
+		ev.Sentence = fmt.Sprintf("It alone took %s in an hour, %.1f times the busiest hour of the whole key.", amount(p.meter, p.observed), times)
 	}
-	return ev
-}
-
-func (e *Engine) describeNovelty(k *keyState, a *actor) Evidence {
-	what := "comes from an address new to this key in " + e.networkName(a.net, a.cc)
-	if a.netNew {
-		what = "comes from " + e.networkName(a.net, a.cc) + ", where this key was never used"
-	}
-	rate := float64(a.rate)
-	ev := Evidence{Detector: "new_client", Observed: 1, Expected: rate, High: 1}
-	if rate < 0.02 {
-		ev.High = 0
-	}
-	ev.Sentence = fmt.Sprintf("%s %s in %s and %d requests; by its history that has a chance of %.1f%% on a day.",
-		e.agentName(a.agent), what, k.since(a.first), k.n-a.n, 100*rate)
 	return ev
 }
 
@@ -296,16 +309,16 @@ func (e *Engine) poolEvidence(k *keyState, p *pool, f *finding, overDays bool) (
 	}
 	if overDays {
 		window = max(1, (p.last-p.since)/1000)
-		add(FamilySpread, "crowd_over_days", float64(p.days.nNets), 1, 2, fmt.Sprintf("Within %s the key was used from %s networks where it had never been used, with %d client programs.",
-			span(p.last-p.since), atLeast(int(p.days.nNets), len(p.days.nets)), p.days.nAgents))
+		add(FamilySpread, "crowd_over_days", float64(p.days.nNets), 1, 2, fmt.Sprintf("Within %s the key was used from %s networks where it had never been used, with %s.",
+			span(p.last-p.since), atLeast(int(p.days.nNets), len(p.days.nets)), counted(int(p.days.nAgents), "client program")))
 		return out
 	}
 	rate := k.newRate(kindNet)
-	add(FamilyNovelty, "new_networks", float64(p.nNets), rate, 2, fmt.Sprintf("The key is used from %d networks where it was never used in %s.", p.nNets, k.since(p.start)))
-	add(FamilySpread, "crowd", float64(p.nAddrs), serviceSize, 3*serviceSize, fmt.Sprintf("%d addresses in %d networks with %d client programs used the key within %s, and new ones keep coming.",
-		p.nAddrs, p.nNets, p.nAgents, span(p.last-p.start)))
+	add(FamilyNovelty, "new_networks", float64(p.nNets), rate, 2, fmt.Sprintf("The key is used from %s where it was never used in %s.", counted(int(p.nNets), "network"), k.since(p.start)))
+	add(FamilySpread, "crowd", float64(p.nAddrs), serviceSize, 3*serviceSize, fmt.Sprintf("%s in %s with %s used the key within %s, and new ones keep coming.",
+		counted(int(p.nAddrs), "address"), counted(int(p.nNets), "network"), counted(int(p.nAgents), "client program"), span(p.last-p.start)))
 	if f.by[FamilyEnumeration] > 0.5 {
-		add(FamilyEnumeration, "id_walk", float64(p.walk.n), 0, 0, fmt.Sprintf("Together they go through object ids one after the other (%d ids so far).", p.walk.n))
+		add(FamilyEnumeration, "id_walk", float64(p.walk.n), 0, 0, fmt.Sprintf("Together they go through object ids one after the other (%d so far).", p.walk.n))
 	}
 	if f.by[FamilyErrors] > 0.5 {
 		failed, usual := e.crowdFailures(k, p)
@@ -314,16 +327,6 @@ func (e *Engine) poolEvidence(k *keyState, p *pool, f *finding, overDays bool) (
 	}
 	return out
 }
-
-// atLeast names a number that is not counted beyond most.
-func atLeast(n, most int) string {
-	if n >= most {
-		return fmt.Sprintf("%d or more", most)
-	}
-	return fmt.Sprint(n)
-}
-
-var meterNames = [meters]string{"requests", "bytes", "units"}
 
 func (e *Engine) spikeEvidence(k *keyState, s *spike) (out []Evidence) {
 	h := k.hours
@@ -334,7 +337,7 @@ func (e *Engine) spikeEvidence(k *keyState, s *spike) (out []Evidence) {
 	out = append(out, Evidence{
 		Family: FamilyVolume, Detector: "hour_" + meterNames[s.meter], Observed: cur, Expected: e.tails.Quantile(h.tail(s.meter), 0.5),
 		Low: 0, High: e.tails.Quantile(h.tail(s.meter), 0.01), WindowSeconds: 3600, PValue: probability(s.volume),
-		Sentence: fmt.Sprintf("%.0f %s in this hour are %.0f times the busiest hour that the key had before.", cur, meterNames[s.meter], cur/rec),
+		Sentence: fmt.Sprintf("%s in this hour are %.0f times the busiest hour that the key had before.", amount(s.meter, cur), cur/rec),
 	})
 	if s.oneSided > 0.05 {
 		out = append(out, Evidence{
@@ -364,15 +367,4 @@ func (e *Engine) spikeEvidence(k *keyState, s *spike) (out []Evidence) {
 		})
 	}
 	return out
-}
-
-func span(millis int64) string {
-	d := time.Duration(millis) * time.Millisecond
-	switch {
-	case d < 2*time.Minute:
-		return fmt.Sprintf("%.0f seconds", max(1, d.Seconds()))
-	case d < 2*time.Hour:
-		return fmt.Sprintf("%.0f minutes", d.Minutes())
-	}
-	return fmt.Sprintf("%.0f hours", d.Hours())
 }

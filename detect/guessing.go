@@ -97,7 +97,7 @@ func (e *Engine) guess(b *usage.Batch, i int) {
 		return
 	}
 	cc, ip := uint16(countryNumber(b.Country.At(i))), usage.Addr(b.ClientIP[i])
-	sentence := fmt.Sprintf("%d different keys that do not exist were tried from %v in %s within %s.", g.distinct(), ip, e.networkName(net, cc), span(t-g.start))
+	sentence := fmt.Sprintf("%d different keys that do not exist were tried from %v in %s within %s.", g.distinct(), ip, networkName(net, cc, ip), span(t-g.start))
 	d := guessDecision(phase, guessEpisode(uint64(addr), g.since), t)
 	d.say(sentence, "unknown_keys", float64(g.distinct()), 1, 3, max(1, (t-g.start)/1000))
 	d.Actor = Actor{

@@ -1,6 +1,11 @@
 package detect
 
-import "math"
+import (
+	"fmt"
+	"math"
+
+	"github.com/tollkeeper/tollkeeper/internal/usage"
+)
 
 // What else is new about a client in a new network says little more: they come together. At most this much is added.
 const (
@@ -39,6 +44,10 @@ func (e *Engine) meet(k *keyState, a *actor, net, agent, cc *entry) {
 		// no excuse.
 		a.line = float32(s + math.Log10(min(1, (1+float64(k.gapSec)/86400)*rate)))
 	}
+	a.news = kindAddr
+	if a.netNew {
+		a.news = kindNet
+	}
 	if !cc.established() {
 		s += min(countryBonus, -0.3*math.Log10(k.newRate(kindCountry)))
 	}
@@ -49,16 +58,15 @@ func (e *Engine) meet(k *keyState, a *actor, net, agent, cc *entry) {
 		if k.everywhere(a.agent) {
 			program = 0
 		}
+		if program > s {
+			a.news = kindAgent
+		}
 		s = max(s, program) + min(agentBonus, 0.3*min(s, program))
 	}
 	if net.hostile() {
 		s += provenBonus
 	}
-	kind := kindAddr
-	if a.netNew {
-		kind = kindNet
-	}
-	a.rate = float32(k.newRate(kind))
+	a.rate = float32(k.newRate(int(a.news)))
 	a.who = float32(max(0, s))
 }
 
@@ -202,4 +210,36 @@ func (k *keyState) acquitted(a *actor, overlap float64) float64 {
 func (k *keyState) uses(agent uint32) bool {
 	i := k.agents().find(agent)
 	return i >= 0 && k.agents()[i].established()
+}
+
+// describeNovelty names the rarest thing that was new about the client when it came, with its chance, and then what else is new.
+func (e *Engine) describeNovelty(k *keyState, a *actor) Evidence {
+	rate := float64(a.rate)
+	ev := Evidence{Detector: "new_client", Observed: 1, Expected: rate, High: 1}
+	if rate < 0.02 {
+		ev.High = 0
+	}
+	where := networkName(a.net, a.cc, usage.Addr(a.ips[0]))
+	seen := fmt.Sprintf("%s and %d requests", k.since(a.first), k.n-a.n)
+	var what, thing string
+	var also []string
+	switch a.news {
+	case kindNet:
+		what, thing = fmt.Sprintf("comes from %s, where this key was never used in %s", where, seen), "network"
+	case kindAgent:
+		what, thing = fmt.Sprintf("is a program that this key was never used with in %s; it comes from %s", seen, where), "program"
+		if a.netNew {
+			also = append(also, "network")
+		}
+	default:
+		what, thing = fmt.Sprintf("comes from an address in %s that this key was never used from in %s", where, seen), "address"
+	}
+	if i := k.countries().find(uint32(a.cc)); a.cc != 0 && (i < 0 || !k.countries()[i].established()) {
+		also = append(also, "country")
+	}
+	if a.news != kindAgent && !k.uses(a.agent) {
+		also = append(also, "program")
+	}
+	ev.Sentence = fmt.Sprintf("%s %s; by its history a new %s has a chance of %.1f%% on a day.", e.agentName(a.agent), what, thing, 100*rate) + asWell(also)
+	return ev
 }

@@ -199,7 +199,7 @@ func (e *Engine) describeRhythm(k *keyState, a *actor) Evidence {
 		usual := float64(h.day[slotOf(h.hour)])
 		return Evidence{
 			Detector: "off_hours_client", Observed: float64(a.used[meterRequests]), Expected: usual, High: 3*usual + 1, WindowSeconds: 3600,
-			Sentence: fmt.Sprintf("It calls at an hour at which the key usually rests (%.1f calls).", usual),
+			Sentence: fmt.Sprintf("It calls at an hour at which the key usually rests (%.1f calls on other such days).", usual),
 		}
 	}
 	return Evidence{
