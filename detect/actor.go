@@ -88,7 +88,7 @@ type example struct {
 	cc     uint16
 	status uint16
 	ip     [16]byte
-	path   string
+	path   []byte
 }
 
 const (
@@ -126,28 +126,29 @@ func errorClass(status uint16) int {
 	return -1
 }
 
-// actorOf finds or makes the actor of o, by its number.
-func (k *keyState) actorOf(mem *arena.Arena, o *obs, fresh bool) (at int, created bool) {
+// actorOf finds or makes the actor of o, at that number.
+func (k *keyState) actorOf(mem *arena.Arena, o *obs, fresh bool) (is *actor, at int, created bool) {
 	for i := range k.actors {
 		a := &k.actors[i]
 		if a.net == o.net && a.agent == o.agent && a.fresh == fresh {
-			return i, false
+			return a, i, false
 		}
 	}
 	a := actor{net: o.net, agent: o.agent, cc: o.cc, fresh: fresh, first: o.t, last: o.t}
 	if len(k.actors) < maxActors {
 		k.actors = arena.Append(mem, k.actors, a)
-		return len(k.actors) - 1, true
+		last := len(k.actors) - 1
+		return &k.actors[last], last, true
 	}
-	worst := 0
+	worst, longest := 0, k.actors[0].last
 	for i := range k.actors {
-		if k.actors[i].last < k.actors[worst].last {
-			worst = i
+		if last := k.actors[i].last; last < longest {
+			worst, longest = i, last
 		}
 	}
 	k.actors[worst] = a
 	k.read().forget(worst)
-	return worst, true
+	return &k.actors[worst], worst, true
 }
 
 // again says whether the actor asked for that object before, and remembers it.

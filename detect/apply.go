@@ -21,64 +21,64 @@ func (e *Engine) apply(k *keyState, o *obs) {
 	minute := uint32(o.t / 60000)
 	filling := k.filling(o.t)
 	ids := [setKinds]uint32{kindNet: o.net, kindAddr: o.addr, kindAgent: o.agent, kindRoute: o.route, kindCountry: uint32(o.cc)}
-	where, isNew := k.sets.touchAll(e.mem, &ids, minute)
-	all := k.sets.entries
-	net, addr, agent, route, cc := &all[where[kindNet]], &all[where[kindAddr]], &all[where[kindAgent]], &all[where[kindRoute]], &all[where[kindCountry]]
+	var seen sighting
+	k.sets.touchAll(e.mem, &ids, minute, &seen)
+	net, addr, agent, route, cc := seen.at[kindNet], seen.at[kindAddr], seen.at[kindAgent], seen.at[kindRoute], seen.at[kindCountry]
 	trusted := filling || !k.suspicious(o)
 	if !addr.established() && (filling || trusted && minute-addr.first >= addrProbation && addr.count() >= addrMinRequests) {
-		addr.n |= establishedBit
+		addr.establish()
 		e.culprits.settle(o.addr)
 	}
 	fresh := !addr.established()
-	at, created := k.actorOf(e.mem, o, fresh)
-	a := &k.actors[at]
+	a, at, created := k.actorOf(e.mem, o, fresh)
 	if created {
 		e.meet(k, a, net, agent, cc)
 		if fresh && !filling {
 			a.level = suspect(e.suspects.clients)
 		}
 	}
-	if fresh && (created || isNew[kindAddr]) && !filling && len(e.culprits.by) > 0 {
+	if fresh && (created || seen.news(kindAddr)) && !filling && len(e.culprits.by) > 0 {
 		e.recognise(k, a, o)
 	}
-	if isNew[kindNet] && !filling {
+	if seen.news(kindNet) && !filling {
 		e.all.rising[o.net]++
 	}
 	if trusted && net.established() {
-		seen := float32(0)
-		if isNew[kindAddr] && !filling {
-			seen = 1
+		first := float32(0)
+		if seen.news(kindAddr) && !filling {
+			first = 1
 		}
-		k.churn += (seen - k.churn) / 200
+		k.churn += (first - k.churn) / 200
 	}
-	if !filling {
-		for kind, first := range isNew {
-			if first && trusted && k.today[kind] < arrivalsPerDay {
+	if seen.isNew != 0 && trusted && !filling {
+		for kind := range setKinds {
+			if seen.news(kind) && k.today[kind] < arrivalsPerDay {
 				k.today[kind]++
 				k.arrived[kind]++
 			}
 		}
 	}
 	if !net.established() && (filling || trusted && minute-net.first >= netProbation && net.count() >= netMinRequests) {
-		net.n |= establishedBit
+		net.establish()
 		e.netKeys[o.net] += 1 / float32(len(k.nets()))
 	}
 	if !agent.established() && (filling || trusted && minute-agent.first >= netProbation && agent.count() >= netMinRequests) {
-		agent.n |= establishedBit
+		agent.establish()
 	}
 	if !cc.established() && (filling || trusted && minute-cc.first >= netProbation && cc.count() >= netMinRequests) {
-		cc.n |= establishedBit
+		cc.establish()
 	}
 	routeKnown := route.established()
 	if !routeKnown && (filling || trusted && !fresh) {
-		route.n |= establishedBit
+		route.establish()
 		if o.route != otherName {
 			e.routes[o.route].keys++
 		}
 	}
-	is := readingOf(k, o)
+	var is reading
+	is.of(k, o)
 	is.seldom = float64(route.count()) <= seldomShare*float64(k.n)
-	e.note(k, at, o, &is, routeKnown || filling)
+	e.note(k, a, at, o, &is, routeKnown || filling)
 	if !fresh || !cc.established() {
 		e.locate(k, a, o, !fresh)
 	}
@@ -174,7 +174,7 @@ type reading struct {
 	seldom             bool    // the key hardly uses that route, or its own clients never asked for that object
 }
 
-func readingOf(k *keyState, o *obs) (r reading) {
+func (r *reading) of(k *keyState, o *obs) {
 	r.known = o.idHash != 0 && k.ids != nil && k.ids.seen(o.idHash)
 	if o.units > 0 {
 		r.units = ln(float64(o.units))
@@ -188,12 +188,10 @@ func readingOf(k *keyState, o *obs) (r reading) {
 	if o.took > 0 {
 		r.took = ln(float64(o.took))
 	}
-	return r
 }
 
 // note adds a record to what the actor did.
-func (e *Engine) note(k *keyState, at int, o *obs, is *reading, routeKnown bool) {
-	a := &k.actors[at]
+func (e *Engine) note(k *keyState, a *actor, at int, o *obs, is *reading, routeKnown bool) {
 	a.halve()
 	a.take(o)
 	before := a.cadence.n
@@ -245,7 +243,7 @@ func (e *Engine) note(k *keyState, at int, o *obs, is *reading, routeKnown bool)
 	e.noteLatency(k, a, o, is)
 	if a.fresh && a.kept < maxExamples && (a.who > exampleWho || a.walk.sum[0] > exampleWalk) {
 		a.kept++
-		k.write().keep(at, o.example(e.arena))
+		k.write().keep(at, o)
 	}
 }
 
@@ -283,8 +281,16 @@ func (e *Engine) noteObject(k *keyState, a *actor, o *obs, is *reading, r *route
 	}
 }
 
-func (o *obs) example(arena []byte) example {
-	return example{t: o.t, route: o.route, agent: o.agent, net: o.net, cc: o.cc, status: o.status, ip: o.ip, path: string(arena[o.path[0]:o.path[1]])}
+// addExample adds a record to a list of them, in the memory of one that was in it before where there is.
+func addExample(list []example, o *obs) []example {
+	n := len(list)
+	if list == nil {
+		list = make([]example, 0, maxExamples)
+	}
+	list = list[:n+1]
+	x := &list[n]
+	*x = example{t: o.t, route: o.route, agent: o.agent, net: o.net, cc: o.cc, status: o.status, ip: o.ip, path: append(x.path[:0], o.path...)}
+	return list
 }
 
 // residual is how far a quantity lies, by its logarithm, above what the platform spends on that route and this key usually
@@ -292,12 +298,24 @@ func (o *obs) example(arena []byte) example {
 func residual(x float64, route *moments, key ratio) float64 {
 	x -= route.mean
 	x -= trusted(key, 20)
-	return max(-5, min(5, x))
+	return within(x, mostResidual)
+}
+
+// within is x, or the nearer one of -bound and bound. The built-in functions take care of zeros and of what is no number, at three times the price.
+func within[F float32 | float64](x, bound F) F {
+	switch {
+	case x > bound:
+		return bound
+	case x < -bound:
+		return -bound
+	}
+	return x
 }
 
 const (
-	routeSeen = 30  // calls that have to tell what is usual on a route
-	oddCounts = 0.1 // what a call counts in its key's baselines while the client's calls take far more than is usual
+	routeSeen    = 30  // calls that have to tell what is usual on a route
+	mostResidual = 5   // natural logarithm
+	oddCounts    = 0.1 // what a call counts in its key's baselines while the client's calls take far more than is usual
 )
 
 // learn takes a quantity of a call, by its logarithm, into what the platform spends on the route and into what a key adds to it.
@@ -307,7 +325,7 @@ func (m *moments) learn(x float64, key *ratio, by *excess) {
 		weight = oddCounts
 	}
 	if m.n >= routeSeen {
-		key.weighted(float32(max(-5, min(5, x-m.mean))), weight, 500)
+		key.weighted(float32(within(x-m.mean, mostResidual)), weight, 500)
 	}
 	m.add(x, 20000)
 }

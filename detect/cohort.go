@@ -33,7 +33,9 @@ func (r *ratio) add(x, limit float32) { r.weighted(x, 1, limit) }
 
 // weighted adds a value that counts for that much of one.
 func (r *ratio) weighted(x, weight, limit float32) {
-	r.n = min(r.n+weight, limit)
+	if r.n += weight; r.n > limit {
+		r.n = limit
+	}
 	r.mean += weight * (x - r.mean) / r.n
 }
 
@@ -123,16 +125,18 @@ func newCohort(hour int32) cohort {
 
 // countIn notes the n-th call of a key in the hour, in its cohort and in everybody's. History that is read late is no part of it.
 func (e *Engine) countIn(cohort uint16, hour int32, n float32) {
-	if cohort == everybody || hour != e.cohorts[everybody].hour || n < 1 {
+	all := &e.cohorts[everybody].cohortHour
+	if cohort == everybody || hour != all.hour || n < 1 {
 		return
 	}
-	each := hourSumUnit / int64(n)
-	for _, c := range [...]*cohortHour{&e.cohorts[everybody].cohortHour, &e.cohorts[cohort].cohortHour} {
-		if n == 1 {
-			c.active++
-		}
-		c.sum += each
+	own := &e.cohorts[cohort].cohortHour
+	if n == 1 {
+		all.active++
+		own.active++
 	}
+	each := int64(hourSumUnit / uint32(n))
+	all.sum += each
+	own.sum += each
 }
 
 // roll closes the hours before that. all is everybody's cohort, which is believed where this one is small; nil for itself.

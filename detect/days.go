@@ -61,14 +61,18 @@ func (h *hours) today() float64 {
 // meterDay stands for the calls of a day, beside those of an hour and of five minutes.
 const meterDay = meterMinutes + 1
 
+// ordinaryDay says that the last day is nothing to look at.
+func (h *hours) ordinaryDay() bool {
+	return h.today() <= volumeFactor*max(dayCalls, float64(h.days.record)) || h.days.record == 0 || h.seen < volumeWatched
+}
+
 // longDay is the evidence about the last day of a key, whoever called: far more calls than on any day before. It is looked at for an alert only.
 func (k *keyState) longDay() (s spike) {
 	h := k.hours
-	rec, today := max(dayCalls, float64(h.days.record)), h.today()
-	if today <= volumeFactor*rec || h.days.record == 0 || h.seen < volumeWatched {
+	if h.ordinaryDay() {
 		return s
 	}
-	x := today / rec
+	x := h.today() / max(dayCalls, float64(h.days.record))
 	// The chance that one of the next days is x times the record of n, as of hours.
 	s.volume, s.meter = k.acquainted()*(math.Log10(float64(k.days)+1)+paceSlope*math.Log10(x)), meterDay
 	return s

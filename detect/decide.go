@@ -38,9 +38,8 @@ const (
 	judgeEvery    = 16 // requests of an established client between two looks
 )
 
-// judge decides about those clients of k that were active in this second.
-func (e *Engine) judge(k *keyState, rows []obs) {
-	t := rows[len(rows)-1].t
+// judge decides about those clients of k that were active in this second, of which the latest record is of t.
+func (e *Engine) judge(k *keyState, t int64) {
 	young := t-k.born < watchMillis
 	p := e.policyOf(k)
 	if p.Protected == ProtectedFully {
@@ -75,16 +74,27 @@ func (e *Engine) judge(k *keyState, rows []obs) {
 	if k.hours.level == 0 && k.hours.cur[meterRequests] >= volumeBulk {
 		k.hours.level = suspect(e.suspects.hours)
 	}
-	if !e.all.incident() {
-		if s := e.spike(k); s.volume > 0 && s.total() >= max(volumeRequired, float64(k.hours.level))+k.tolerant(t) {
-			f := finding{}
-			f.by[FamilyVolume], f.by[FamilyRoutes], f.by[FamilyRhythm] = s.volume, s.oneSided, s.offHours
-			f.by[FamilyErrors] = max(s.throttled, s.refused)
-			e.act(k, p, verdict{kind: episodeHour, net: uint32(s.meter), f: &f, wanted: ActionFlag, score: s.total(), t: t, spike: &s})
-		} else {
-			e.judgeLongDay(k, p, t)
-		}
+	// Mostly there is nothing to look at, which these two say in a few comparisons.
+	hour, day := !k.hours.ordinary(), !k.hours.ordinaryDay()
+	if !hour && !day || e.all.incident() {
+		return
 	}
+	if told := hour && e.judgeSpike(k, p, t); !told && day {
+		e.judgeLongDay(k, p, t)
+	}
+}
+
+// judgeSpike tells of a running hour that is far busier than any before, and says whether it is.
+func (e *Engine) judgeSpike(k *keyState, p *Policy, t int64) bool {
+	s := e.spike(k)
+	if s.volume == 0 || s.total() < max(volumeRequired, float64(k.hours.level))+k.tolerant(t) {
+		return false
+	}
+	f := finding{}
+	f.by[FamilyVolume], f.by[FamilyRoutes], f.by[FamilyRhythm] = s.volume, s.oneSided, s.offHours
+	f.by[FamilyErrors] = max(s.throttled, s.refused)
+	e.act(k, p, verdict{kind: episodeHour, net: uint32(s.meter), f: &f, wanted: ActionFlag, score: s.total(), t: t, spike: &s})
+	return true
 }
 
 // judgeYoung decides about a client of a key of which it is hardly known yet who is the customer's: about what nobody does, then.

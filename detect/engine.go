@@ -3,6 +3,7 @@ package detect
 import (
 	"fmt"
 	"runtime"
+	"slices"
 
 	"github.com/tollkeeper/tollkeeper/detect/arena"
 	"github.com/tollkeeper/tollkeeper/detect/tail"
@@ -54,8 +55,8 @@ type Engine struct {
 	buf       []obs    // the second that is being collected
 	order     []uint64 // scratch of flush
 	spare     []uint64 // and of sortByKey
-	rows      []obs    // scratch of flush: one key's part of the second
-	arena     []byte
+	owned     int      // records of it of which the paths are
+	paths     []byte   // copies here; those of the others are the batch's
 	warm      bool
 	touched   []uint16
 	forgotten uint64   // keys, by Trim
@@ -157,24 +158,31 @@ func (e *Engine) numberOf(hash uint64, id string) uint32 {
 // Observe takes rows [from, to) of b, in order of arrival. A record that is late by event time counts where it arrives.
 // Duplicates and calls without a key are passed over.
 func (e *Engine) Observe(b *usage.Batch, from, to int) {
+	if from >= to {
+		return
+	}
 	defer runtime.KeepAlive(e) // and with it the arena
+	c := e.columnsOf(b)
+	next := 1000 * (e.second + 1)
 	for i := from; i < to; i++ {
 		if (i-from)%resolveBlock == 0 {
-			e.resolve(b, i, min(i+resolveBlock, to))
+			e.resolve(b, &c, i, min(i+resolveBlock, to))
 		}
 		if b.Flags[i]&(usage.FlagDuplicate|usage.FlagNoKey) != 0 {
 			continue
 		}
-		if s := b.TimeMillis[i] / 1000; s > e.second {
+		if t := b.TimeMillis[i]; t >= next {
 			e.flush()
-			e.second = s
+			e.second = t / 1000
+			next = 1000 * (e.second + 1)
 		}
 		if b.Flags[i]&usage.FlagUnknownKey != 0 {
 			e.guess(b, i)
 			continue
 		}
-		e.read(b, i)
+		e.read(b, &c, i)
 	}
+	e.ownPaths()
 }
 
 // Advance says that event time has reached unixMillis, so that what was collected of earlier seconds is judged now, and
@@ -208,8 +216,12 @@ func (e *Engine) Drain() []Decision {
 func (e *Engine) Unknown(b *usage.Batch, from, to int) []string {
 	var out []string
 	var seen map[uint32]bool
+	column := e.keyCol.of(&b.KeyID)
 	for i := from; i < to; i++ {
-		if b.Flags[i]&(usage.FlagDuplicate|usage.FlagNoKey|usage.FlagUnknownKey) != 0 || e.keyCol.has(&b.KeyID, i) {
+		if b.Flags[i]&(usage.FlagDuplicate|usage.FlagNoKey|usage.FlagUnknownKey) != 0 {
+			continue
+		}
+		if _, known := column.at(&b.KeyID, i); known {
 			continue
 		}
 		n := b.KeyID.Index[i]
@@ -227,11 +239,11 @@ func (e *Engine) Unknown(b *usage.Batch, from, to int) []string {
 // WarmUp takes history: as Observe, but decisions are kept to the engine. Alerts that were open then are open now. Rows must
 // be in order of time; they may be older than what was observed of other keys.
 func (e *Engine) WarmUp(b *usage.Batch, from, to int) {
-	second, buf, arena := e.second, e.buf, e.arena
-	e.second, e.buf, e.arena, e.warm = 0, nil, nil, true
+	second, buf, owned, paths := e.second, e.buf, e.owned, e.paths
+	e.second, e.buf, e.owned, e.paths, e.warm = 0, nil, 0, nil, true
 	e.Observe(b, from, to)
 	e.flush()
-	e.second, e.buf, e.arena, e.warm = second, buf, arena, false
+	e.second, e.buf, e.owned, e.paths, e.warm = second, buf, owned, paths, false
 }
 
 // flush applies what was collected of a second, key by key, in an order that does not depend on that of arrival.
@@ -240,51 +252,40 @@ func (e *Engine) flush() {
 		return
 	}
 	// Numbers are sorted, not the records: key above, position below.
-	e.order = e.order[:0]
-	for i := range e.buf {
-		e.order = append(e.order, uint64(e.buf[i].key)<<orderedBits|uint64(i))
+	e.order = slices.Grow(e.order[:0], len(e.buf))[:len(e.buf)]
+	for i := range e.order {
+		e.order[i] = uint64(e.buf[i].key)<<orderedBits | uint64(i)
 	}
 	e.order, e.spare = sortByKey(e.order, e.spare, e.keys.used)
-	t := int64(0)
+	order, latest := e.order, int64(0)
 	far, f := e.keys.len() >= fetchFrom, fetching{}
-	for i := 0; i < len(e.order); {
-		if far {
-			e.fetch(&f, e.order, i)
+	for i, fetched := 0, 0; i < len(order); {
+		if far && i >= fetched {
+			fetched = i + fetchBlock
+			e.fetch(&f, order, fetched)
 		}
-		for end := min(i+fetchBlock, len(e.order)); i < end; {
-			k := e.keys.at(uint32(e.order[i] >> 32))
-			rows := e.rowsOfKey(i)
-			i += len(rows)
-			e.touched = e.touched[:0]
-			for j := range rows {
-				e.apply(k, &rows[j])
-			}
-			e.judge(k, rows)
-			t = max(t, rows[len(rows)-1].t)
+		number, to := order[i]>>orderedBits, i+1
+		for to < len(order) && order[to]>>orderedBits == number {
+			to++
 		}
+		if to > i+1 {
+			e.sortSecond(order[i:to])
+		}
+		k, t := e.keys.at(uint32(number)), int64(0)
+		e.touched = e.touched[:0]
+		for _, at := range order[i:to] {
+			o := &e.buf[uint32(at)]
+			e.apply(k, o)
+			t = o.t
+		}
+		e.judge(k, t)
+		latest, i = max(latest, t), to
 	}
-	e.buf, e.arena = e.buf[:0], e.arena[:0]
+	clear(e.buf) // it must not hold the memory of batches
+	e.buf, e.owned, e.paths = e.buf[:0], 0, e.paths[:0]
 	if !e.warm {
-		e.sweep(t)
+		e.sweep(latest)
 	}
-}
-
-// rowsOfKey returns the second's records of the key at that position of the order, in their order. Mostly there is one, which need not be copied.
-func (e *Engine) rowsOfKey(from int) []obs {
-	number, to := e.order[from]>>orderedBits, from+1
-	for to < len(e.order) && e.order[to]>>orderedBits == number {
-		to++
-	}
-	if to == from+1 {
-		at := uint32(e.order[from])
-		return e.buf[at : at+1]
-	}
-	e.rows = e.rows[:0]
-	for _, is := range e.order[from:to] {
-		e.rows = append(e.rows, e.buf[uint32(is)])
-	}
-	sortSecond(e.rows)
-	return e.rows
 }
 
 // opened notes that the key has a running episode.

@@ -75,7 +75,10 @@ func (ep *episode) covers(k *keyState, o *obs) bool {
 
 // suspicious says that o belongs to an open alert: nothing is learnt from it.
 func (k *keyState) suspicious(o *obs) bool {
-	for i := range k.read().episodes {
+	if k.file == nil { // so it is with most keys
+		return false
+	}
+	for i := range k.file.episodes {
 		if ep := &k.file.episodes[i]; o.t-ep.start < distrustMillis && ep.covers(k, o) {
 			return true
 		}
@@ -85,7 +88,10 @@ func (k *keyState) suspicious(o *obs) bool {
 
 // accused says that o comes from a client with an alert of its own.
 func (k *keyState) accused(o *obs) bool {
-	for i := range k.read().episodes {
+	if k.file == nil {
+		return false
+	}
+	for i := range k.file.episodes {
 		if ep := &k.file.episodes[i]; ep.kind == episodeActor && ep.wanted == ActionSuspend && o.t-ep.start < distrustMillis && ep.covers(k, o) {
 			return true
 		}

@@ -140,7 +140,7 @@ func (e *Engine) exampleViews(list []example) []ExampleRecord {
 	out := make([]ExampleRecord, 0, len(list))
 	for i := range list {
 		x := &list[i]
-		r := ExampleRecord{TimeMillis: x.t, Path: x.path, Status: x.status, Country: countryName(x.cc)}
+		r := ExampleRecord{TimeMillis: x.t, Path: string(x.path), Status: x.status, Country: countryName(x.cc)}
 		r.Method, _, _ = strings.Cut(e.routes[x.route].name, " ")
 		if int(x.agent) < len(e.agents.list) {
 			r.Agent = e.agents.list[x.agent]

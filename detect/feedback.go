@@ -90,7 +90,7 @@ func (k *keyState) dismissed(ep *episode, t int64) {
 
 func (k *keyState) confirm(ep *episode) {
 	if i := k.nets().find(ep.net); ep.kind == episodeActor && i >= 0 && !k.nets()[i].established() {
-		k.nets()[i].n |= hostileBit
+		k.nets()[i].condemn()
 	}
 }
 
@@ -105,15 +105,15 @@ func (k *keyState) dismiss(ep *episode) {
 		return
 	case episodePool, episodeClients:
 		for i := range k.nets() {
-			k.nets()[i].n |= establishedBit
+			k.nets()[i].establish()
 		}
 		k.file.pool = nil
 	case episodeActor:
 		if i := k.nets().find(ep.net); i >= 0 {
-			k.nets()[i].n |= establishedBit
+			k.nets()[i].establish()
 		}
 		if i := k.agents().find(ep.agent); i >= 0 {
-			k.agents()[i].n |= establishedBit
+			k.agents()[i].establish()
 		}
 	}
 	for i := range k.actors {
@@ -127,7 +127,7 @@ func (k *keyState) dismiss(ep *episode) {
 			for _, ip := range a.ips {
 				addr, _ := addressOf(ip, 1)
 				if j := k.addrs().find(addr); j >= 0 {
-					k.addrs()[j].n |= establishedBit
+					k.addrs()[j].establish()
 				}
 			}
 		}

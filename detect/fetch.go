@@ -18,29 +18,34 @@ const fetchFrom = 512
 // any of these lines is there, and a record needs some twenty of them. What points to them has to be there first, so it goes in
 // stages, each a block of records ahead of the next: by the time a stage follows a pointer, that has arrived.
 type fetching struct {
-	done [fetchStages]int // positions of the order
+	states, pointed, actors int // positions of the order up to which each stage has come
 }
 
-const fetchStages = 3
+// fetchObs is the number of records in a second from which they are not all in the cache any more, as they came.
+const fetchObs = 256
 
-// fetch sees to it that what the records of the block from position at on need is on its way.
-func (e *Engine) fetch(f *fetching, order []uint64, at int) {
-	for stage := range fetchStages {
-		to := min(at+(fetchStages-stage)*fetchBlock, len(order))
-		for ; f.done[stage] < to; f.done[stage]++ {
-			is := order[f.done[stage]]
-			k, o := e.keys.at(uint32(is>>32)), &e.buf[uint32(is)]
-			switch stage {
-			case 0:
-				prefetch.Lines(unsafe.Pointer(k), unsafe.Offsetof(k.id))
-				prefetch.Of(o)
-			case 1:
-				k.fetch(o)
-			case 2:
-				k.fetchMore(o)
-			}
+// fetch sees to it that what the records up to that position of the order need is on its way.
+func (e *Engine) fetch(f *fetching, order []uint64, to int) {
+	for end := min(to+2*fetchBlock, len(order)); f.states < end; f.states++ {
+		k, o := e.at(order[f.states])
+		prefetch.Lines(unsafe.Pointer(k), unsafe.Offsetof(k.id))
+		if len(order) >= fetchObs {
+			prefetch.Of(o)
 		}
 	}
+	for end := min(to+fetchBlock, len(order)); f.pointed < end; f.pointed++ {
+		k, o := e.at(order[f.pointed])
+		k.fetch(o)
+	}
+	for end := min(to, len(order)); f.actors < end; f.actors++ {
+		k, o := e.at(order[f.actors])
+		k.fetchMore(o)
+	}
+}
+
+// at is what a number of the order stands for.
+func (e *Engine) at(is uint64) (*keyState, *obs) {
+	return e.keys.at(uint32(is >> orderedBits)), &e.buf[uint32(is)]
 }
 
 // fetch asks for what k itself points to.
@@ -50,11 +55,11 @@ func (k *keyState) fetch(o *obs) {
 	}
 	prefetch.Slice(k.sets.entries)
 	for i := range k.actors { // the line that says whose it is
-		prefetch.Of(&k.actors[i].net)
+		prefetch.Line(unsafe.Pointer(&k.actors[i].net))
 	}
 	if h := k.hours; h != nil {
 		prefetch.Lines(unsafe.Pointer(h), unsafe.Offsetof(h.day))
-		prefetch.Of(&h.day[slotOf(int32(o.t/hourMillis))])
+		prefetch.Line(unsafe.Pointer(&h.day[slotOf(int32(o.t/hourMillis))]))
 	}
 	if o.idHash != 0 && k.ids != nil {
 		k.ids.filter.fetch(o.idHash)
@@ -87,17 +92,16 @@ func (k *keyState) fetchMore(o *obs) {
 // fetch asks for the words that has looks at.
 func (f *idFilter) fetch(h uint32) {
 	x := mix(uint64(h))
-	for range 3 {
-		prefetch.Of(&f[x>>6%idFilterWords])
-		x >>= 12
-	}
+	prefetch.Line(unsafe.Pointer(&f[x>>6%idFilterWords]))
+	prefetch.Line(unsafe.Pointer(&f[x>>18%idFilterWords]))
+	prefetch.Line(unsafe.Pointer(&f[x>>30%idFilterWords]))
 }
 
 // resolveBlock is how many keys are looked up together.
 const resolveBlock = 128
 
 // resolve looks up the keys of rows [from, to) that the column does not know, at most resolveBlock of them, together.
-func (e *Engine) resolve(b *usage.Batch, from, to int) {
+func (e *Engine) resolve(b *usage.Batch, c *columns, from, to int) {
 	if e.keys.len() < fetchFrom {
 		return
 	}
@@ -106,13 +110,16 @@ func (e *Engine) resolve(b *usage.Batch, from, to int) {
 	var rows [resolveBlock]uint32
 	n := 0
 	for i := from; i < to; i++ {
-		if b.Flags[i]&passed == 0 && !e.keyCol.has(&b.KeyID, i) {
+		if b.Flags[i]&passed != 0 {
+			continue
+		}
+		if _, known := c.key.at(&b.KeyID, i); !known {
 			hashes[n], rows[n] = e.keys.hash(b.KeyID.At(i)), uint32(i)
 			n++
 		}
 	}
 	e.keys.fetch(hashes[:n])
 	for j, i := range rows[:n] {
-		e.keyCol.set(&b.KeyID, int(i), e.numberOf(hashes[j], b.KeyID.At(int(i))))
+		c.key.set(&b.KeyID, int(i), e.numberOf(hashes[j], b.KeyID.At(int(i))))
 	}
 }

@@ -118,10 +118,15 @@ type walk struct {
 // paceShare is the share of steps that a walker of some pace makes within a gap class or a nearer one.
 const paceShare = 0.8
 
-func (w *walk) step(class int, null *[gapClasses]float64) {
+// count adds an id to those so far.
+func (w *walk) count() {
 	if w.n < math.MaxUint16 {
 		w.n++
 	}
+}
+
+func (w *walk) step(class int, null *[gapClasses]float64) {
+	w.count()
 	if class == 0 { // the same object again: a walker repeats itself seldom, a customer often
 		for i := range w.sum {
 			w.sum[i] = max(0, w.sum[i]-0.3)
@@ -175,37 +180,79 @@ func (k *keyState) exhaustion(a *actor) float64 {
 	return max(0, min(maxCollector, logBayes(float64(back), float64(a.idN), customerAgain, collector)))
 }
 
-// walkOn takes up a gap of a client of the key. Which gaps are usual is asked only where it is to another object.
+// walkOn takes up a gap of a client of the key. Which gaps are usual is asked only where it is to another object, and may count.
 func (e *Engine) walkOn(k *keyState, w *walk, class int) {
 	var null [gapClasses]float64
-	if class > 0 {
+	switch {
+	case w.sum == [len(w.sum)]float32{} && (class == 0 || class == gapClasses-1 && e.roams(k)):
+		w.count()
+		return
+	case class > 0:
 		null = e.nullGaps(k)
 	}
 	w.step(class, &null)
 }
 
+// roams says of most keys, for a tenth of the price, that a far gap is no step of a walk of any pace: more than 1-paceShare of what nullGaps
+// returns for gaps to other objects are far. The shares are taken times a common factor, and those of the near ones for higher than they can be.
+func (e *Engine) roams(k *keyState) bool {
+	const sure = 1 + 1e-5
+	own, by := float64(nullWeight), &defaultGaps
+	var platform [gapClasses]float64
+	all := 1.0
+	if n := e.gapsSeen(); n > enoughGaps {
+		for i, g := range e.gaps {
+			platform[i] = float64(g)
+		}
+		all, by = n, &platform
+	}
+	near, far := 0.0, nullWeight*by[gapClasses-1]
+	for _, prior := range by[1 : gapClasses-1] {
+		near += nullWeight * prior
+	}
+	if k.ids != nil {
+		g := &k.ids.gaps
+		near += float64(g[1]+g[2]+g[3]) * all
+		far += float64(g[4]) * all
+		own += float64(g[0] + g[1] + g[2] + g[3] + g[4])
+	}
+	return far*paceShare > (near+3*leastGap*own*all)*(1-paceShare)*sure
+}
+
 // nullGaps is the key's own distribution of gaps, shrunk to the platform's, never surer than one in a hundred.
 func (e *Engine) nullGaps(k *keyState) (p [gapClasses]float64) {
-	const weight, floor = 30, 0.01
-	own, all := 0.0, 0.0
-	for i := range p {
-		if k.ids != nil {
-			own += float64(k.ids.gaps[i])
+	own, all := 0.0, e.gapsSeen()
+	if k.ids != nil {
+		for _, g := range k.ids.gaps {
+			own += float64(g)
 		}
-		all += float64(e.gaps[i])
 	}
 	for i := range p {
 		prior := defaultGaps[i]
-		if all > 500 {
+		if all > enoughGaps {
 			prior = float64(e.gaps[i]) / all
 		}
-		p[i] = weight * prior
+		p[i] = nullWeight * prior
 		if k.ids != nil {
 			p[i] += float64(k.ids.gaps[i])
 		}
-		p[i] = max(p[i]/(own+weight), floor)
+		p[i] = max(p[i]/(own+nullWeight), leastGap)
 	}
 	return p
+}
+
+const (
+	nullWeight = 30   // gaps' worth of the platform's distribution in a key's
+	leastGap   = 0.01 // share of a class, at least
+	enoughGaps = 500  // to know the platform's
+)
+
+// gapsSeen is the weight of the platform's distribution.
+func (e *Engine) gapsSeen() (all float64) {
+	for _, g := range e.gaps {
+		all += float64(g)
+	}
+	return all
 }
 
 var defaultGaps = [gapClasses]float64{0.3, 0.02, 0.03, 0.05, 0.6}

@@ -46,3 +46,31 @@ func TestWhoWantsEveryObjectOnceIsTold(t *testing.T) {
 	require.True(t, told(90), "ninety objects, none of them twice")
 	require.False(t, told(9), "nine objects, each of them ten times")
 }
+
+// What walkOn leaves out is nothing.
+func TestAFarGapOfAKeyThatRoamsIsNoStepOfAWalk(t *testing.T) {
+	roamed := false
+	rapid.Check(t, func(t *rapid.T) {
+		var k keyState
+		var e Engine
+		counts := rapid.Float32Range(0, 1000)
+		for i := range e.gaps {
+			e.gaps[i] = counts.Draw(t, "the platform's gaps")
+		}
+		if rapid.Bool().Draw(t, "the key has some of its own") {
+			k.ids = &idMemory{}
+			for i := range k.ids.gaps {
+				k.ids.gaps[i] = counts.Draw(t, "the key's gaps")
+			}
+		}
+		if !e.roams(&k) {
+			return
+		}
+		roamed = true
+		var w walk
+		null := e.nullGaps(&k)
+		w.step(gapClasses-1, &null)
+		require.Equal(t, walk{n: 1}, w)
+	})
+	require.True(t, roamed)
+}

@@ -47,7 +47,7 @@ type view struct {
 	to         []uint32 // by number; 0 is not known, others are kept plus one
 }
 
-// of returns the view of a dictionary, in place of the one that was opened longest ago if there is none.
+// of returns the view of a dictionary, in place of the one that was opened longest ago if there is none. It is valid until another is asked for.
 func (c *column) of(d *usage.Dict) *view {
 	if v := &c.views[c.now]; v.generation == d.Generation {
 		return v
@@ -64,37 +64,20 @@ func (c *column) of(d *usage.Dict) *view {
 	return v
 }
 
-// has says that the column knows the value of row i.
-func (c *column) has(d *usage.Dict, i int) bool {
-	v, j := c.of(d), d.Index[i]
-	return int(j) < len(v.to) && v.to[j] != 0
+// at returns the lasting number of row i, if it is known. It is small enough to become part of what calls it, once a column and record.
+func (v *view) at(d *usage.Dict, i int) (number uint32, known bool) {
+	if j := d.Index[i]; int(j) < len(v.to) && v.to[j] != 0 {
+		return v.to[j] - 1, true
+	}
+	return 0, false
 }
 
-// set says what the lasting number of the value of row i is.
-func (c *column) set(d *usage.Dict, i int, to uint32) {
-	v, j := c.of(d), d.Index[i]
+// set says what the lasting number of the value of row i is, and returns it.
+func (v *view) set(d *usage.Dict, i int, to uint32) uint32 {
+	j := d.Index[i]
 	if int(j) >= len(v.to) {
 		v.to = append(v.to, make([]uint32, len(d.Values)-len(v.to))...)
 	}
 	v.to[j] = to + 1
-}
-
-// at returns the lasting number of row i. It is small enough to become part of what calls it, once a column and record.
-func (c *column) at(d *usage.Dict, i int, lookup func(string) uint32) uint32 {
-	if v := &c.views[c.now]; v.generation == d.Generation {
-		if j := d.Index[i]; int(j) < len(v.to) && v.to[j] != 0 {
-			return v.to[j] - 1
-		}
-	}
-	return c.find(d, i, lookup)
-}
-
-// find returns what at does, where that is not known by the view in use.
-func (c *column) find(d *usage.Dict, i int, lookup func(string) uint32) uint32 {
-	if v, j := c.of(d), d.Index[i]; int(j) < len(v.to) && v.to[j] != 0 {
-		return v.to[j] - 1
-	}
-	to := lookup(d.At(i))
-	c.set(d, i, to)
 	return to
 }

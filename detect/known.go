@@ -9,27 +9,40 @@ type known []entry
 type entry struct {
 	id    uint32
 	first uint32 // minutes since 1970
-	last  uint32 // minutes since 1970
-	n     uint32 // count; the top bit says that it is established, the next that it is hostile
+	state uint64 // the top bit says that it is established, the next that it is hostile; then the count, and the latest minute. One number, since all of it is looked at and changed together
 }
 
 const (
-	establishedBit = 1 << 31
-	hostileBit     = 1 << 30
-	countMask      = hostileBit - 1
+	establishedBit = 1 << 63
+	hostileBit     = 1 << 62
+	countOne       = 1 << 32
+	countMask      = hostileBit - countOne
+	minuteMask     = countOne - 1
 )
 
-func (e *entry) established() bool { return e.n&establishedBit != 0 }
-func (e *entry) hostile() bool     { return e.n&hostileBit != 0 }
-func (e *entry) count() uint32     { return e.n & countMask }
+func newEntry(id, minute uint32) entry {
+	return entry{id: id, first: minute, state: countOne | uint64(minute)}
+}
+
+func (e *entry) established() bool { return e.state&establishedBit != 0 }
+func (e *entry) hostile() bool     { return e.state&hostileBit != 0 }
+func (e *entry) count() uint32     { return uint32(e.state & countMask / countOne) }
+func (e *entry) establish()        { e.state |= establishedBit }
+func (e *entry) condemn()          { e.state |= hostileBit }
 
 // worth orders entries by what is lost when they are forgotten.
-func (e *entry) worth() uint64 { return uint64(e.n&establishedBit)<<1 | uint64(e.last) }
+func (e *entry) worth() uint64 { return e.state & (establishedBit | minuteMask) }
 
-func (e *entry) add() {
-	if e.n&countMask != countMask {
-		e.n++
+// add counts a sighting.
+func (e *entry) add(minute uint32) {
+	s := e.state
+	if s&countMask != countMask {
+		s += countOne
 	}
+	if minute > uint32(s) {
+		s = s&^minuteMask | uint64(minute)
+	}
+	e.state = s
 }
 
 // find returns the position of id, or -1.
@@ -40,6 +53,22 @@ func (k known) find(id uint32) int {
 		}
 	}
 	return -1
+}
+
+// touch counts a sighting of id at minute m among the entries from that position on, and returns its entry, nil where there is none.
+func (k known) touch(from uint, id, m uint32) *entry {
+	for i := from; i < uint(len(k)); i++ {
+		if k[i].id == id {
+			if i >= from+farBack {
+				k[i], k[i-1] = k[i-1], k[i]
+				i--
+			}
+			e := &k[i]
+			e.add(m)
+			return e
+		}
+	}
+	return nil
 }
 
 // sets are the things of all kinds that a key has been seen with, kind after kind in one piece of memory.
@@ -61,55 +90,58 @@ func (s *sets) of(kind int) known {
 // farBack is the position from which an entry that is found moves up by one place: what a key uses often comes to be found early.
 const farBack = 4
 
-// touchAll counts a sighting of an id of each kind at minute m, and returns their positions among the entries, and which are new.
-func (s *sets) touchAll(mem *arena.Arena, ids *[setKinds]uint32, m uint32) (at [setKinds]int, isNew [setKinds]bool) {
-	from := 0
-	for kind, id := range ids {
-		set := s.entries[from : from+int(s.n[kind])]
-		i := 0
-		for i < len(set) && set[i].id != id {
-			i++
-		}
-		if i == len(set) {
-			at[kind], isNew[kind] = from+s.insert(mem, kind, entry{id: id, first: m, last: m, n: 1}), true
-			from += int(s.n[kind])
-			continue
-		}
-		at[kind] = from
-		from += len(set)
-		if i >= farBack {
-			set[i], set[i-1] = set[i-1], set[i]
-			i--
-		}
-		e := &set[i]
-		e.add()
-		e.last = max(e.last, m)
-		at[kind] += i
-	}
-	return at, isNew
+// sighting is where the ids of one call stand, by kind. It is valid until the next touch.
+type sighting struct {
+	at    [setKinds]*entry
+	isNew uint8 // a bit for each kind of which the id is new
 }
 
-// insert adds an entry to the set of a kind and returns its position. When the set is full the least useful entry makes room: not
+func (s *sighting) news(kind int) bool { return s.isNew>>kind&1 != 0 }
+
+// touchAll counts a sighting of an id of each kind at minute m.
+func (s *sets) touchAll(mem *arena.Arena, ids *[setKinds]uint32, m uint32, seen *sighting) {
+	seen.isNew = 0
+	from, size := uint(0), len(s.entries)
+	for kind, id := range ids {
+		to := from + uint(s.n[kind])
+		e := known(s.entries[:to]).touch(from, id, m)
+		if e == nil {
+			e = s.insert(mem, kind, newEntry(id, m))
+			seen.isNew |= 1 << kind
+			to = from + uint(s.n[kind])
+		}
+		seen.at[kind], from = e, to
+	}
+	if len(s.entries) == size {
+		return
+	}
+	for kind, id := range ids { // the entries may have moved
+		set := s.of(kind)
+		seen.at[kind] = &set[set.find(id)]
+	}
+}
+
+// insert adds an entry to the set of a kind and returns it. When the set is full the least useful one makes room: not
 // established before established, then the one unseen for longest.
-func (s *sets) insert(mem *arena.Arena, kind int, e entry) int {
+func (s *sets) insert(mem *arena.Arena, kind int, e entry) *entry {
 	set := s.of(kind)
 	if len(set) < setLimit[kind] {
-		end := 0
+		at := 0
 		for _, n := range s.n[:kind+1] {
-			end += int(n)
+			at += int(n)
 		}
 		s.entries = arena.Append(mem, s.entries, entry{})
-		copy(s.entries[end+1:], s.entries[end:])
-		s.entries[end] = e
+		copy(s.entries[at+1:], s.entries[at:])
+		s.entries[at] = e
 		s.n[kind]++
-		return len(set)
+		return &s.entries[at]
 	}
 	worst, least := 0, set[0].worth()
-	for i := 1; i < len(set); i++ {
+	for i := range set {
 		if w := set[i].worth(); w < least {
 			worst, least = i, w
 		}
 	}
 	set[worst] = e
-	return worst
+	return &set[worst]
 }

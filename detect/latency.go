@@ -98,7 +98,7 @@ func (e *Engine) waited(k *keyState, a *actor, o *obs, is *reading) (later float
 	if !a.fresh {
 		later -= trusted(a.usual, 20)
 	}
-	return max(-mostLate, min(mostLate, later)), true
+	return within(later, mostLate), true
 }
 
 // trusted is a mean, shrunk to 0 by the weight of so many values.
@@ -169,7 +169,7 @@ func (e *Engine) learnLatency(k *keyState, a *actor, o *obs, is *reading) {
 // huber moves the mean towards x, which counts that much of a value, by no more than for a value one off.
 func (r *ratio) huber(x, weight, limit float32) {
 	if r.n > 0 {
-		x = r.mean + max(-1, min(1, x-r.mean))
+		x = r.mean + within(x-r.mean, 1)
 	}
 	r.weighted(x, weight, limit)
 }

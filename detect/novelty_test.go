@@ -13,7 +13,7 @@ func TestAnAddressThatChangedDuringASilenceIsLessOfAnAlert(t *testing.T) {
 		t.Fatal(err)
 	}
 	const now = 60 * 86400e3
-	known, fresh := &entry{n: establishedBit}, &entry{}
+	known, fresh := &entry{state: establishedBit}, &entry{}
 	for _, c := range []struct {
 		name       string
 		silentDays float64

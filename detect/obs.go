@@ -26,7 +26,7 @@ type obs struct {
 	idHash uint32  // of collection and object id; 0 when there is none
 	id     int64   // the numeric object id of the path, -1 when there is none
 	ip     [16]byte
-	path   [2]uint32 // span in the engine's arena
+	path   []byte // of the batch, and once that is its owner's again of the engine
 }
 
 // prefixNet marks a network number that is a hash of an address prefix. ASNs of that range are reserved (RFC 6996).
@@ -78,16 +78,39 @@ func (o *obs) compare(p *obs) int {
 		cmp.Compare(o.bytes, p.bytes), cmp.Compare(o.body, p.body), cmp.Compare(o.units, p.units), cmp.Compare(o.took, p.took))
 }
 
+// columns are what is known about the dictionaries of a batch.
+type columns struct{ key, agent, country, method, route *view }
+
+func (e *Engine) columnsOf(b *usage.Batch) columns {
+	return columns{key: e.keyCol.of(&b.KeyID), agent: e.agentCol.of(&b.Agent), country: e.countryCol.of(&b.Country), method: e.methodCol.of(&b.Method), route: e.routeCol.of(&b.Route)}
+}
+
 // read turns row i into an obs and appends it to the second that is being collected.
-func (e *Engine) read(b *usage.Batch, i int) {
+func (e *Engine) read(b *usage.Batch, c *columns, i int) {
 	e.buf = append(e.buf, obs{})
 	o := &e.buf[len(e.buf)-1]
 	o.t = b.TimeMillis[i]
-	o.key = e.keyCol.at(&b.KeyID, i, e.keyNumber)
-	o.agent = e.agentCol.at(&b.Agent, i, e.agents.number)
-	o.cc = uint16(e.countryCol.at(&b.Country, i, countryNumber))
-	template := e.routeCol.at(&b.Route, i, e.templateNumber)
-	o.route = e.routeNumber(e.methodCol.at(&b.Method, i, e.methods.number), template)
+	var known bool
+	if o.key, known = c.key.at(&b.KeyID, i); !known {
+		o.key = c.key.set(&b.KeyID, i, e.keyNumber(b.KeyID.At(i)))
+	}
+	if o.agent, known = c.agent.at(&b.Agent, i); !known {
+		o.agent = c.agent.set(&b.Agent, i, e.agents.number(b.Agent.At(i)))
+	}
+	cc, known := c.country.at(&b.Country, i)
+	if !known {
+		cc = c.country.set(&b.Country, i, countryNumber(b.Country.At(i)))
+	}
+	o.cc = uint16(cc)
+	template, known := c.route.at(&b.Route, i)
+	if !known {
+		template = c.route.set(&b.Route, i, e.templateNumber(b.Route.At(i)))
+	}
+	method, known := c.method.at(&b.Method, i)
+	if !known {
+		method = c.method.set(&b.Method, i, e.methods.number(b.Method.At(i)))
+	}
+	o.route = e.routeNumber(method, template)
 	o.status = b.Status[i]
 	o.bytes = float32(b.ResponseBytes[i])
 	o.body = float32(b.RequestBytes[i])
@@ -98,10 +121,18 @@ func (e *Engine) read(b *usage.Batch, i int) {
 	for _, v := range b.UnitValue[from:to] {
 		o.units += float32(v)
 	}
-	path := b.Path.At(i)
-	o.path = [2]uint32{uint32(len(e.arena)), uint32(len(e.arena) + len(path))}
-	e.arena = append(e.arena, path...)
-	o.id, o.idHash = e.objectOf(template, b.Route.At(i), path)
+	o.path = b.Path.At(i)
+	o.id, o.idHash = e.objectOf(template, b.Route.At(i), o.path)
+}
+
+// ownPaths copies the paths of what is left of a batch in the second that is being collected.
+func (e *Engine) ownPaths() {
+	for i := e.owned; i < len(e.buf); i++ {
+		from := len(e.paths)
+		e.paths = append(e.paths, e.buf[i].path...)
+		e.buf[i].path = e.paths[from:]
+	}
+	e.owned = len(e.buf)
 }
 
 func countryNumber(s string) uint32 {
@@ -158,8 +189,7 @@ func (e *Engine) routeNumber(method, template uint32) uint32 {
 	return n
 }
 
-func sortSecond(buf []obs) {
-	if len(buf) > 1 {
-		slices.SortFunc(buf, func(a, b obs) int { return a.compare(&b) })
-	}
+// sortSecond puts the records of a key at those positions into their order.
+func (e *Engine) sortSecond(order []uint64) {
+	slices.SortFunc(order, func(a, b uint64) int { return e.buf[uint32(a)].compare(&e.buf[uint32(b)]) })
 }

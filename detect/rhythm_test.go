@@ -132,7 +132,7 @@ func TestWhoGoesOnWithTheCustomersWorkAfterItFellSilentSpeaksForAMove(t *testing
 		for i := range h.day {
 			h.day[i] = 20
 		}
-		k := &keyState{hours: h, lastKnown: now - silence, sets: sets{entries: []entry{{id: 7, n: establishedBit}}, n: [setKinds]uint8{kindAgent: 1}}}
+		k := &keyState{hours: h, lastKnown: now - silence, sets: sets{entries: []entry{{id: 7, state: establishedBit}}, n: [setKinds]uint8{kindAgent: 1}}}
 		a := &actor{fresh: true, netNew: true, agent: 7}
 		if change != nil {
 			change(k, a)

@@ -65,6 +65,9 @@ func (e *Engine) gather(k *keyState, a *actor, o *obs, is *reading) {
 		if p != nil && o.t-p.last <= poolRestMillis && o.t-p.since <= poolDaysMillis {
 			next.days, next.since = p.days, p.since
 		}
+		if p != nil {
+			next.examples = p.examples[:0]
+		}
 		p = next
 		k.write().pool = p
 	}
@@ -97,7 +100,7 @@ func (e *Engine) gather(k *keyState, a *actor, o *obs, is *reading) {
 		}
 	}
 	if len(p.examples) < maxExamples {
-		p.examples = append(p.examples, o.example(e.arena))
+		p.examples = addExample(p.examples, o)
 	}
 }
 

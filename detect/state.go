@@ -49,15 +49,12 @@ type file struct {
 	toleranceAt int64
 }
 
-// keep takes up a record as an example of what an actor did.
-func (f *file) keep(actor int, ex example) {
+// keep takes up a record as an example of what an actor did, of which there are less than maxExamples.
+func (f *file) keep(actor int, o *obs) {
 	if actor >= len(f.examples) {
 		f.examples = append(f.examples, make([][]example, actor+1-len(f.examples))...)
 	}
-	if f.examples[actor] == nil {
-		f.examples[actor] = make([]example, 0, maxExamples)
-	}
-	f.examples[actor] = append(f.examples[actor], ex)
+	f.examples[actor] = addExample(f.examples[actor], o)
 }
 
 func (f *file) of(actor int) []example {
@@ -67,10 +64,10 @@ func (f *file) of(actor int) []example {
 	return f.examples[actor]
 }
 
-// forget drops the examples of an actor.
+// forget drops the examples of an actor. Their memory is for those of the next: behind an app new clients come all the time.
 func (f *file) forget(actor int) {
 	if actor < len(f.examples) {
-		f.examples[actor] = nil
+		f.examples[actor] = f.examples[actor][:0]
 	}
 }
 
@@ -126,7 +123,7 @@ func (k *keyState) newRate(kind int) float64 {
 	return min(p, 1)
 }
 
-// limits of the sets of a key.
+// limits of the sets of a key: 200 entries in all.
 var setLimit = [setKinds]int{kindNet: 48, kindAddr: 64, kindAgent: 16, kindRoute: 48, kindCountry: 24}
 
 const (

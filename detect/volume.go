@@ -45,14 +45,16 @@ func (s *spike) total() float64 {
 	return s.volume + s.oneSided + s.offHours + max(s.throttled, s.refused)
 }
 
+// ordinary says that the running hour is nothing to look at.
+func (h *hours) ordinary() bool {
+	return h.seen < volumeWatched || h.cur[meterRequests] < volumeBulk || !h.busier(restFactor)
+}
+
 // spike looks at the running hour: more than ever, on one route, at a time of rest. The hour is not over, so that counts can
 // only grow: an early alarm stays true.
 func (e *Engine) spike(k *keyState) (s spike) {
 	h := k.hours
-	if h.seen < volumeWatched || h.cur[meterRequests] < volumeBulk {
-		return s
-	}
-	if !h.busier(restFactor) {
+	if h.ordinary() {
 		return s
 	}
 	if rec := float64(h.record[meterRequests]); rec > 0 {

@@ -13,6 +13,9 @@ import "unsafe"
 // observable happens. Where there is no such instruction known for a processor, Lines does nothing.
 func Lines(p unsafe.Pointer, n uintptr) { lines(p, n) }
 
+// Line asks for the one cache line that p lies in.
+func Line(p unsafe.Pointer) { line(p) }
+
 // Of asks for all of a value.
 func Of[T any](p *T) { lines(unsafe.Pointer(p), unsafe.Sizeof(*p)) }
 

@@ -15,6 +15,8 @@ func TestNothingHappens(t *testing.T) {
 	Of(&s[1])
 	Lines(unsafe.Pointer(unsafe.SliceData(s)), 1<<16)
 	Lines(nil, 1)
+	Line(unsafe.Pointer(&s[1]))
+	Line(nil)
 	if !slices.Equal(s, want) {
 		t.Fatalf("%v became %v", want, s)
 	}
