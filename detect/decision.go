@@ -108,7 +108,7 @@ type ExampleRecord struct {
 // Actor is the client behind a finding: one agent family in one network.
 type Actor struct {
 	ASN     uint32 `json:"asn"`
-	Network string `json:"network,omitempty"` // address prefix, where the ASN is unknown
+	Network string `json:"network,omitempty"` // the /16 (IPv4) or /32 (IPv6) of the addresses, where the ASN is unknown
 	Country string `json:"country"`
 	Agent   string `json:"agent"`
 	// Addresses are the latest few that were seen, at most 8.

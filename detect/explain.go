@@ -97,14 +97,14 @@ func networkName(net uint32, cc uint16, ip netip.Addr) string {
 	return name
 }
 
-// blockOf is the /24 or /48 that an address is in, as far as networks without a number are told apart.
+// blockOf is the block that stands for the network of an address.
 func blockOf(ip netip.Addr) string {
-	bits := 48
+	bits := netBits6
 	if ip.Is4() {
-		bits = 24
+		bits = netBits4
 	}
-	block, err := ip.Prefix(bits)
-	if err != nil {
+	block, _ := ip.Prefix(bits)
+	if !block.IsValid() {
 		return "an unknown network"
 	}
 	return block.String()

@@ -32,6 +32,14 @@ type obs struct {
 // prefixNet marks a network number that is a hash of an address prefix. ASNs of that range are reserved (RFC 6996).
 const prefixNet = 1 << 31
 
+// Where the number of a network is not known, the block that an address is in stands for it. A network mostly announces many /24s, and a customer's new
+// machine in another one of them is no stranger; in a /16 it seldom is another network's, as Bitcoin's nodes take it, too. Of IPv6 a provider has a /32 at
+// the least.
+const (
+	netBits4 = 16
+	netBits6 = 32
+)
+
 // mix is the finaliser of splitmix64 (Steele, Lea, Flood 2014): a cheap hash for numbers.
 func mix(x uint64) uint64 {
 	x ^= x >> 30
@@ -52,15 +60,15 @@ func hashBytes(b []byte, h uint64) uint64 {
 	return mix(h)
 }
 
-// addressOf hashes an address, and its network: the ASN, or without one its /24 (IPv4) or /48 (IPv6).
+// addressOf hashes an address, and its network: the ASN, or without one the block that stands for it.
 func addressOf(ip [16]byte, asn uint32) (addr, net uint32) {
 	high, low := binary.BigEndian.Uint64(ip[:8]), binary.BigEndian.Uint64(ip[8:])
 	if high == 0 && low>>32 == 0xffff {
 		addr = uint32(mix(low))
-		net = uint32(mix(low>>8)) | prefixNet
+		net = uint32(mix(low>>(32-netBits4))) | prefixNet
 	} else {
 		addr = uint32(mix(high))
-		net = uint32(mix(high>>16^0x5bd1)) | prefixNet
+		net = uint32(mix(high>>(64-netBits6)^0x5bd1)) | prefixNet
 	}
 	if asn != 0 {
 		net = asn
