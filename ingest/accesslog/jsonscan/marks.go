@@ -35,12 +35,18 @@ func (m *marks) over(line []byte) {
 	}
 	left := (*m)[full*wordBytes:]
 	clear(left)
-	if rest > 0 {
-		var last [blockBytes]byte
-		copy(last[:], line[full*blockBytes:])
-		markBlocks(&left[0], &last[0], 1)
-		binary.LittleEndian.PutUint64(left, binary.LittleEndian.Uint64(left)&(1<<rest-1))
+	if rest == 0 {
+		return
 	}
+	if full > 0 { // the last block's worth, of which the first bytes are marked already
+		markBlocks(&left[0], &line[len(line)-blockBytes], 1)
+		binary.LittleEndian.PutUint64(left, binary.LittleEndian.Uint64(left)>>(blockBytes-rest))
+		return
+	}
+	var last [blockBytes]byte
+	copy(last[:], line)
+	markBlocks(&left[0], &last[0], 1)
+	binary.LittleEndian.PutUint64(left, binary.LittleEndian.Uint64(left)&(1<<rest-1))
 }
 
 // next returns where the first mark is from i on, or a place before it: a string that begins at i does not end earlier.

@@ -4,7 +4,8 @@
 // func matchStrings(marks, text *byte, at, size int, m *member, n int, into *Value) (next, matched int)
 //
 // Goes over the members of a text that begin at `at` or behind it, as long as each has the next of the n expected names and a string
-// without escapes, and a comma follows. The marks are the text's. It reads nothing outside of the text and the marks.
+// without escapes, and a comma follows, or a brace, behind which it ends. The marks are the text's. It reads nothing outside of the text
+// and the marks.
 TEXT ·matchStrings(SB), NOSPLIT, $0-72
 	MOVQ marks+0(FP), DI
 	MOVQ text+8(FP), SI
@@ -50,9 +51,13 @@ next:
 	ADDQ   AX, CX
 	CMPQ   CX, R9
 	JGE    done
-	CMPW   (SI)(CX*1), $0x2c22 // a quote and a comma
+	MOVWLZX (SI)(CX*1), R15
+	CMPL   R15, $0x2c22 // a quote and a comma
+	JEQ    value
+	CMPL   R15, $0x7d22 // a quote and a brace
 	JNE    done
 
+value:
 	MOVQ  member_field(R10), DX
 	TESTQ DX, DX
 	JLT   unwanted
@@ -67,7 +72,8 @@ unwanted:
 	LEAQ 2(CX), R8
 	ADDQ $member__size, R10
 	INCQ BX
-	JMP  next
+	CMPL R15, $0x2c22
+	JEQ  next
 
 done:
 	VZEROUPPER

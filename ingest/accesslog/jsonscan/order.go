@@ -58,13 +58,16 @@ func (o *order) expected(b []byte, i, at int) (end int, s *slot, ok bool) {
 }
 
 // run goes over members as they nearly always are: the name that came last time in this place, a string without escapes or a
-// number, and a comma, without blanks between. It returns where the first member begins that is not like that, and its place.
-func (s *Scanner) run(o *order, b []byte, i, at int, into []Value) (int, int) {
-	i, at = o.strings(s.marks, b, i, at, into)
-	for at < maxOrder && len(b)-i > tokenBytes {
+// number, and a comma or the object's end, without blanks between. It returns where the first member begins that is not like that, and
+// its place; or that the object ended, and where.
+func (s *Scanner) run(o *order, b []byte, i, at int, into []Value) (int, int, bool) {
+	for i, at = o.strings(s.marks, b, i, at, into); b[i-1] != '}'; {
+		if at >= maxOrder || len(b)-i <= tokenBytes {
+			return i, at, false
+		}
 		m := &o.members[at]
 		if !m.is((*[tokenBytes]byte)(b[i:])) {
-			break
+			return i, at, false
 		}
 		v, end, ok := Value{Start: uint32(i + m.length), Kind: Number}, i+m.length, false
 		if b[end] == '"' {
@@ -76,8 +79,8 @@ func (s *Scanner) run(o *order, b []byte, i, at int, into []Value) (int, int) {
 			end, ok = skipNumber(b, end)
 			v.End = uint32(end)
 		}
-		if !ok || end >= len(b) || b[end] != ',' {
-			break
+		if !ok || end >= len(b) || b[end] != ',' && b[end] != '}' {
+			return i, at, false
 		}
 		if m.field >= 0 {
 			into[m.field] = v
@@ -86,7 +89,7 @@ func (s *Scanner) run(o *order, b []byte, i, at int, into []Value) (int, int) {
 			i, at = o.strings(s.marks, b, i, at, into)
 		}
 	}
-	return i, at
+	return i, at, true
 }
 
 // strings goes over members whose values are strings without escapes, which is most of what most gateways write. The loop is assembly

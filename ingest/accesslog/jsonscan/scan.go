@@ -40,7 +40,10 @@ func (s *Scanner) scan(n *node, b []byte, i int, into []Value, depth int) (int, 
 		return i + 1, true
 	}
 	for at := 0; ; {
-		i, at = s.run(order, b, i, at, into)
+		var ended bool
+		if i, at, ended = s.run(order, b, i, at, into); ended {
+			return i, true
+		}
 		i = skipSpace(b, i) // behind the last comma that was gone over
 		if i >= len(b) || b[i] != '"' {
 			return i, false
