@@ -18,10 +18,26 @@ func FuzzPlainIPv4(f *testing.F) {
 		f.Add([]byte(s))
 	}
 	f.Fuzz(func(t *testing.T, b []byte) {
-		if got, ok := plainAddress(b); ok {
-			if want, known := parseAddr(b); !known || got != want {
-				t.Fatalf("%q: %v, want %v (%v)", b, got, want, known)
+		got, ok := plainAddress(b)
+		if want, known := parseAddr(b); ok && (!known || got != want) {
+			t.Fatalf("%q: %v, want %v (%v)", b, got, want, known)
+		}
+		for _, behind := range []string{`","request_method":"GET"`, ".1.2.3.4.5.6.7.8.9.10.11.12", "0000000000000000000000000", "\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff"} {
+			line := append(bytes.Clone(b), behind...)
+			if inLine, okInLine := plainAddress(line[:len(b)]); okInLine != ok || inLine != got {
+				t.Fatalf("%q before %q: %v, %v; alone %v, %v", b, behind, inLine, okInLine, got, ok)
 			}
+		}
+	})
+}
+
+func FuzzPlainKey(f *testing.F) {
+	for _, s := range []string{"tk_live_0123456789abcdef", "Bearer tk_live_0123456789", " 0123456789abc", "0123456789abc\u00a0", "0123456789\tabc", "key 0123456789abc", "************", "[redacted]", "-"} {
+		f.Add([]byte(s))
+	}
+	f.Fuzz(func(t *testing.T, v []byte) {
+		if len(v) > 12 && graphic(v) && !bytes.Equal(strippedKey(v), v) {
+			t.Fatalf("%q was taken as it is", v)
 		}
 	})
 }

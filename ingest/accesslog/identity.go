@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"crypto/sha256"
 	"encoding/base64"
+	"encoding/binary"
 	"encoding/hex"
 	"strings"
 
@@ -159,6 +160,13 @@ func (c *core) basic(v []byte, r *call) {
 
 // plainKey takes the scheme off a key and drops what stands for "not logged".
 func plainKey(v []byte) []byte {
+	if len(v) > 12 && graphic(v) {
+		return v // no blank, so nothing to trim and no scheme
+	}
+	return strippedKey(v)
+}
+
+func strippedKey(v []byte) []byte {
 	v = bytes.TrimSpace(v)
 	for _, scheme := range authSchemes {
 		if len(v) > len(scheme) && hasFoldPrefix(v, scheme) {
@@ -169,6 +177,24 @@ func plainKey(v []byte) []byte {
 		return nil
 	}
 	return v
+}
+
+// graphic reports whether all of eight bytes or more are ASCII that shows: no blank, no control character.
+func graphic(v []byte) bool {
+	for i := 0; ; i += 8 {
+		last := i+8 >= len(v)
+		if last {
+			i = len(v) - 8
+		}
+		w := binary.LittleEndian.Uint64(v[i:])
+		// As in printable. 0x7f passes for it makes no difference here.
+		if (w|(w-ones*0x21))&highs != 0 {
+			return false
+		}
+		if last {
+			return true
+		}
+	}
 }
 
 var authSchemes = []string{"bearer ", "apikey ", "token ", "key "}

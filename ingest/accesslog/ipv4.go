@@ -21,16 +21,25 @@ func (c *core) client(r *call, ip *[16]byte) {
 // plainIPv4 reads four decimal numbers and nothing else, as most addresses in logs are: parseAddr would give the same. It
 // says no where it is not sure. It takes the sixteen bytes at once, because how many digits each number has is what a
 // processor cannot guess: measured, a third of the time of going from digit to digit.
+//
+// It looks at what the slice has room for behind the address, in a line what comes after it, and lets that count for nothing: a copy of
+// the address would be written in parts and read as a whole.
 func plainIPv4(b []byte) (v4 uint32, ok bool) {
 	const shortest, longest = len("0.0.0.0"), len("255.255.255.255")
 	if len(b) < shortest || len(b) > longest {
 		return 0, false
 	}
-	var text [16 + 4]byte // the last number is read with what comes behind it
-	copy(text[:16], b)
-	text[len(b)] = '.' // ends the last number, as dots end the others
+	const room = 16 + 4 // the last number is read with what comes behind it
+	var text *[room]byte
+	if cap(b) >= room {
+		text = (*[room]byte)(b[:room])
+	} else {
+		text = new([room]byte)
+		copy(text[:], b)
+	}
 	low, high := binary.LittleEndian.Uint64(text[:]), binary.LittleEndian.Uint64(text[8:])
 	dots := moveMask(exactByte(low, '.')) | moveMask(exactByte(high, '.'))<<8
+	dots = dots&(1<<len(b)-1) | 1<<len(b) // the end ends the last number, as dots end the others
 	if bits.OnesCount32(dots) != 4 {
 		return 0, false
 	}

@@ -119,6 +119,8 @@ type jsonDecoder struct {
 	call  call
 	inner []byte
 	sub   int // number of the next record of the line
+
+	layout layout
 	// onlySigned refuses lines without the format's signature: set where the format was guessed.
 	onlySigned bool
 }
@@ -127,7 +129,8 @@ func newJSONDecoder(c *core, s *jsonSpec) (*jsonDecoder, error) {
 	if err := s.compile(); err != nil {
 		return nil, err
 	}
-	return &jsonDecoder{core: c, spec: s, scan: s.table.NewScanner(), slots: make([]jsonscan.Value, s.table.Fields())}, nil
+	fields := s.table.Fields()
+	return &jsonDecoder{core: c, spec: s, scan: s.table.NewScanner(), slots: make([]jsonscan.Value, fields, fields+1)}, nil
 }
 
 func (d *jsonDecoder) Name() string { return d.spec.name }
@@ -194,6 +197,9 @@ func (d *jsonDecoder) object(line []byte, b *usage.Batch, depth int) error {
 		return reject(ReasonBadJSON, err.Error())
 	}
 	r := &d.call
+	if d.assembleUsual(line, r) {
+		return d.end(line, r, b)
+	}
 	*r = call{}
 	seen, err := d.assemble(line, r)
 	if err != nil || seen&needed != needed || d.onlySigned && !d.signed() {
@@ -207,6 +213,11 @@ func (d *jsonDecoder) object(line []byte, b *usage.Batch, depth int) error {
 		}
 		return d.missing(seen)
 	}
+	return d.end(line, r, b)
+}
+
+// end appends an assembled call.
+func (d *jsonDecoder) end(line []byte, r *call, b *usage.Batch) error {
 	if d.spec.adjust != nil {
 		d.spec.adjust(d, line, r)
 	}

@@ -6,4 +6,6 @@ var marksAreCheap = false
 
 func markBlocks(*byte, *byte, int) {}
 
-func matchStrings(_, _ *byte, _, _ int, _ *member, _ int, _ *Value) (next, matched int) { return 0, 0 }
+func matchStrings(_, _ *byte, _, _ int, _ *member, _ int, _ *Value) (next, matched int, found uint64) {
+	return 0, 0, 0
+}

@@ -1,12 +1,12 @@
 #include "go_asm.h"
 #include "textflag.h"
 
-// func matchStrings(marks, text *byte, at, size int, m *member, n int, into *Value) (next, matched int)
+// func matchStrings(marks, text *byte, at, size int, m *member, n int, into *Value) (next, matched int, found uint64)
 //
 // Goes over the members of a text that begin at `at` or behind it, as long as each has the next of the n expected names and a string
 // without escapes, and a comma follows, or a brace, behind which it ends. The marks are the text's. It reads nothing outside of the text
 // and the marks.
-TEXT ·matchStrings(SB), NOSPLIT, $0-72
+TEXT ·matchStrings(SB), NOSPLIT, $0-80
 	MOVQ marks+0(FP), DI
 	MOVQ text+8(FP), SI
 	MOVQ at+16(FP), R8
@@ -17,6 +17,7 @@ TEXT ·matchStrings(SB), NOSPLIT, $0-72
 	LEAQ -32(R9), R13 // a member begins before this
 	DECQ R9           // a value ends before this
 	XORL BX, BX
+	XORL R14, R14 // a bit for each field that was found, of the first 64
 
 next:
 	CMPQ BX, R11
@@ -61,6 +62,7 @@ value:
 	MOVQ  member_field(R10), DX
 	TESTQ DX, DX
 	JLT   unwanted
+	BTSQ  DX, R14
 	IMULQ $Value__size, DX
 	ADDQ  R12, DX
 	MOVL  AX, Value_Start(DX)
@@ -79,4 +81,5 @@ done:
 	VZEROUPPER
 	MOVQ R8, next+56(FP)
 	MOVQ BX, matched+64(FP)
+	MOVQ R14, found+72(FP)
 	RET

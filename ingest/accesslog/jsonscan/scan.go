@@ -18,6 +18,7 @@ func (e *SyntaxError) Error() string {
 func (s *Scanner) Scan(line []byte, into []Value) error {
 	into = into[:s.table.fields] // who writes into it does not look at its length
 	clear(into)
+	s.found, s.unusual = 0, 0
 	s.marks.over(line)
 	i := skipSpace(line, 0)
 	if i >= len(line) || line[i] != '{' {
@@ -30,6 +31,17 @@ func (s *Scanner) Scan(line []byte, into []Value) error {
 		}
 	}
 	return &SyntaxError{end}
+}
+
+// Found tells of a table of at most 64 fields which of them the line had that was scanned last, a bit for each, and which of these had a
+// value, if perhaps not the last one, that is neither a number nor a string without escapes.
+func (s *Scanner) Found() (found, unusual uint64) { return s.found, s.unusual }
+
+func (s *Scanner) note(field int, usual bool) {
+	bit := uint64(1) << (uint(field) & 63)
+	if s.found |= bit; !usual {
+		s.unusual |= bit
+	}
 }
 
 // scan reads an object from behind its brace. On failure it returns where it stopped.
@@ -82,6 +94,7 @@ func (s *Scanner) scan(n *node, b []byte, i int, into []Value, depth int) (int, 
 			if end, escaped, ok = s.string(b, i+1); ok {
 				if slot != nil && slot.field >= 0 {
 					into[slot.field] = Value{Start: uint32(i + 1), End: uint32(end), Kind: String, Escaped: escaped}
+					s.note(int(slot.field), !escaped)
 				}
 				end++
 			}
@@ -93,9 +106,11 @@ func (s *Scanner) scan(n *node, b []byte, i int, into []Value, depth int) (int, 
 			i, ok = s.scan(slot.child, b, i+1, into, depth+1)
 			if ok && slot.field >= 0 {
 				into[slot.field] = Value{Start: uint32(from), End: uint32(i), Kind: Object}
+				s.note(int(slot.field), false)
 			}
 		case slot.field >= 0:
 			i, ok = readValue(b, i, &into[slot.field], depth)
+			s.note(int(slot.field), into[slot.field].Kind == Number)
 		default:
 			i, ok = skipValue(b, i, depth)
 		}

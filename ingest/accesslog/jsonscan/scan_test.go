@@ -182,7 +182,8 @@ func FuzzScan(f *testing.F) {
 	old := table.NewScanner() // remembers what it has seen of other lines
 	f.Fuzz(func(t *testing.T, line []byte) {
 		got := make([]Value, table.Fields())
-		err := table.NewScanner().Scan(line, got)
+		fresh := table.NewScanner()
+		err := fresh.Scan(line, got)
 		for range 2 {
 			again := make([]Value, table.Fields())
 			if err2 := old.Scan(line, again); (err == nil) != (err2 == nil) || err == nil && !slices.Equal(got, again) {
@@ -204,6 +205,18 @@ func FuzzScan(f *testing.F) {
 		}
 		if !valid {
 			return
+		}
+		found, unusual := old.Found()
+		for i, v := range got {
+			if has := found>>i&1 == 1; has != (v.Kind != None) {
+				t.Fatalf("field %d: kind %d, found: %v", i, v.Kind, has)
+			}
+			if plain := v.Kind == None || v.Kind == Number || v.Kind == String && !v.Escaped; !plain && unusual>>i&1 == 0 {
+				t.Fatalf("field %d: kind %d is taken for usual", i, v.Kind)
+			}
+		}
+		if found2, unusual2 := fresh.Found(); found2 != found || unusual2 != unusual {
+			t.Fatalf("a new scanner found %b, of them unusual %b, an old one %b, %b", found2, unusual2, found, unusual)
 		}
 		want := reference(t, line)
 		for i, v := range got {
