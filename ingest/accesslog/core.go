@@ -53,6 +53,7 @@ type core struct {
 
 	cache  *keyCache
 	ids    *keyCache
+	nobody keyEntry // whose the calls are that name no key
 	routes *routeCap
 	fanout fanout
 
@@ -138,22 +139,33 @@ func (c *core) finish(r *call, b *usage.Batch, sub int) error {
 	case sub > math.MaxUint16:
 		return reject(ReasonTooMany, "the line carries more than 65,536 records")
 	}
-	path, host, query := splitTarget(r.path, &c.scratch)
-	if len(r.host) == 0 {
-		r.host = host
+	plain, query, isPlain := plainTarget(r.path)
+	path := plain.text
+	if !isPlain {
+		var host []byte
+		path, host, query = splitTarget(r.path, &c.scratch)
+		if len(r.host) == 0 {
+			r.host = host
+		}
 	}
 	if len(r.key) == 0 && len(query) > 0 {
 		r.key = c.keyFromQuery(query)
 	}
-	id, key, flags := c.identity(r)
+	who, flags := c.identity(r)
 
-	path = c.clean(path, r.secret, usage.MaxPathBytes)
-	appendBytes(&b.Route, c.routeOf(r, path, key))
+	if !isPlain || holds(path, r.secret) {
+		path, isPlain = c.clean(path, r.secret, usage.MaxPathBytes), false
+	}
+	route := []byte(nil)
+	if isPlain && len(r.route) == 0 {
+		route, _ = plain.route(&c.scratch)
+	}
+	c.appendRoute(&b.Route, r, path, route, who.hash)
 	b.Path.Append(path)
 	b.Offset = append(b.Offset, c.offset)
 	b.Sub = append(b.Sub, uint16(sub))
 	b.TimeMillis = append(b.TimeMillis, r.millis)
-	b.KeyID.AppendString(id)
+	who.appendID(&b.KeyID)
 	if len(r.source) > 0 {
 		c.appendClean(&b.Source, r.source, r.secret, usage.MaxNameBytes)
 	} else {
@@ -172,7 +184,7 @@ func (c *core) finish(r *call, b *usage.Batch, sub int) error {
 	b.ResponseBytes = append(b.ResponseBytes, r.responseBytes)
 	b.ClientIP = append(b.ClientIP, [16]byte{})
 	c.client(r, &b.ClientIP[len(b.ClientIP)-1])
-	c.appendClean(&b.UserAgent, r.agent, r.secret, usage.MaxAgentBytes)
+	c.appendAgent(&b.UserAgent, r, who)
 	appendString(&b.Agent, "")
 	appendString(&b.Country, "")
 	b.ASN = append(b.ASN, 0)
@@ -184,7 +196,7 @@ func (c *core) finish(r *call, b *usage.Batch, sub int) error {
 
 // appendClean appends a cleaned value. One that the dictionary holds was cleaned before, and cleaning changes nothing twice.
 func (c *core) appendClean(d *usage.Dict, v, secret []byte, max int) {
-	if len(secret) < minOwnSecretBytes || !bytes.Contains(v, secret) {
+	if !holds(v, secret) {
 		if n, ok := likeLast(d, v); ok {
 			d.AppendNumber(n)
 			return
@@ -197,6 +209,16 @@ func (c *core) appendClean(d *usage.Dict, v, secret []byte, max int) {
 	d.Append(c.clean(v, secret, max))
 }
 
+// appendAgent is appendClean of the agent, which mostly is that of the key's last call.
+func (c *core) appendAgent(d *usage.Dict, r *call, who *keyEntry) {
+	if n := who.agent; holdsAs(d, n, r.agent) && !holds(r.agent, r.secret) {
+		d.AppendNumber(n)
+		return
+	}
+	c.appendClean(d, r.agent, r.secret, usage.MaxAgentBytes)
+	who.agent = d.Index[len(d.Index)-1]
+}
+
 // likeLast returns the number of the row before if it has the same value, as many columns mostly have.
 func likeLast[T string | []byte](d *usage.Dict, v T) (uint32, bool) {
 	if n := len(d.Index); n > 0 {
@@ -204,6 +226,11 @@ func likeLast[T string | []byte](d *usage.Dict, v T) (uint32, bool) {
 		return last, d.Values[last] == string(v)
 	}
 	return 0, false
+}
+
+// holdsAs reports whether a column has a value by that number.
+func holdsAs[T string | []byte](d *usage.Dict, number uint32, v T) bool {
+	return uint64(number) < uint64(len(d.Values)) && d.Values[number] == string(v)
 }
 
 // appendString and appendBytes append a value that is clean already.
@@ -241,29 +268,39 @@ next:
 	b.UnitEnd = append(b.UnitEnd, len(b.UnitValue))
 }
 
-// routeOf takes the given route or derives one, and bounds the number of routes per key.
-func (c *core) routeOf(r *call, path []byte, key uint64) []byte {
-	route, derived := r.route, len(r.route) == 0
-	if !derived {
+// appendRoute takes the given route or derives one, and bounds the number of routes per key. derived is the one of the path, if it is
+// known already.
+func (c *core) appendRoute(d *usage.Dict, r *call, path, derived []byte, key uint64) {
+	route := r.route
+	switch {
+	case len(route) > 0:
 		if q := bytes.IndexAny(route, "?#"); q >= 0 {
 			route = route[:q]
 		}
 		route = c.clean(route, r.secret, usage.MaxNameBytes)
-	} else {
+	case derived != nil:
+		route = c.fanout.rewrite(derived, &c.scratch)
+	default:
 		from := len(c.scratch)
 		c.scratch = appendRoute(c.scratch, path, usage.MaxNameBytes)
-		route = c.scratch[from:len(c.scratch):len(c.scratch)]
+		route = c.fanout.rewrite(c.scratch[from:len(c.scratch):len(c.scratch)], &c.scratch)
 	}
-	if derived {
-		route = c.fanout.rewrite(route, &c.scratch)
-	}
-	switch seen := c.routes.admit(key, route); {
+	seen, number := c.routes.admit(key, route)
+	switch {
+	case seen == often:
+		if n := *number; holdsAs(d, n, route) {
+			d.AppendNumber(n)
+			return
+		}
+		d.Append(route)
+		*number = d.Index[len(d.Index)-1]
+		return
 	case seen == refused:
-		return []byte(otherRoute)
-	case seen != often && derived && r.status != 404:
+		route = []byte(otherRoute)
+	case len(r.route) == 0 && r.status != 404:
 		c.fanout.learn(route, seen)
 	}
-	return route
+	appendBytes(d, route)
 }
 
 // appendMethod appends what methodOf makes of a method: what the column holds already stays as it is.

@@ -167,7 +167,7 @@ func TestRoutesAreAdmittedAsOftenAsTheyCome(t *testing.T) {
 				want = min(first+sight(n), often)
 				admitted[key][route]++
 			}
-			if got := r.admit(key, []byte(route)); got != want {
+			if got, _ := r.admit(key, []byte(route)); got != want {
 				t.Fatalf("key %d, route %s: %v, want %v", key, route, got, want)
 			}
 		}

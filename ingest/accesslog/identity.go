@@ -12,15 +12,15 @@ import (
 )
 
 // identity finds out whose call it was. In this order: a key in clear that the store knows; the id of a key or consumer that
-// the gateway logged; the name of the user; a key in clear that nobody knows, by an id of its own. The hash stands for the key.
-func (c *core) identity(r *call) (id string, hash uint64, flags usage.Flags) {
+// the gateway logged; the name of the user; a key in clear that nobody knows, by an id of its own. The answer is good until the next call.
+func (c *core) identity(r *call) (*keyEntry, usage.Flags) {
 	var plain *keyEntry
 	if len(r.key) > 0 {
 		if plain = c.resolve(r.key); !plain.telltale {
 			r.secret = r.key
 		}
 		if plain.known {
-			return plain.id, plain.hash, 0
+			return plain, 0
 		}
 	}
 	given, foreign := r.keyID, false
@@ -30,13 +30,13 @@ func (c *core) identity(r *call) (id string, hash uint64, flags usage.Flags) {
 	if len(given) > 0 {
 		e := c.givenID(given, r.secret, foreign)
 		if e.id != "" {
-			return e.id, e.hash, unknownFlag(e.id)
+			return e, unknownFlag(e.id)
 		}
 	}
 	if len(r.key) > 0 {
-		return plain.id, plain.hash, usage.FlagUnknownKey
+		return plain, usage.FlagUnknownKey
 	}
-	return "", 0, usage.FlagNoKey
+	return &c.nobody, usage.FlagNoKey
 }
 
 func unknownFlag(id string) usage.Flags {
@@ -63,7 +63,7 @@ func (c *core) givenID(v, secret []byte, foreign bool) *keyEntry {
 	if foreign {
 		h.Hi ^= 1
 	}
-	if len(secret) < minOwnSecretBytes || !bytes.Contains(v, secret) {
+	if !holds(v, secret) {
 		if e := c.ids.get(h, c.nowMillis); e != nil {
 			return e
 		}
@@ -72,7 +72,7 @@ func (c *core) givenID(v, secret []byte, foreign bool) *keyEntry {
 	id, known := c.keys.Resolve(v)
 	switch {
 	case known, len(v) > usage.MaxNameBytes, holdsSecret(v), foreign && len(v) >= 20 && random(v),
-		len(secret) >= minOwnSecretBytes && bytes.Contains(v, secret):
+		holds(v, secret):
 		e.id, e.known = id, known
 	default:
 		e.id = string(c.clean(v, secret, usage.MaxNameBytes))
@@ -80,7 +80,7 @@ func (c *core) givenID(v, secret []byte, foreign bool) *keyEntry {
 			e.id = id
 		}
 	}
-	if len(secret) < minOwnSecretBytes || !bytes.Contains(v, secret) {
+	if !holds(v, secret) {
 		return c.ids.put(h, e)
 	}
 	return &e
@@ -93,7 +93,7 @@ func (c *core) requestID(r *call) []byte {
 	if len(v) == 0 {
 		return nil
 	}
-	if len(v) <= usage.MaxRequestIDBytes && (plain(v) || printable(v) && !suspicious(v)) && (len(r.secret) < minOwnSecretBytes || !bytes.Contains(v, r.secret)) {
+	if len(v) <= usage.MaxRequestIDBytes && (plain(v) || printable(v) && !suspicious(v)) && !holds(v, r.secret) {
 		return v
 	}
 	shown := c.clean(v, r.secret, len(v))

@@ -7,6 +7,8 @@ import (
 	"errors"
 
 	"github.com/zeebo/xxh3"
+
+	"github.com/tollkeeper/tollkeeper/internal/usage"
 )
 
 // NewHMACResolver is the KeyResolver for use without a key store: it knows no key, and derives ids as unk_ and the first
@@ -36,6 +38,9 @@ type keyEntry struct {
 	hash        uint64
 	// telltale keys are recognised by their look wherever they stand: nothing has to be searched for them.
 	telltale bool
+
+	// Where the id was in the batch's dictionary, and the agent of its last call, as far as is known: to be looked at before they are used.
+	number, agent uint32
 }
 
 // unknownKeyMillis is how long "no store knows it" is believed.
@@ -89,6 +94,15 @@ func (c *keyCache) get(h xxh3.Uint128, nowMillis int64) *keyEntry {
 
 func (e *keyEntry) believed(nowMillis int64) bool {
 	return e.known || nowMillis-e.sinceMillis <= unknownKeyMillis && nowMillis >= e.sinceMillis
+}
+
+func (e *keyEntry) appendID(d *usage.Dict) {
+	if n := e.number; holdsAs(d, n, e.id) {
+		d.AppendNumber(n)
+		return
+	}
+	d.AppendString(e.id)
+	e.number = d.Index[len(d.Index)-1]
 }
 
 // put remembers an entry and returns it, good until get or put is called again.

@@ -176,7 +176,13 @@ type routeCap struct {
 	perKey int
 	seen   map[uint64]bool // false: once
 	counts map[uint64]int
-	front  [1 << 10]uint64 // some of seen, where they are found without a map's cost; 0 is an empty slot
+	front  [1 << 10]admitted // some of seen, where they are found without a map's cost
+}
+
+// admitted is a route that a key showed often. The hash 0 is an empty slot.
+type admitted struct {
+	hash   uint64
+	number uint32 // of the route in the batch's dictionary, as far as is known: to be looked at before it is used
 }
 
 // maxRoutesSeen bounds the memory of routeCap: about 50 MB.
@@ -196,23 +202,23 @@ const (
 	often
 )
 
-// admit says whether a key may have this route.
-func (r *routeCap) admit(key uint64, route []byte) sight {
+// admit says whether a key may have this route, and where the number of one is kept that it showed often.
+func (r *routeCap) admit(key uint64, route []byte) (sight, *uint32) {
 	h := xxh3.HashSeed(route, key)
 	front := &r.front[h%uint64(len(r.front))]
-	if *front == h && h != 0 {
-		return often
+	if front.hash == h && h != 0 {
+		return often, &front.number
 	}
 	if again, ok := r.seen[h]; ok {
-		*front = h
+		*front = admitted{hash: h}
 		if !again {
 			r.seen[h] = true
-			return second
+			return second, nil
 		}
-		return often
+		return often, &front.number
 	}
 	if r.counts[key] >= r.perKey {
-		return refused
+		return refused, nil
 	}
 	if len(r.seen) >= maxRoutesSeen {
 		clear(r.seen)
@@ -221,5 +227,5 @@ func (r *routeCap) admit(key uint64, route []byte) sight {
 	}
 	r.seen[h] = false
 	r.counts[key]++
-	return first
+	return first, nil
 }

@@ -10,13 +10,13 @@ import (
 // secret is this record's own key, which no shape may tell. The result is v itself where nothing had to change, else
 // it lies in the scratch space. Cleaning twice changes nothing more.
 func (c *core) clean(v, secret []byte, max int) []byte {
-	if plain(v) && len(v) <= max && (len(secret) < minOwnSecretBytes || !bytes.Contains(v, secret)) {
+	if plain(v) && len(v) <= max && !holds(v, secret) {
 		return v // it has eight bytes and more, so it is no dash
 	}
 	if !printable(v) {
 		v = c.rewrite(v)
 	}
-	if len(secret) >= minOwnSecretBytes && bytes.Contains(v, secret) {
+	if holds(v, secret) {
 		v = c.keep(bytes.ReplaceAll(v, secret, []byte(redacted)))
 	}
 	if suspicious(v) {
@@ -36,6 +36,11 @@ func (c *core) clean(v, secret []byte, max int) []byte {
 // minOwnSecretBytes is the length below which a key is not searched for in the other values of its record: a key "api" would
 // eat half of the path.
 const minOwnSecretBytes = 6
+
+// holds reports whether a value holds its record's own key.
+func holds(v, secret []byte) bool {
+	return len(secret) >= minOwnSecretBytes && bytes.Contains(v, secret)
+}
 
 // keep copies v into the scratch space, which lasts as long as the line.
 func (c *core) keep(v []byte) []byte {

@@ -88,7 +88,7 @@ func (d *jsonDecoder) assembleUsual(line []byte, r *call) bool {
 		}
 	}
 	request := text.of(toRequest)
-	if r.path = text.of(toPath); len(r.path) == 0 && len(request) == 0 {
+	if r.path = text.roomy(toPath); len(r.path) == 0 && len(request) == 0 {
 		return false
 	}
 	if r.millis, r.hasTime = d.dates.parse(text.of(toTime), l.time); !r.hasTime {
@@ -123,11 +123,7 @@ func (d *jsonDecoder) assembleUsual(line []byte, r *call) bool {
 	if len(request) > 0 {
 		requestLine(request, r)
 	}
-	r.forwarded = text.of(toForwarded)
-	if r.peer = text.of(toIP); len(r.peer) > 0 {
-		v := &text.slots[l.from[toIP]]
-		r.peer = line[v.Start:v.End] // with room for what is behind it: see plainIPv4
-	}
+	r.peer, r.forwarded = text.roomy(toIP), text.of(toForwarded)
 	r.origin = origin{}
 	if t := text.of(toOrigin); len(t) > 0 && d.origins {
 		var ok bool
@@ -157,4 +153,13 @@ func (f *fieldTexts) of(t target) []byte {
 		return nil
 	}
 	return f.line[v.Start:v.End:v.End]
+}
+
+// roomy is of with room for what is behind the text in the line: see plainIPv4 and plainTarget.
+func (f *fieldTexts) roomy(t target) []byte {
+	v := &f.slots[f.from[t]]
+	if v.End-v.Start == 1 && f.line[v.Start] == '-' {
+		return nil
+	}
+	return f.line[v.Start:v.End]
 }
