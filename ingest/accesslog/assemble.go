@@ -194,6 +194,11 @@ func (d *jsonDecoder) units(line []byte, v jsonscan.Value, r *call, i int) error
 
 // latency reads a duration: a number in the field's unit, or with its own ("1.5ms", "200µs", "1m3s" is not).
 func latency(b []byte, u unit) (int64, numberFault) {
+	if u == unitSeconds {
+		if micros, ok := threePlaces(b); ok {
+			return micros, numberOK
+		}
+	}
 	if last := b[len(b)-1]; last == 's' {
 		n := len(b) - 1
 		switch {
@@ -211,6 +216,20 @@ func latency(b []byte, u unit) (int64, numberFault) {
 		b = b[:n]
 	}
 	return parseScaled(b, u.exponent()-3)
+}
+
+// threePlaces reads less than ten thousand seconds with three places, as nginx's $request_time is. It says no where it is not sure.
+func threePlaces(b []byte) (micros int64, ok bool) {
+	whole := len(b) - len(".000")
+	if whole < 1 || whole > 4 || b[whole] != '.' {
+		return 0, false
+	}
+	n, ok := decimals(b[:whole])
+	tenths, hundredths, thousandths := b[whole+1]-'0', b[whole+2]-'0', b[whole+3]-'0'
+	if !ok || max(tenths, hundredths, thousandths) > 9 {
+		return 0, false
+	}
+	return int64(n)*1_000_000 + int64(tenths)*100_000 + int64(hundredths)*10_000 + int64(thousandths)*1000, true
 }
 
 // requestLine takes "GET /path HTTP/1.1" apart. A line that is none (the bytes of a TLS handshake, say) leaves method and

@@ -176,7 +176,7 @@ func (c *core) finish(r *call, b *usage.Batch, sub int) error {
 		flags |= usage.FlagNoRequestID
 	}
 	b.RequestID.Append(rid)
-	appendMethod(&b.Method, r.method)
+	appendMethod(&b.Method, &who.method, r.method)
 	c.appendClean(&b.Host, r.host, r.secret, usage.MaxNameBytes)
 	b.Status = append(b.Status, uint16(r.status))
 	b.LatencyMicros = append(b.LatencyMicros, min(r.latencyMicros, math.MaxUint32)) // the column's width: 71 minutes
@@ -303,13 +303,20 @@ func (c *core) appendRoute(d *usage.Dict, r *call, path, derived []byte, key uin
 	appendBytes(d, route)
 }
 
-// appendMethod appends what methodOf makes of a method: what the column holds already stays as it is.
-func appendMethod(d *usage.Dict, m []byte) {
-	if n, ok := likeLast(d, m); ok {
-		d.AppendNumber(n)
-		return
+// appendMethod appends what methodOf makes of a method, which mostly is that of the key's last call: what the column holds already stays
+// as it is.
+func appendMethod(d *usage.Dict, last *uint32, m []byte) {
+	n := *last
+	if !holdsAs(d, n, m) {
+		var ok bool
+		if n, ok = d.Find(m); !ok {
+			d.Append(methodOf(m))
+			*last = d.Index[len(d.Index)-1]
+			return
+		}
+		*last = n
 	}
-	d.Append(methodOf(m))
+	d.AppendNumber(n)
 }
 
 // methodOf lets methods through and nothing else: a garbled request line must not fill the dictionary, or carry a secret.

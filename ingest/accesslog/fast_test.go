@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"encoding/binary"
 	"fmt"
+	"math/bits"
 	"net/netip"
 	"testing"
 
@@ -81,6 +82,20 @@ func TestSecondsOfALogAreReadAsAnyNumber(t *testing.T) {
 			got, ok := d.parse(text, unitSeconds)
 			if want, fault := parseScaled(text, 3); ok != (fault == numberOK) || got != want {
 				t.Fatalf("%q is %d (%v), want %d (fault %d)", text, got, ok, want, fault)
+			}
+		}
+	})
+}
+
+func TestALatencyOfThreePlacesIsReadAsAnyNumber(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		text := []byte(rapid.StringMatching(`[0-9]{0,5}\.[0-9]{0,4}`).Draw(t, "seconds"))
+		if len(text) > 0 && rapid.Bool().Draw(t, "broken") {
+			text[rapid.IntRange(0, len(text)-1).Draw(t, "at")] = rapid.SampledFrom([]byte(".0-e/:s ")).Draw(t, "byte")
+		}
+		if got, ok := threePlaces(text); ok {
+			if want, fault := parseScaled(text, 6); fault != numberOK || got != want {
+				t.Fatalf("%q is %d, want %d (fault %d)", text, got, want, fault)
 			}
 		}
 	})
@@ -174,6 +189,72 @@ func TestRoutesAreAdmittedAsOftenAsTheyCome(t *testing.T) {
 	})
 }
 
+// plainSlowly is plain, the ways in which a value may be so one after the other.
+func plainSlowly(v []byte) bool { return harmless(v) || wordy(v) }
+
+// harmless takes what most paths and request ids are: small letters, digits and slashes, or hashes
+// and UUIDs, of small hexadecimal digits and hyphens. The first have neither the capitals nor the separators that all keys
+// have, and no prefix of a key is made of the second alone. What is shorter than eight bytes is left to the long test.
+func harmless(v []byte) bool {
+	if len(v) < 8 {
+		return false
+	}
+	plain, hex := uint64(highs), uint64(highs)
+	for i := 0; ; i += 8 {
+		last := i+8 >= len(v)
+		if last {
+			i = len(v) - 8
+		}
+		w := binary.LittleEndian.Uint64(v[i:])
+		x := w | highs // so that no byte borrows from its neighbour
+		plain &= (within(x, '/', '9') | within(x, 'a', 'z')) &^ w
+		hex &= (within(x, '0', '9') | within(x, 'a', 'f') | within(x, '-', '-')) &^ w
+		if last || plain|hex == 0 {
+			return plain == highs || hex == highs
+		}
+	}
+}
+
+// wordy takes what other ids are: small letters, digits and slashes, and separators that no prefix of a key
+// has where they stand: "req_0f3a". Without capitals only a prefix makes a word a secret, and each that has none has a separator.
+func wordy(v []byte) bool {
+	if len(v) < 8 {
+		return false
+	}
+	all := uint64(highs)
+	for i := 0; ; i += 8 {
+		last := i+8 >= len(v)
+		if last {
+			i = len(v) - 8
+		}
+		w := binary.LittleEndian.Uint64(v[i:])
+		x := w | highs
+		separators := (within(x, '-', '.') | within(x, '_', '_') | within(x, '~', '~')) &^ w & highs
+		if all &= (within(x, '/', '9')|within(x, 'a', 'z'))&^w | separators; all != highs {
+			return false
+		}
+		for ; separators != 0; separators &= separators - 1 {
+			if at := i + bits.TrailingZeros64(separators)>>3; at > 0 && beforeSeparator[v[at-1]] {
+				return false
+			}
+		}
+		if last {
+			return true
+		}
+	}
+}
+
+func FuzzPlain(f *testing.F) {
+	for _, s := range []string{"/v1/items/12", "f47ac10b-58cc-4372-a567-0e02b2c3d479", "req_000000030d40", "tk_live_0123", "a.tk_live_0", "xoxb-0123456789", "0123abcb-0123", "AKIA0123", "\xff01234567"} {
+		f.Add([]byte(s))
+	}
+	f.Fuzz(func(t *testing.T, v []byte) {
+		if got, want := plain(v), plainSlowly(v); got != want {
+			t.Fatalf("%q: %v, want %v", v, got, want)
+		}
+	})
+}
+
 func TestWhatIsHarmlessHoldsNoSecret(t *testing.T) {
 	check := func(t interface{ Fatalf(string, ...any) }, v string) {
 		if !suspicious([]byte(v)) && string(maskSecrets(nil, []byte(v))) != v {
@@ -202,6 +283,9 @@ func TestAWordyIdHoldsNoSecretWhereverASeparatorStands(t *testing.T) {
 		v := ""
 		for _, p := range rapid.SliceOfN(rapid.SampledFrom(pieces), 1, 6).Draw(t, "pieces") {
 			v += p
+		}
+		if plain([]byte(v)) != plainSlowly([]byte(v)) {
+			t.Fatalf("%q: %v", v, plain([]byte(v)))
 		}
 		if b := []byte(v); wordy(b) && string(maskSecrets(nil, b)) != v {
 			t.Fatalf("%q is taken for harmless, but is masked as %q", v, maskSecrets(nil, b))

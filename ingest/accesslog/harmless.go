@@ -5,17 +5,17 @@ import (
 	"math/bits"
 )
 
-// plain rules out what most values are: what it says yes to is printable and holds no secret that its look would tell.
-func plain(v []byte) bool { return harmless(v) || wordy(v) }
-
-// harmless rules out, eight bytes at a time, what most paths and request ids are: small letters, digits and slashes, or hashes
-// and UUIDs, of small hexadecimal digits and hyphens. The first have neither the capitals nor the separators that all keys
-// have, and no prefix of a key is made of the second alone. What is shorter than eight bytes is left to the long test.
-func harmless(v []byte) bool {
+// plain rules out, eight bytes at a time, what most paths and request ids are: what it says yes to is printable and holds no secret that
+// its look would tell. What is shorter than eight bytes is left to the long test.
+//
+// Small letters, digits and slashes have neither the capitals nor the separators that all keys have. Hashes and UUIDs, of small hexadecimal
+// digits and hyphens, are no prefix of a key. And without capitals only a prefix makes a word a secret, each of which then has a separator:
+// small letters and digits with separators that no prefix has where they stand, "req_0f3a", are none.
+func plain(v []byte) bool {
 	if len(v) < 8 {
 		return false
 	}
-	plain, hex := uint64(highs), uint64(highs)
+	hex, separators := uint64(highs), uint64(0)
 	for i := 0; ; i += 8 {
 		last := i+8 >= len(v)
 		if last {
@@ -23,37 +23,31 @@ func harmless(v []byte) bool {
 		}
 		w := binary.LittleEndian.Uint64(v[i:])
 		x := w | highs // so that no byte borrows from its neighbour
-		plain &= (within(x, '/', '9') | within(x, 'a', 'z')) &^ w
-		hex &= (within(x, '0', '9') | within(x, 'a', 'f') | within(x, '-', '-')) &^ w
-		if last || plain|hex == 0 {
-			return plain == highs || hex == highs
+		apart := separatorsOf(x)
+		if (within(x, '/', '9')|within(x, 'a', 'z')|apart)&^w&highs != highs {
+			return false
+		}
+		hex &= within(x, '0', '9') | within(x, 'a', 'f') | within(x, '-', '-')
+		separators |= apart & highs
+		if last {
+			return separators == 0 || hex == highs || harmlessSeparators(v)
 		}
 	}
 }
 
-// within sets the top bit of each byte that is from..to, of a word whose top bits are set already; what other bits are is no matter.
-func within(x uint64, from, to byte) uint64 {
-	return (x - ones*uint64(from)) &^ (x - ones*(uint64(to)+1))
+// separatorsOf sets the top bit of each byte that is a separator, as within does.
+func separatorsOf(x uint64) uint64 {
+	return within(x, '-', '.') | within(x, '_', '_') | within(x, '~', '~')
 }
 
-// wordy rules out, eight bytes at a time, what other ids are: small letters, digits and slashes, and separators that no prefix of a key
-// has where they stand: "req_0f3a". Without capitals only a prefix makes a word a secret, and each that has none has a separator.
-func wordy(v []byte) bool {
-	if len(v) < 8 {
-		return false
-	}
-	all := uint64(highs)
+// harmlessSeparators reports whether no separator stands where a prefix of a key has its first.
+func harmlessSeparators(v []byte) bool {
 	for i := 0; ; i += 8 {
 		last := i+8 >= len(v)
 		if last {
 			i = len(v) - 8
 		}
-		w := binary.LittleEndian.Uint64(v[i:])
-		x := w | highs
-		separators := (within(x, '-', '.') | within(x, '_', '_') | within(x, '~', '~')) &^ w & highs
-		if all &= (within(x, '/', '9')|within(x, 'a', 'z'))&^w | separators; all != highs {
-			return false
-		}
+		separators := separatorsOf(binary.LittleEndian.Uint64(v[i:])|highs) & highs
 		for ; separators != 0; separators &= separators - 1 {
 			if at := i + bits.TrailingZeros64(separators)>>3; at > 0 && beforeSeparator[v[at-1]] {
 				return false
@@ -63,6 +57,11 @@ func wordy(v []byte) bool {
 			return true
 		}
 	}
+}
+
+// within sets the top bit of each byte that is from..to, of a word whose top bits are set already; what other bits are is no matter.
+func within(x uint64, from, to byte) uint64 {
+	return (x - ones*uint64(from)) &^ (x - ones*(uint64(to)+1))
 }
 
 // beforeSeparator are the bytes that stand before the first separator of one of secretPrefixes, of those without capitals.

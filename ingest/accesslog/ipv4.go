@@ -39,7 +39,8 @@ func plainIPv4(b []byte) (v4 uint32, ok bool) {
 	}
 	low, high := binary.LittleEndian.Uint64(text[:]), binary.LittleEndian.Uint64(text[8:])
 	dots := moveMask(exactByte(low, '.')) | moveMask(exactByte(high, '.'))<<8
-	dots = dots&(1<<len(b)-1) | 1<<len(b) // the end ends the last number, as dots end the others
+	end := uint32(1) << (len(b) & 31)
+	dots = dots&(end-1) | end // the end ends the last number, as dots end the others
 	if bits.OnesCount32(dots) != 4 {
 		return 0, false
 	}
@@ -52,7 +53,7 @@ func plainIPv4(b []byte) (v4 uint32, ok bool) {
 			return 0, false
 		}
 		// The digits go to the word's top bytes, what follows them is pushed out.
-		shift := uint(32 - 8*digits)
+		shift := uint(32-8*digits) & 31 // which it is less than
 		w := binary.LittleEndian.Uint32(text[from:]) << shift
 		w -= 0x30303030 << shift
 		hundreds, tens, units := w>>8&0xff, w>>16&0xff, w>>24

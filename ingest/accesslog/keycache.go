@@ -39,8 +39,9 @@ type keyEntry struct {
 	// telltale keys are recognised by their look wherever they stand: nothing has to be searched for them.
 	telltale bool
 
-	// Where the id was in the batch's dictionary, and the agent of its last call, as far as is known: to be looked at before they are used.
-	number, agent uint32
+	// The numbers that the id had in the batch's dictionary, and the agent and the method of its last call in theirs, as far as is
+	// known: to be looked at before they are used.
+	number, agent, method uint32
 }
 
 // unknownKeyMillis is how long "no store knows it" is believed.

@@ -23,14 +23,14 @@ func plainTarget(t []byte) (p plainPath, query []byte, ok bool) {
 	}
 	end := 0
 	for ; ; end += 8 {
-		if end == maxPlainPath+1 || end+8 > cap(t) {
+		if end > maxPlainPath || end+8 > cap(t) {
 			return p, nil, false
 		}
 		w := binary.LittleEndian.Uint64(t[end : end+8])
 		x := w | highs
 		slash, digit, letter := within(x, '/', '/')&^w&highs, within(x, '0', '9')&^w&highs, within(x, 'a', 'z')&^w&highs
-		p.slashes |= uint64(moveMask(slash)) << end
-		p.digits |= uint64(moveMask(digit)) << end
+		p.slashes |= uint64(moveMask(slash)) << (uint(end) & 63)
+		p.digits |= uint64(moveMask(digit)) << (uint(end) & 63)
 		if other := highs &^ (slash | digit | letter); other != 0 {
 			end += bits.TrailingZeros64(other) >> 3
 			break
@@ -51,14 +51,17 @@ func plainTarget(t []byte) (p plainPath, query []byte, ok bool) {
 		query = t[end+1:]
 	}
 	p.text = t[:end:end]
-	p.slashes &= 1<<end - 1
-	p.digits &= 1<<end - 1
+	p.slashes &= before(end)
+	p.digits &= before(end)
 	return p, query, true
 }
 
+// before has the bits of the bytes before one of a plainPath, or before its end.
+func before(i int) uint64 { return 1<<(uint(i)&63) - 1 }
+
 // route is appendRoute of a plain path of which no segment is empty; false where it is not. What is put together anew is appended to dst.
 func (p *plainPath) route(dst *[]byte) ([]byte, bool) {
-	ends := p.slashes&^1 | 1<<len(p.text)
+	ends := p.slashes&^1 | (before(len(p.text)) + 1)
 	if bits.OnesCount64(ends) > maxRouteSegments {
 		return nil, false
 	}
@@ -68,7 +71,7 @@ func (p *plainPath) route(dst *[]byte) ([]byte, bool) {
 		if end == start {
 			return nil, false
 		}
-		span := uint64(1)<<end - 1<<start
+		span := before(end) &^ before(start)
 		if digits := p.digits & span; digits == span || end-start > maxLiteralSegment || digits != 0 && isID(p.text[start:end], classDigit|classLower) {
 			*dst = append(append(*dst, p.text[kept:start]...), idSegment...)
 			kept = end

@@ -35,10 +35,9 @@ next:
 	JLE     done
 
 	// Is its value a string?
-	ADDQ R8, AX
-	CMPB (SI)(AX*1), $'"'
+	LEAQ 1(R8)(AX*1), AX
+	CMPB -1(SI)(AX*1), $'"'
 	JNE  done
-	INCQ AX
 
 	// Where does it end?
 	MOVQ   AX, CX
