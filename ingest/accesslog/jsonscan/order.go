@@ -7,6 +7,7 @@ type Scanner struct {
 	table  *Table
 	orders []order // by number of the node
 	marks  marks   // of the line
+	inner  int     // orders of objects that nobody wants, which there are
 
 	found, unusual uint64
 }
@@ -19,6 +20,10 @@ const (
 	tokenBytes      = 32 // of a line that are compared at once
 	tokenWords      = tokenBytes / 8
 	maxExpectedName = tokenBytes - 3 // bytes of a name that can be expected
+
+	// Objects that nobody wants have orders too, so many of a scanner's, of 6 KiB each, and so deep.
+	maxInner      = 32
+	maxInnerDepth = 4
 )
 
 // order is the order in which the names of an object's members came.
@@ -35,6 +40,7 @@ type member struct {
 	length int                // of the token; 0: nothing is expected here
 	slot   *slot              // nil for a name that is not wanted
 	field  int                // of the slot; -1 for none
+	inner  *order             // of the object that is its value, if it was one and nobody wanted it
 }
 
 // is compares the next bytes of a line with the token.
@@ -107,6 +113,25 @@ func (s *Scanner) strings(o *order, b []byte, i, at int, into []Value) (int, int
 	return next, at + matched
 }
 
+// skipObject steps over an object that nobody wants, from its brace on, which is the value of the member before that place.
+func (s *Scanner) skipObject(o *order, b []byte, i, at int, into []Value, depth int) (int, bool) {
+	if at < 1 || depth > maxInnerDepth {
+		return skipValue(b, i, depth)
+	}
+	m := &o.members[at-1]
+	if m.inner == nil {
+		if s.inner == maxInner {
+			return skipValue(b, i, depth)
+		}
+		m.inner = new(order)
+		s.inner++
+	}
+	return s.scan(nothing, m.inner, b, i+1, into, depth+1)
+}
+
+// nothing is the node of which no name is wanted.
+var nothing = &node{slots: make([]slot, 1)}
+
 // learn notes a name that was not the expected one, and returns the next place. A wanted name that has a place already keeps
 // it: some members were left out of this line, and the order goes on from there.
 func (o *order) learn(name []byte, s *slot, at int) int {
@@ -126,7 +151,7 @@ func (o *order) learn(name []byte, s *slot, at int) int {
 }
 
 func (m *member) set(name []byte, s *slot) {
-	*m = member{slot: s, field: -1}
+	*m = member{slot: s, field: -1, inner: m.inner}
 	if s != nil {
 		m.field = int(s.field)
 	}

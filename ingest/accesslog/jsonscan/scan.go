@@ -24,7 +24,7 @@ func (s *Scanner) Scan(line []byte, into []Value) error {
 	if i >= len(line) || line[i] != '{' {
 		return &SyntaxError{i}
 	}
-	end, ok := s.scan(s.table.root, line, i+1, into, 1)
+	end, ok := s.scan(s.table.root, &s.orders[s.table.root.number], line, i+1, into, 1)
 	if ok {
 		if end = skipSpace(line, end); end == len(line) {
 			return nil
@@ -44,9 +44,8 @@ func (s *Scanner) note(field int, usual bool) {
 	}
 }
 
-// scan reads an object from behind its brace. On failure it returns where it stopped.
-func (s *Scanner) scan(n *node, b []byte, i int, into []Value, depth int) (int, bool) {
-	order := &s.orders[n.number]
+// scan reads an object from behind its brace, whose names mostly come in that order. On failure it returns where it stopped.
+func (s *Scanner) scan(n *node, order *order, b []byte, i int, into []Value, depth int) (int, bool) {
 	i = skipSpace(b, i)
 	if i < len(b) && b[i] == '}' {
 		return i + 1, true
@@ -99,11 +98,13 @@ func (s *Scanner) scan(n *node, b []byte, i int, into []Value, depth int) (int, 
 				end++
 			}
 			i = end
+		case slot == nil && b[i] == '{':
+			i, ok = s.skipObject(order, b, i, at, into, depth)
 		case slot == nil:
 			i, ok = skipValue(b, i, depth)
 		case slot.child != nil && b[i] == '{':
 			from := i
-			i, ok = s.scan(slot.child, b, i+1, into, depth+1)
+			i, ok = s.scan(slot.child, &s.orders[slot.child.number], b, i+1, into, depth+1)
 			if ok && slot.field >= 0 {
 				into[slot.field] = Value{Start: uint32(from), End: uint32(i), Kind: Object}
 				s.note(int(slot.field), false)
