@@ -45,6 +45,9 @@ func newCrowd(prefix string, keys int, seed uint64) *crowd {
 	return &crowd{rng: rand.New(rand.NewPCG(seed, 1)), keys: keys, prefix: prefix}
 }
 
+// even makes every key as likely as any other.
+func (c *crowd) even() { c.zipf = nil }
+
 // skewed lets few keys send most of the traffic, with numbers all over.
 func (c *crowd) skewed() { c.zipf = rand.NewZipf(c.rng, zipfExponent, 1, uint64(c.keys-1)) }
 
@@ -55,6 +58,20 @@ func (c *crowd) pick() int {
 	}
 	const stride = 7_368_787 // a prime beyond the number of keys
 	return int(c.zipf.Uint64()*stride%uint64(c.keys)+uint64(c.keys)) % c.keys
+}
+
+// traffic makes records, whole batches of them, from that time on, which moves on with them. The batch is valid until each returns.
+func (c *crowd) traffic(records int, millis *int64, each func(*usage.Batch)) {
+	var b usage.Batch
+	step := float64(hourMillis) / perHour / float64(c.keys)
+	for done := 0; done < records; done += batchSize {
+		b.Reset()
+		for i := range batchSize {
+			c.append(&b, c.pick(), *millis+int64(float64(i)*step))
+		}
+		*millis += int64(batchSize * step)
+		each(&b)
+	}
 }
 
 // splitmix is a hash for numbers (Steele, Lea, Flood 2014): what is fixed about a key comes from it.

@@ -26,6 +26,7 @@ const (
 	dayMillis   = 24 * hourMillis
 	perHour     = 15 // requests of a key in an active hour, then and now
 	warmGroup   = 1000
+	awakeCalls  = 5 // of a key in the mean, after which all are taken to be awake: one in 150 is not
 )
 
 // days of the history on which a key was active, for half an hour; the measured traffic comes on day eight, when every key
@@ -41,15 +42,17 @@ type timing struct {
 
 // sized is the result for one number of keys.
 type sized struct {
-	Keys        int     `json:"keys"`
-	Uniform     timing  `json:"uniform"`
-	Zipf        timing  `json:"zipf"`
-	BytesPerKey float64 `json:"bytes_per_key"`
-	RSSMiB      float64 `json:"rss_mib"`
-	PeakMiB     float64 `json:"peak_rss_mib"`
-	GCMillis    float64 `json:"full_gc_cpu_ms"`
-	WarmNs      float64 `json:"warm_up_ns"`
-	Decisions   int     `json:"decisions"`
+	Keys         int     `json:"keys"`
+	Uniform      timing  `json:"uniform"`
+	Zipf         timing  `json:"zipf"`
+	UniformAwake timing  `json:"uniform_awake"`
+	ZipfAwake    timing  `json:"zipf_awake"`
+	BytesPerKey  float64 `json:"bytes_per_key"`
+	RSSMiB       float64 `json:"rss_mib"` // after the first traffic
+	PeakMiB      float64 `json:"peak_rss_mib"`
+	GCMillis     float64 `json:"full_gc_cpu_ms"`
+	WarmNs       float64 `json:"warm_up_ns"`
+	Decisions    int     `json:"decisions"`
 }
 
 // threadTime is the processor time of this thread. Background collection runs on others and is reported beside it.
@@ -150,20 +153,14 @@ func observe(e *detect.Engine, c *crowd, records int, millis *int64, profile str
 		}
 		defer pprof.StopCPUProfile()
 	}
-	var b usage.Batch
 	var engine, update time.Duration
 	gc, all := metric("/cpu/classes/gc/total:cpu-seconds"), processTime()
-	step := float64(hourMillis) / perHour / float64(c.keys)
-	for done := 0; done < records; done += batchSize {
-		b.Reset()
-		for i := range batchSize {
-			c.append(&b, c.pick(), *millis+int64(float64(i)*step))
-		}
-		*millis += int64(batchSize * step)
+	first := 0
+	c.traffic(records, millis, func(b *usage.Batch) {
 		parts := []func(){
 			func() {
 				at := threadTime()
-				e.Observe(&b, 0, b.Len())
+				e.Observe(b, 0, b.Len())
 				decisions += len(e.Drain())
 				engine += threadTime() - at
 			},
@@ -177,10 +174,10 @@ func observe(e *detect.Engine, c *crowd, records int, millis *int64, profile str
 				update += threadTime() - at
 			},
 		}
-		first := done / batchSize % 2
 		parts[first]()
 		parts[1-first]()
-	}
+		first = 1 - first
+	})
 	t.EngineNs, t.MapNs = float64(engine)/float64(records), float64(update)/float64(records)
 	t.GCShare = (metric("/cpu/classes/gc/total:cpu-seconds") - gc) / (processTime() - all).Seconds()
 	return t, decisions, nil
@@ -210,12 +207,26 @@ func measure(keys, records int, profile string) (sized, error) {
 	if s.RSSMiB, err = statusMiB("VmRSS"); err != nil {
 		return s, err
 	}
-	c.skewed()
-	var more int
-	if s.Zipf, more, err = observe(e, c, records, &millis, ""); err != nil {
-		return s, err
+	awake := max(records, perHour*keys)
+	for _, next := range []struct {
+		to      *timing
+		records int
+		before  func()
+	}{
+		{&s.Zipf, records, c.skewed},
+		{&s.UniformAwake, awake, func() {
+			c.even()
+			c.traffic(awakeCalls*keys-records, &millis, func(b *usage.Batch) { e.Observe(b, 0, b.Len()) })
+		}},
+		{&s.ZipfAwake, awake, c.skewed},
+	} {
+		next.before()
+		var more int
+		if *next.to, more, err = observe(e, c, next.records, &millis, ""); err != nil {
+			return s, err
+		}
+		s.Decisions += more
 	}
-	s.Decisions += more
 	s.PeakMiB, err = statusMiB("VmHWM")
 	runtime.KeepAlive(e)
 	return s, err
