@@ -10,7 +10,7 @@ import (
 // The two are kept apart so that a thief inside the customer's own network is not averaged away.
 //
 // A field's place is no accident. What a call of an established client touches lies in the first six cache lines, each a block of fields below, so that no
-// more are fetched ([keyState.fetchMore]); the rest is needed of clients that are new, and of those once an hour.
+// more are fetched ([fetching.fetchMore]); the rest is needed of clients that are new, and of those once an hour.
 type actor struct {
 	net       uint32
 	agent     uint32

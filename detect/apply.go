@@ -175,7 +175,7 @@ type reading struct {
 }
 
 func (r *reading) of(k *keyState, o *obs) {
-	r.known = o.idHash != 0 && k.ids != nil && k.ids.seen(o.idHash)
+	r.known = o.idHash != 0 && k.ids != nil && k.ids.seen(o.idBits)
 	if o.units > 0 {
 		r.units = ln(float64(o.units))
 	}
@@ -352,7 +352,7 @@ func (e *Engine) learn(k *keyState, a *actor, o *obs, is *reading) {
 		}
 		k.knownIDs += (seen - k.knownIDs) / 100
 		if !is.known {
-			k.ids.add(e.mem, o.idHash)
+			k.ids.add(e.mem, o.idBits)
 		}
 		if o.id >= 0 {
 			if class, ok := k.ids.ring.gap(o.id); ok {

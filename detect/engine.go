@@ -258,7 +258,11 @@ func (e *Engine) flush() {
 	}
 	e.order, e.spare = sortByKey(e.order, e.spare, e.keys.used)
 	order, latest := e.order, int64(0)
-	far, f := e.keys.len() >= fetchFrom, fetching{}
+	far := e.keys.len() >= fetchFrom
+	var f fetching
+	if far {
+		f = fetchingOf(e.second)
+	}
 	for i, fetched := 0, 0; i < len(order); {
 		if far && i >= fetched {
 			fetched = i + fetchBlock
@@ -271,15 +275,16 @@ func (e *Engine) flush() {
 		if to > i+1 {
 			e.sortSecond(order[i:to])
 		}
-		k, t := e.keys.at(uint32(number)), int64(0)
+		k := e.keys.at(uint32(number))
 		e.touched = e.touched[:0]
-		for _, at := range order[i:to] {
-			o := &e.buf[uint32(at)]
+		o := &e.buf[uint32(order[i])]
+		e.apply(k, o)
+		for i++; i < to; i++ {
+			o = &e.buf[uint32(order[i])]
 			e.apply(k, o)
-			t = o.t
 		}
-		e.judge(k, t)
-		latest, i = max(latest, t), to
+		e.judge(k, o.t)
+		latest = max(latest, o.t)
 	}
 	clear(e.buf) // it must not hold the memory of batches
 	e.buf, e.owned, e.paths = e.buf[:0], 0, e.paths[:0]

@@ -19,6 +19,13 @@ const fetchFrom = 512
 // stages, each a block of records ahead of the next: by the time a stage follows a pointer, that has arrived.
 type fetching struct {
 	states, pointed, actors int // positions of the order up to which each stage has come
+	day, hour               int32
+	slot                    int // of the hour
+}
+
+func fetchingOf(second int64) fetching {
+	hour := int32(second / 3600)
+	return fetching{day: hour / 24, hour: hour, slot: slotOf(hour)}
 }
 
 // fetchObs is the number of records in a second from which they are not all in the cache any more, as they came.
@@ -35,11 +42,11 @@ func (e *Engine) fetch(f *fetching, order []uint64, to int) {
 	}
 	for end := min(to+fetchBlock, len(order)); f.pointed < end; f.pointed++ {
 		k, o := e.at(order[f.pointed])
-		k.fetch(o)
+		f.fetch(k, o)
 	}
 	for end := min(to, len(order)); f.actors < end; f.actors++ {
 		k, o := e.at(order[f.actors])
-		k.fetchMore(o)
+		f.fetchMore(k, o)
 	}
 }
 
@@ -49,8 +56,8 @@ func (e *Engine) at(is uint64) (*keyState, *obs) {
 }
 
 // fetch asks for what k itself points to.
-func (k *keyState) fetch(o *obs) {
-	if int32(o.t/86400e3) > k.day { // arrivals fade
+func (f *fetching) fetch(k *keyState, o *obs) {
+	if f.day > k.day { // arrivals fade
 		prefetch.Of(&k.arrived)
 	}
 	prefetch.Slice(k.sets.entries)
@@ -59,16 +66,16 @@ func (k *keyState) fetch(o *obs) {
 	}
 	if h := k.hours; h != nil {
 		prefetch.Lines(unsafe.Pointer(h), unsafe.Offsetof(h.day))
-		prefetch.Line(unsafe.Pointer(&h.day[slotOf(int32(o.t/hourMillis))]))
+		prefetch.Line(unsafe.Pointer(&h.day[f.slot]))
 	}
 	if o.idHash != 0 && k.ids != nil {
-		k.ids.filter.fetch(o.idHash)
+		k.ids.filter.fetch(o.idBits)
 		prefetch.Lines(unsafe.Pointer(&k.ids.older), unsafe.Sizeof(*k.ids)-unsafe.Offsetof(k.ids.older))
 	}
 }
 
 // fetchMore asks for what that points to, and for the actor that the record is of.
-func (k *keyState) fetchMore(o *obs) {
+func (f *fetching) fetchMore(k *keyState, o *obs) {
 	for i := range k.actors {
 		if a := &k.actors[i]; a.net == o.net && a.agent == o.agent {
 			n := unsafe.Sizeof(*a)
@@ -78,23 +85,22 @@ func (k *keyState) fetchMore(o *obs) {
 			prefetch.Lines(unsafe.Pointer(&a.cadence), n-unsafe.Offsetof(a.cadence))
 		}
 	}
-	if h := k.hours; h != nil && int32(o.t/hourMillis) > h.hour { // hours are closed
+	if h := k.hours; h != nil && f.hour > h.hour { // hours are closed
 		prefetch.Of(&h.day)
 		if h.tails != nil {
 			prefetch.Of(h.tails)
 		}
 	}
 	if o.idHash != 0 && k.ids != nil && k.ids.older != nil {
-		k.ids.older.fetch(o.idHash)
+		k.ids.older.fetch(o.idBits)
 	}
 }
 
 // fetch asks for the words that has looks at.
-func (f *idFilter) fetch(h uint32) {
-	x := mix(uint64(h))
-	prefetch.Line(unsafe.Pointer(&f[x>>6%idFilterWords]))
-	prefetch.Line(unsafe.Pointer(&f[x>>18%idFilterWords]))
-	prefetch.Line(unsafe.Pointer(&f[x>>30%idFilterWords]))
+func (f *idFilter) fetch(bits uint64) {
+	prefetch.Line(unsafe.Pointer(&f[bits>>6%idFilterWords]))
+	prefetch.Line(unsafe.Pointer(&f[bits>>18%idFilterWords]))
+	prefetch.Line(unsafe.Pointer(&f[bits>>30%idFilterWords]))
 }
 
 // resolveBlock is how many keys are looked up together.

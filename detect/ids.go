@@ -27,31 +27,34 @@ const (
 	idFilterFull  = 400
 )
 
-func (m *idMemory) seen(h uint32) bool { return m.filter.has(h) || m.older != nil && m.older.has(h) }
+// bitsOf is what the filters know an id by: three times six bits for a bit, and six for its word.
+func bitsOf(idHash uint32) uint64 { return mix(uint64(idHash)) }
+
+func (m *idMemory) seen(bits uint64) bool {
+	return m.filter.has(bits) || m.older != nil && m.older.has(bits)
+}
 
 // add takes up an id that was not seen.
-func (m *idMemory) add(mem *arena.Arena, h uint32) {
+func (m *idMemory) add(mem *arena.Arena, bits uint64) {
 	if m.added >= idFilterFull {
 		if m.older == nil {
 			m.older = arena.Alloc[idFilter](mem)
 		}
 		*m.older, m.filter, m.added = m.filter, idFilter{}, 0
 	}
-	x := mix(uint64(h))
 	for range 3 {
-		m.filter[x>>6%idFilterWords] |= 1 << (x & 63)
-		x >>= 12
+		m.filter[bits>>6%idFilterWords] |= 1 << (bits & 63)
+		bits >>= 12
 	}
 	m.added++
 }
 
-func (f *idFilter) has(h uint32) bool {
-	x := mix(uint64(h))
+func (f *idFilter) has(bits uint64) bool {
 	for range 3 {
-		if f[x>>6%idFilterWords]>>(x&63)&1 == 0 {
+		if f[bits>>6%idFilterWords]>>(bits&63)&1 == 0 {
 			return false
 		}
-		x >>= 12
+		bits >>= 12
 	}
 	return true
 }

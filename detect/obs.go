@@ -25,6 +25,7 @@ type obs struct {
 	took   float32 // microseconds; 0 where the log does not say
 	idHash uint32  // of collection and object id; 0 when there is none
 	id     int64   // the numeric object id of the path, -1 when there is none
+	idBits uint64  // of idHash, for the filters: see bitsOf
 	ip     [16]byte
 	path   []byte // of the batch, and once that is its owner's again of the engine
 }
@@ -130,7 +131,9 @@ func (e *Engine) read(b *usage.Batch, c *columns, i int) {
 		o.units += float32(v)
 	}
 	o.path = b.Path.At(i)
-	o.id, o.idHash = e.objectOf(template, b.Route.At(i), o.path)
+	if o.id, o.idHash = e.objectOf(template, b.Route.At(i), o.path); o.idHash != 0 {
+		o.idBits = bitsOf(o.idHash)
+	}
 }
 
 // ownPaths copies the paths of what is left of a batch in the second that is being collected.
