@@ -134,21 +134,21 @@ func (k *keyState) actorOf(mem *arena.Arena, o *obs, fresh bool) (is *actor, at 
 			return a, i, false
 		}
 	}
-	a := actor{net: o.net, agent: o.agent, cc: o.cc, fresh: fresh, first: o.t, last: o.t}
-	if len(k.actors) < maxActors {
-		k.actors = arena.Append(mem, k.actors, a)
-		last := len(k.actors) - 1
-		return &k.actors[last], last, true
-	}
-	worst, longest := 0, k.actors[0].last
-	for i := range k.actors {
-		if last := k.actors[i].last; last < longest {
-			worst, longest = i, last
+	if at = len(k.actors); at < maxActors {
+		k.actors = arena.Append(mem, k.actors, actor{})
+	} else {
+		at = 0
+		for i, longest := 1, k.actors[0].last; i < len(k.actors); i++ {
+			if last := k.actors[i].last; last < longest {
+				at, longest = i, last
+			}
 		}
+		k.actors[at] = actor{}
+		k.read().forget(at)
 	}
-	k.actors[worst] = a
-	k.read().forget(worst)
-	return &k.actors[worst], worst, true
+	is = &k.actors[at]
+	is.net, is.agent, is.cc, is.fresh, is.first, is.last = o.net, o.agent, o.cc, fresh, o.t, o.t
+	return is, at, true
 }
 
 // again says whether the actor asked for that object before, and remembers it.
