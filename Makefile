@@ -30,7 +30,7 @@ parts: engine kafka gateways ## install what the tests need
 
 .PHONY: test
 test: parts build ## run the whole suite with the real parts
-	go test -tags $(TAGS) -timeout 25m ./...
+	go test -tags $(TAGS) -timeout 40m ./...
 
 .PHONY: test-fast
 test-fast: ## run what takes seconds
