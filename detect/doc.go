@@ -3,7 +3,8 @@
 // # The model
 //
 // Behind a key stand clients, and a stolen key has one client too many. So the unit that is judged is not the key but the
-// actor: one agent family in one network, with the customer's established addresses or with fresh ones. For every actor the
+// actor: one agent family in one network (where its number is not known, the /16 or /32 of the address), with the customer's established addresses or with
+// fresh ones. For every actor the
 // engine gathers evidence of several families, each as a bet against "nothing is wrong": the logarithm (base 10) of how
 // much better abuse foretells what was seen than custom does. Such a bet has mean 1 or less while nothing is wrong, so
 // 10^-x bounds the chance of ever reaching x (Ville 1939; Shafer 2021 on testing by betting), however often one looks.
