@@ -74,6 +74,25 @@ def version(folder):
     return h.hexdigest()[:8]
 
 
+def told(cache, options):
+    """The options of a backtest, with the paths of address files that know nothing."""
+    for name, only in (NOWHERE, "192.0.2.0,192.0.2.255,AQ\n"), (NOBODY, "192.0.2.0,192.0.2.255,64496,Documentation\n"):
+        with open(os.path.join(cache, name), "w") as f:
+            f.write(only)
+    return [os.path.join(cache, o) if o in (NOWHERE, NOBODY) else o for o in options]
+
+
+def without_addresses(out, binary, cache, folders):
+    """An operator may have no address data: the last seed of each exam once more, without countries and network numbers."""
+    out += ["", "## Without address data: the last seed of each", ""]
+    rows = []
+    for name, folder in folders:
+        score = replay(binary, folder, folder, told(cache, ["--country-file", NOWHERE, "--network-file", NOBODY]))
+        del score["decisions"]
+        rows.append((name, score))
+    return table(out, rows)
+
+
 def clothes(out, binary, cache, world, prefix, seed):
     """The same traffic written down otherwise: equal decisions, or fewer, and no more customers suspended wrongly."""
     sys.path.insert(0, world)
@@ -82,17 +101,13 @@ def clothes(out, binary, cache, world, prefix, seed):
     out += ["", "### In other clothes: the same calls, written down otherwise (seed %d)" % seed, "",
             "| clothes | same decisions | suspend recall | false suspends | flag recall | false flags per 1000 key days |", "|---|---|---|---|---|---|"]
     first, rows = None, {}
-    empty = {NOWHERE: "192.0.2.0,192.0.2.255,AQ\n", NOBODY: "192.0.2.0,192.0.2.255,64496,Documentation\n"}
-    for name, only in empty.items():
-        with open(os.path.join(cache, name), "w") as f:
-            f.write(only)
     for name, style, more in DRESSES:
         dressed = folder
         if style:
             dressed = os.path.join(cache, "%s%d-%s" % (prefix, seed, style))
             if not os.path.exists(os.path.join(dressed, "labels.json")):
                 dress.dress(folder, style, dressed)
-        score = replay(binary, os.path.join(dressed, "access.log.gz") if style == "combined" else dressed, dressed, [os.path.join(cache, m) if m in empty else m for m in more])
+        score = replay(binary, os.path.join(dressed, "access.log.gz") if style == "combined" else dressed, dressed, told(cache, more))
         acts = {(dress.plain(style, d["key_id"]), d["action"]) for d in score.pop("decisions")}
         first = first or acts
         same = len(acts & first) / max(1, len(acts | first))
@@ -156,7 +171,7 @@ def main():
         datetime.now(timezone.utc).strftime("%Y-%m-%d %H:%M UTC"), commit), "",
         "Scored by the shared `score.py`. The bars: " + "; ".join("%s %s" % (c.replace("_", " "), b) for (c, _), b in zip(COLUMNS, BARS)) + "."]
     last = {}
-    speeds = []
+    speeds, exams = [], []
     for key, title, generator, prefix, which in (
             ("public", "Public seeds", shared, "s", a.seeds),
             ("checked", "Seeds that were watched while the engine was made, but not worked on case by case", shared, "s", a.checked),
@@ -172,6 +187,7 @@ def main():
             ("fresh_world", "Another world, fresh seeds", other, w, a.fresh_world)):
         rows = [(str(n), run(a.binary, a.cache, generator, prefix, n)) for n in seeds(which)]
         speeds += [s["records_per_second"] for _, s in rows]
+        exams.append(("%s %s" % (key.replace("_", " "), rows[-1][0]), generate(a.cache, generator, prefix, int(rows[-1][0]))))
         out += ["", "## " + title, ""]
         last[key] = table(out, rows)
         families(out, rows)
@@ -179,6 +195,7 @@ def main():
             out += ["", "Most decisions about one key: %d." % max(s["most_decisions_about_a_key"] for _, s in rows)]
         if key == "world":
             last["clothes"] = clothes(out, a.binary, a.cache, world, w, seeds(which)[0])
+    last["without_addresses"] = without_addresses(out, a.binary, a.cache, exams)
     out += ["", "Speed of the whole replay (unpack, decode, enrich, detect): %.0f records/s in the mean of %d runs." % (sum(speeds) / len(speeds), len(speeds))]
     if a.nab:
         nab = json.load(open(a.nab))
