@@ -79,7 +79,7 @@ func TestRequestIDsStayUnique(t *testing.T) {
 	seen := map[string]string{}
 	for _, id := range []string{
 		"req_1", strings.Repeat("a", 200) + "1", strings.Repeat("a", 200) + "2", "tk_live_0123456789a", "tk_live_0123456789b", jwt, "x\\u0001y", "xy", "Root=1-67891233-abcdef012345678912345678",
-		"JKJaXFPoPHcFdfg=", "é1", "é2",
+		"JKJaXFPoPHcFdfg=", "é1", "é2", "REQ\\u0001sk", "0A\\u0001A0A00", "0A\\u0001A0A01",
 	} {
 		first, again := one(t, d, lineWith(`"request_id":"`+id+`"`)), one(t, d, lineWith(`"request_id":"`+id+`"`))
 		got := string(first.RequestID)
@@ -90,6 +90,9 @@ func TestRequestIDsStayUnique(t *testing.T) {
 			t.Errorf("%s and %s both became %q: one of the calls would not be counted", id, other, got)
 		}
 		seen[got] = id
+		if moved := one(t, d, lineWith(`"request_id":"`+got+`"`)); string(moved.RequestID) != got {
+			t.Errorf("%s became %q, and that %q when it was written and read again: one call would count twice", id, got, moved.RequestID)
+		}
 	}
 	for _, kept := range []string{"req_1", "JKJaXFPoPHcFdfg=", "Root=1-67891233-abcdef012345678912345678"} {
 		if seen[kept] != kept {
