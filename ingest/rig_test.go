@@ -237,6 +237,18 @@ func (r *rig) moments(n int, kinds ...moment) []moment {
 // reachedMoments counts which moments faults were met at.
 type reachedMoments map[moment]int
 
+// all has each of the moments met at least once: a machine that is taken may have let one pass by every time.
+func (m reachedMoments) all(r *rig, killAt func(moment), wanted ...moment) {
+	for _, k := range wanted {
+		for tries := 0; m[k] == 0 && tries < 20; tries++ {
+			killAt(k)
+		}
+		if m[k] == 0 {
+			r.t.Errorf("never killed %s", k)
+		}
+	}
+}
+
 func (m reachedMoments) String() string {
 	s := ""
 	for k := whileStarting; k <= inCommit; k++ {
