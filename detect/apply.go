@@ -130,7 +130,7 @@ func (e *Engine) meter(k *keyState, o *obs) {
 	}
 	h.add(o)
 	e.countIn(h.cohort, hour, h.cur[meterRequests])
-	if !h.elevated && h.cur[meterRequests] >= elevatedMinimum && h.cur[meterRequests] > elevatedFactor*h.day[slotOf(hour)] && h.cur[meterRequests] > h.record[meterRequests] {
+	if !h.elevated && h.cur[meterRequests] >= elevatedMinimum && h.cur[meterRequests] > elevatedFactor*h.usually() && h.cur[meterRequests] > h.record[meterRequests] {
 		h.elevated = true
 		e.all.elevated++
 	}

@@ -43,7 +43,8 @@
 // # Learning
 //
 // In its first two days a key is what it shows; after that something new is the customer's only after a probation, and
-// never while an alert about it is open. Baselines shrink to those of the platform, and of the key's cohort (same plan, same
+// never while an alert about it is open. What is usual at an hour of the week is the usual hour of a working day or of a weekend, times a factor for the
+// day of the week once that has foretold the key's days better than without (who rests on Fridays, whose Mondays are heavy). Baselines shrink to those of the platform, and of the key's cohort (same plan, same
 // kind), until a key has a history of its own. A key younger than five days is flagged for errors that nobody
 // makes who learns an API, and from the third day for what would stop an older one; it is stopped for ten times the odds. An hour raises a record at most
 // fourfold, and what a call takes counts a tenth while it is far beyond what is usual. A person's dismissal teaches the one key, with decay.

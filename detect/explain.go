@@ -361,9 +361,9 @@ func (e *Engine) spikeEvidence(k *keyState, s *spike) (out []Evidence) {
 	}
 	if s.offHours > 0.3 {
 		out = append(out, Evidence{
-			Family: FamilyRhythm, Detector: "off_hours", Observed: float64(h.cur[meterRequests]), Expected: float64(h.day[slotOf(h.hour)]), High: float64(h.record[meterRequests]),
+			Family: FamilyRhythm, Detector: "off_hours", Observed: float64(h.cur[meterRequests]), Expected: float64(h.usually()), High: float64(h.record[meterRequests]),
 			WindowSeconds: 3600, PValue: probability(s.offHours),
-			Sentence: fmt.Sprintf("At this hour the key usually makes %.0f requests.", h.day[slotOf(h.hour)]),
+			Sentence: fmt.Sprintf("At this hour the key usually makes %.0f requests.", h.usually()),
 		})
 	}
 	return out

@@ -27,6 +27,7 @@ type hours struct {
 	bad      [errorClasses]uint8 // answers of those classes to established clients in this hour
 	closed   int32               // the day that was closed last and not yet judged; 0: none
 	elevated bool                // counted as far above usual
+	differs  int16               // thousandths by which the running day of the week has more calls than others of its half
 	route    uint32              // majority vote of Boyer and Moore (1981) over the hour's routes
 	votes    int32
 	routeN   float32
@@ -92,12 +93,14 @@ const recordGrowth = 4
 
 // slotOf is the hour of a working day (0 to 23) or of a day of a weekend (24 to 47), UTC.
 func slotOf(hour int32) int {
-	day := int(hour/24+3) % 7 // 1970-01-01 was a Thursday; 0 is Monday
-	if day >= 5 {
+	if weekday(hour/24) >= 5 {
 		return 24 + int(hour%24)
 	}
 	return int(hour % 24)
 }
+
+// usually is how many requests the key makes in an hour like the running one.
+func (h *hours) usually() float32 { return h.day[slotOf(h.hour)] * (1 + float32(h.differs)/1000) }
 
 // rollHours closes the key's hours before that.
 func (e *Engine) rollHours(k *keyState, hour int32) {
@@ -115,6 +118,7 @@ func (e *Engine) rollHours(k *keyState, hour int32) {
 		h.habits(e.mem).asleep()
 		h.closed = 0
 	}
+	h.differs = int16(min(1000*(h.habit().week.factor(hour/24)-1), math.MaxInt16))
 	forget := forgotten(gone)
 	h.minutes.record *= forget
 	h.seldom.record *= forget

@@ -126,8 +126,7 @@ func (k *keyState) offHours(a *actor) float64 {
 	if h == nil || !a.fresh || a.hour != h.hour {
 		return 0
 	}
-	s := slotOf(h.hour)
-	half := s / 24
+	half := slotOf(h.hour) / 24
 	if h.known[half] < restKnown {
 		return 0
 	}
@@ -138,7 +137,7 @@ func (k *keyState) offHours(a *actor) float64 {
 	if mean < restCalls {
 		return 0
 	}
-	return max(0, restWeight*log10(float64((mean+1)/(h.day[s]+restRemainder*mean+1))))
+	return max(0, restWeight*log10(float64((mean+1)/(h.usually()+restRemainder*mean+1))))
 }
 
 // What it says for a client that the customer's own ones have fallen silent since: the same program, on the same routes, goes on elsewhere.
@@ -169,6 +168,7 @@ type absence struct {
 	known    int64 // when its own clients called last
 	from, to int32 // hours, the last not included
 	day      [48]float32
+	week     week
 	calls    float64
 }
 
@@ -184,8 +184,8 @@ func (e *Engine) missed(k *keyState, t int64) float64 {
 	if first == last {
 		return part(last)
 	}
-	if s := &e.absent; s.key != k || s.known != k.lastKnown || s.from != first || s.to != last || s.day != k.hours.day {
-		*s = absence{key: k, known: k.lastKnown, from: first, to: last, day: k.hours.day}
+	if s := &e.absent; s.key != k || s.known != k.lastKnown || s.from != first || s.to != last || s.day != k.hours.day || s.week != k.hours.habit().week {
+		*s = absence{key: k, known: k.lastKnown, from: first, to: last, day: k.hours.day, week: k.hours.habit().week}
 		for hour := first; hour < last; hour++ {
 			s.calls += part(hour)
 		}
@@ -196,7 +196,7 @@ func (e *Engine) missed(k *keyState, t int64) float64 {
 func (e *Engine) describeRhythm(k *keyState, a *actor) Evidence {
 	if clock, rest := e.regularity(k, a), k.offHours(a); rest > clock {
 		h := k.hours
-		usual := float64(h.day[slotOf(h.hour)])
+		usual := float64(h.usually())
 		return Evidence{
 			Detector: "off_hours_client", Observed: float64(a.used[meterRequests]), Expected: usual, High: 3*usual + 1, WindowSeconds: 3600,
 			Sentence: fmt.Sprintf("It calls at an hour at which the key usually rests (%.1f calls on other such days).", usual),

@@ -101,6 +101,21 @@ func TestWhoCallsAtNightToAKeyOfTheOfficeIsTold(t *testing.T) {
 	}
 }
 
+func TestWhoCallsOnTheDayOnWhichAKeyRestsIsTold(t *testing.T) {
+	h := &hours{hour: 20_000*24 + 10, known: [2]uint8{9, 9}}
+	for i := range h.day {
+		h.day[i] = 40
+	}
+	k, a := &keyState{hours: h}, &actor{fresh: true, hour: h.hour}
+	if s := k.offHours(a); s != 0 {
+		t.Errorf("on a day like others: %v", s)
+	}
+	h.differs = -950
+	if s := k.offHours(a); s < 0.4 {
+		t.Errorf("on a day with a twentieth of the calls: %v", s)
+	}
+}
+
 func TestHoursOfRestAreEvidenceBoundedAndOnlyWhenKnown(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		h := &hours{hour: 20_000*24 + 3, known: [2]uint8{9, 9}}

@@ -18,13 +18,14 @@ import (
 type habit struct {
 	drift     change.Drift
 	mean      [2]float32 // calls of a working day, of a day of a weekend
-	days      [2]uint8   // that were learnt
-	scatter   ratio      // of hours
-	scatterOf ratio      // of days
-	count     float32    // of the running day
-	expected  float32    // by the hour, with the cohort's moves
-	plain     float32    // the same without
-	whole     bool       // the running day was watched from its beginning
+	week      week
+	days      [2]uint8 // that were learnt
+	scatter   ratio    // of hours
+	scatterOf ratio    // of days
+	count     float32  // of the running day
+	expected  float32  // by the hour, with the cohort's moves
+	plain     float32  // the same without
+	whole     bool     // the running day was watched from its beginning
 
 	was      float32 // count of the day that was closed last, and what was expected
 	should   float32
@@ -49,7 +50,7 @@ const (
 // expected is how many calls the key makes in an hour when nothing is wrong; plain leaves its cohort's move away.
 func (e *Engine) expected(h *hours, hour int32) (calls, plain float64) {
 	c := &e.cohorts[h.cohort]
-	plain = h.usual(c, slotOf(hour), h.average())
+	plain = h.usual(c, slotOf(hour), h.average()) * float64(h.habit().week.factor(hour/24))
 	return plain * c.factor(hour), plain
 }
 
@@ -115,8 +116,8 @@ func (e *Engine) closeHours(k *keyState, from, to int32, count float32) {
 func (e *Engine) closeHour(k *keyState, at int32, count float32) {
 	h := k.hours
 	b, c, s := h.habits(e.mem), &e.cohorts[h.cohort], slotOf(at)
-	half, average := s/24, h.average()
-	plain := h.usual(c, s, average)
+	half, average, weekday := s/24, h.average(), b.week.factor(at/24)
+	plain := h.usual(c, s, average) * float64(weekday)
 	m := plain * c.factor(at)
 	if h.known[half] >= scatterKnown && m >= leastExpected {
 		x := overrun(float64(count), m)
@@ -135,11 +136,13 @@ func (e *Engine) closeHour(k *keyState, at int32, count float32) {
 			h.known[half]++
 		}
 	}
-	h.day[s] += h.learning(half) * (count - h.day[s])
+	h.day[s] += h.learning(half, weekday) * (count/max(weekLeast, weekday) - h.day[s])
 }
 
-// learning is how much of an hour of that half of the week goes into the usual one.
-func (h *hours) learning(half int) float32 { return 1 / (min(float32(h.known[half]), 6) + 1) }
+// learning is how much of an hour of that half of the week goes into the usual one; a day on which the key mostly rests teaches little about others.
+func (h *hours) learning(half int, weekday float32) float32 {
+	return min(1, weekday) / (min(float32(h.known[half]), 6) + 1)
+}
 
 // closeRest does what closeHour does, for hours of one day without calls, and not its last. They are most of the hours of most keys: what is the same for
 // all of them is worked out once, and an hour without calls is off by just what was expected.
@@ -150,9 +153,10 @@ func (e *Engine) closeRest(h *hours, from, to int32) {
 	b, c, s := h.habits(e.mem), &e.cohorts[h.cohort], slotOf(from)
 	half, average := s/24, h.average()
 	scatters, shapes := h.known[half] >= scatterKnown, average > 0 && b.days[half] > 0
-	share, scatter, all := h.learning(half), b.scatter, c.scatter
+	scatter, all, weekday := b.scatter, c.scatter, b.week.factor(from/24)
+	share := h.learning(half, weekday)
 	for at := from; at < to; at, s = at+1, s+1 {
-		plain := h.usual(c, s, average)
+		plain := h.usual(c, s, average) * float64(weekday)
 		m := plain * c.factor(at)
 		if scatters && m >= leastExpected {
 			scatter.add(1, 24*changeMemory)
@@ -176,6 +180,13 @@ func (e *Engine) closeDay(k *keyState, day int32, half int) {
 		if b.plain > 0 {
 			mean *= float64(b.expected / b.plain)
 		}
+		weekday := float64(b.week.factor(day))
+		if mean > 0 && b.days[half] >= daysOf[half] { // a mean that has seen each of its days
+			if b.week.learn(day, float32(count/mean)) {
+				b.scatter, b.scatterOf = ratio{}, ratio{} // what looked like scatter was the week
+			}
+		}
+		mean *= weekday
 		n := float64(b.days[half])
 		if n >= 2 && mean >= leastExpected {
 			x := overrun(count, mean)

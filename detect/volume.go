@@ -58,7 +58,7 @@ func (e *Engine) spike(k *keyState) (s spike) {
 		return s
 	}
 	if rec := float64(h.record[meterRequests]); rec > 0 {
-		s.offHours = max(0, rhythmWeight*log10(rec/(float64(h.day[slotOf(h.hour)])+rhythmRemainder*rec+1)))
+		s.offHours = max(0, rhythmWeight*log10(rec/(float64(h.usually())+rhythmRemainder*rec+1)))
 	}
 	factor := float64(volumeFactor)
 	s.throttled, s.refused = h.refusals()

@@ -104,7 +104,7 @@ type backtest struct {
 	badReasons           map[string]int64
 	firstBad             string // the first of them: where, and why
 	took                 time.Duration
-	views                map[string]detect.KeyView
+	profiles             map[string]detect.Profile // by episode, as things stood when it began
 }
 
 // replay runs the detectors over a log or over what is in ClickHouse.

@@ -58,7 +58,7 @@ func (b *backtest) write() error {
 	defer f.Close()
 	r := replay.Report{
 		Source: b.source, Records: b.records, Keys: b.traffic.Keys, First: b.traffic.First, Last: b.traffic.Last,
-		Episodes: episodes, Hours: b.hours, Views: b.views, Tradeoffs: b.tradeoffs(episodes), Labels: b.labels, Names: b.names,
+		Episodes: episodes, Hours: b.hours, Profiles: b.profiles, Tradeoffs: b.tradeoffs(episodes), Labels: b.labels, Names: b.names,
 	}
 	if b.exhaustive {
 		s := replay.Rate(b.labels, b.traffic, b.decisions)

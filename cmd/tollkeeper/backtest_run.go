@@ -254,7 +254,7 @@ func (b *backtest) markUnknown(batch *usage.Batch) {
 // detect feeds the engines; several have a goroutine each, with their own share of the keys.
 func (b *backtest) detect(ctx context.Context, judges []*judge, lots <-chan *lot, spare chan<- *lot) error {
 	b.traffic.Times = map[string][]int64{}
-	b.hours = replay.NewHours()
+	b.hours, b.profiles = replay.NewHours(), map[string]detect.Profile{}
 	seen := map[string]bool{}
 	var wg sync.WaitGroup
 	for l := range lots {
@@ -272,9 +272,12 @@ func (b *backtest) detect(ctx context.Context, judges []*judge, lots <-chan *lot
 			}
 		}
 		wg.Wait()
-		for _, j := range judges {
+		for n, j := range judges {
 			for _, e := range j.engines {
-				j.decisions = append(j.decisions, e.Drain()...)
+				made := e.Drain()
+				if j.decisions = append(j.decisions, made...); n == 0 && b.html {
+					b.remember(e, made)
+				}
 			}
 		}
 		select {
@@ -294,6 +297,19 @@ func (b *backtest) detect(ctx context.Context, judges []*judge, lots <-chan *lot
 		b.traffic.Keys = len(b.keys)
 	}
 	return nil
+}
+
+// remember keeps for the plots what was expected of a key when something was found about it.
+func (b *backtest) remember(e *detect.Engine, made []detect.Decision) {
+	for i := range made {
+		d := &made[i]
+		if _, ok := b.profiles[d.EpisodeID]; ok || len(b.profiles) >= replay.MaxPlots {
+			continue
+		}
+		if p, ok := e.Profile(d.KeyID); ok {
+			b.profiles[d.EpisodeID] = p
+		}
+	}
 }
 
 func observeShare(e *detect.Engine, b *usage.Batch, n, of int) {
@@ -351,18 +367,6 @@ func (b *backtest) finish(judges []*judge) {
 	b.decisions = judges[0].decisions
 	if len(judges) > 1 {
 		b.presently = judges[1].decisions
-	}
-	b.views = map[string]detect.KeyView{}
-	for i := range b.decisions {
-		id := b.decisions[i].KeyID
-		if _, ok := b.views[id]; ok || id == "" || !b.html {
-			continue
-		}
-		for _, e := range judges[0].engines {
-			if v, ok := e.View(id); ok {
-				b.views[id] = v
-			}
-		}
 	}
 	for _, times := range b.traffic.Times {
 		slices.Sort(times)

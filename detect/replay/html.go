@@ -19,7 +19,8 @@ type Hours struct {
 
 const (
 	maxPlotted = 20000
-	maxPlots   = 100 // in one report
+	// MaxPlots is how many episodes of a report are drawn, the first ones.
+	MaxPlots = 100
 )
 
 // NewHours returns an empty count.
@@ -46,7 +47,7 @@ type Report struct {
 	First, Last int64
 	Episodes    []Episode
 	Hours       *Hours
-	Views       map[string]detect.KeyView
+	Profiles    map[string]detect.Profile // what was expected of the key, by episode
 	Tradeoffs   []Tradeoff
 	Labels      []Label
 	Score       *Score            // nil without labels, or where they do not name all that was abuse
@@ -64,7 +65,7 @@ func (r *Report) WriteHTML(w io.Writer) error {
 		"percent": func(x float64) string { return fmt.Sprintf("%.1f %%", 100*x) },
 		"num":     short,
 		"p":       func(x float64) string { return fmt.Sprintf("%.2g", x) },
-		"first":   func(i int) bool { return i < maxPlots },
+		"first":   func(i int) bool { return i < MaxPlots },
 		"name":    func(id string) string { return r.Names[id] },
 		"verdict": r.verdict,
 	}).Parse(page)

@@ -61,34 +61,33 @@ func (f *frame) ticks() []float64 {
 	return out
 }
 
-// plot draws requests an hour around an episode, over the band in which the same hours of the days before it were, the key's
-// usual day, and the line that one active hour in a hundred is above.
+// plot draws requests an hour around an episode, over what was expected of them: the band that 98 hours in a hundred lie in, its middle, and the line
+// that one active hour in a hundred is above.
 func (r *Report) plot(e Episode) template.HTML {
 	ep := &e
-	v, ok := r.Views[ep.KeyID]
+	expected, ok := r.Profiles[ep.ID]
 	if !ok || r.Hours == nil {
 		return ""
 	}
 	first := int32(r.First / 3600e3)
-	f := frame{from: max(first, int32(ep.Start/3600e3)-plotBefore), to: min(int32(r.Last/3600e3), int32(ep.Last/3600e3)+plotAfter), top: max(1, v.Hour.High)}
+	f := frame{from: max(first, int32(ep.Start/3600e3)-plotBefore), to: min(int32(r.Last/3600e3), int32(ep.Last/3600e3)+plotAfter), top: max(1, expected.High)}
 	if f.to <= f.from {
 		return ""
 	}
 	counts := r.Hours.by[ep.KeyID]
 	for h := f.from; h <= f.to; h++ {
-		f.top = max(f.top, float64(counts[h]))
+		f.top = max(f.top, float64(counts[h]), float64(expected.Week[detect.HourOfWeek(h)].High))
 	}
-	f.log = f.top > logFrom*max(v.Hour.High, 1)
+	f.log = f.top > logFrom*max(expected.High, 1)
 	var b strings.Builder
 	fmt.Fprintf(&b, `<svg viewBox="0 0 %.0f %.0f" role="img" aria-label="requests an hour, %.0f at most">`, plotWidth, plotHeight+plotFoot, f.top)
 	r.drawLabels(&b, &f, ep.KeyID)
 	drawAxes(&b, &f)
-	low, high := bandOf(counts, first, int32(ep.Start/3600e3))
-	drawBand(&b, &f, low[:], high[:])
-	if y := f.y(v.Hour.High); v.Hour.High > 0 {
+	drawBand(&b, &f, &expected)
+	if y := f.y(expected.High); expected.High > 0 {
 		fmt.Fprintf(&b, `<line class="high" x1="%.0f" x2="%.0f" y1="%.1f" y2="%.1f"/>`, plotLeft, plotWidth, y, y)
 	}
-	drawLine(&b, &f, "usual", func(h int32) float64 { return float64(v.Hour.Day[slot(h)]) })
+	drawLine(&b, &f, "usual", func(h int32) float64 { return float64(expected.Week[detect.HourOfWeek(h)].Expected) })
 	drawLine(&b, &f, "real", func(h int32) float64 { return float64(counts[h]) })
 	for _, s := range ep.Steps {
 		if s.Phase <= detect.PhaseEscalated || s.Phase == detect.PhaseEnded {
@@ -97,31 +96,6 @@ func (r *Report) plot(e Episode) template.HTML {
 	}
 	b.WriteString(`</svg>`)
 	return template.HTML(b.String()) //nolint:gosec // numbers and escaped names only
-}
-
-// slot is the hour of a working day, or, from 24 on, of one at the weekend.
-func slot(hour int32) int {
-	s := int(hour % 24)
-	if (hour/24+3)%7 >= 5 {
-		s += 24
-	}
-	return s
-}
-
-// bandOf is the least and the most that a key was used in the same hour of the days in [from, to). high is -1 where there
-// is no such day.
-func bandOf(counts map[int32]float32, from, to int32) (low, high [48]float64) {
-	for i := range high {
-		high[i] = -1
-	}
-	for h := from; h < to; h++ {
-		n, s := float64(counts[h]), slot(h)
-		if high[s] < 0 || n < low[s] {
-			low[s] = n
-		}
-		high[s] = max(high[s], n)
-	}
-	return low, high
 }
 
 func (r *Report) drawLabels(b *strings.Builder, f *frame, key string) {
@@ -153,20 +127,16 @@ func drawAxes(b *strings.Builder, f *frame) {
 	}
 }
 
-// drawBand fills between the least and the most of each hour.
-func drawBand(b *strings.Builder, f *frame, low, high []float64) {
-	var up, down strings.Builder
+// drawBand fills between the least and the most that is expected of each hour.
+func drawBand(b *strings.Builder, f *frame, expected *detect.Profile) {
+	b.WriteString(`<polygon class="band" points="`)
 	for h := f.from; h <= f.to; h++ {
-		if s := slot(h); high[s] >= 0 {
-			fmt.Fprintf(&up, "%.1f,%.1f ", f.x(float64(h)+0.5), f.y(high[s]))
-		}
+		fmt.Fprintf(b, "%.1f,%.1f ", f.x(float64(h)+0.5), f.y(float64(expected.Week[detect.HourOfWeek(h)].High)))
 	}
 	for h := f.to; h >= f.from; h-- {
-		if s := slot(h); high[s] >= 0 {
-			fmt.Fprintf(&down, "%.1f,%.1f ", f.x(float64(h)+0.5), f.y(low[s]))
-		}
+		fmt.Fprintf(b, "%.1f,%.1f ", f.x(float64(h)+0.5), f.y(float64(expected.Week[detect.HourOfWeek(h)].Low)))
 	}
-	fmt.Fprintf(b, `<polygon class="band" points="%s%s"/>`, up.String(), down.String())
+	b.WriteString(`"/>`)
 }
 
 func drawLine(b *strings.Builder, f *frame, class string, value func(int32) float64) {

@@ -121,7 +121,7 @@ func TestTheReportIsSelfContainedAndEscapes(t *testing.T) {
 	r := Report{
 		Source: "<log>", Records: 5, Keys: 1, First: at(0), Last: at(20000), Episodes: Episodes([]detect.Decision{d}, nil), Hours: h,
 		Names: map[string]string{"<key>": "<b>bold</b>"}, Score: &Score{},
-		Views: map[string]detect.KeyView{"<key>": {Hour: detect.HourView{High: 50}}}, Labels: []Label{{KeyID: "<key>", Family: "<f>", Expect: ExpectFlag, Start: start, End: start.Add(time.Hour)}},
+		Profiles: map[string]detect.Profile{"e1": {High: 50}}, Labels: []Label{{KeyID: "<key>", Family: "<f>", Expect: ExpectFlag, Start: start, End: start.Add(time.Hour)}},
 	}
 	var b bytes.Buffer
 	if err := r.WriteHTML(&b); err != nil {
