@@ -175,19 +175,18 @@ func (c *cohort) roll(hour int32, all *cohort) {
 
 // factor is how the cohort moved as a whole in a closed hour: 1 as usual.
 func (c *cohort) factor(hour int32) float64 {
-	if hour >= c.hour || hour < c.hour-movedHours {
+	if uint32(c.hour-1-hour) >= movedHours { // not over, or long gone
 		return 1
 	}
-	return c.factors[hour%movedHours]
+	return c.factors[uint32(hour)%movedHours]
 }
 
 // leastShape is the share of the average hour below which an hour is one in which nobody calls. A mean that shrinks on and on becomes a number so small
 // that the processor takes a hundred times as long over it.
 const leastShape = 1e-12
 
-// shapes adds an hour of a member, beside its average hour.
-func (c *cohort) shapes(slot int, x float32) {
-	r := &c.shape[slot]
+// shapes adds an hour of a member, beside its average hour, to what is usual in the cohort.
+func (r *ratio) shapes(x float32) {
 	if r.add(x, cohortMemory); r.mean < leastShape {
 		r.mean = 0
 	}

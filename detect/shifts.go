@@ -125,7 +125,7 @@ func (e *Engine) closeHour(k *keyState, at int32, count float32) {
 		c.scatter.add(x, cohortMemory)
 	}
 	if average > 0 && b.days[half] > 0 {
-		c.shapes(s, min(5, count/float32(average)))
+		c.shape[s].shapes(min(5, count/float32(average)))
 	}
 	b.count += count
 	b.expected += float32(m)
@@ -155,20 +155,24 @@ func (e *Engine) closeRest(h *hours, from, to int32) {
 	scatters, shapes := h.known[half] >= scatterKnown, average > 0 && b.days[half] > 0
 	scatter, all, weekday := b.scatter, c.scatter, b.week.factor(from/24)
 	share := h.learning(half, weekday)
-	for at := from; at < to; at, s = at+1, s+1 {
-		plain := h.usual(c, s, average) * float64(weekday)
-		m := plain * c.factor(at)
+	known, borrowed := float64(h.known[half]), profileBorrows*average // of usual
+	weight, expected, simple := known+profileBorrows, b.expected, b.plain
+	day, shape := h.day[s:s+int(to-from)], c.shape[s:s+int(to-from)]
+	for i := range day {
+		plain := (known*float64(day[i]) + borrowed*float64(shape[i].mean)) / weight * float64(weekday)
+		m := plain * c.factor(from+int32(i))
 		if scatters && m >= leastExpected {
 			scatter.add(1, 24*changeMemory)
 			all.add(1, cohortMemory)
 		}
 		if shapes {
-			c.shapes(s, 0)
+			shape[i].shapes(0)
 		}
-		b.expected += float32(m)
-		b.plain += float32(plain)
-		h.day[s] -= share * h.day[s]
+		expected += float32(m)
+		simple += float32(plain)
+		day[i] -= share * day[i]
 	}
+	b.expected, b.plain = expected, simple
 	b.scatter, c.scatter = scatter, all
 }
 

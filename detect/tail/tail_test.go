@@ -144,6 +144,21 @@ func TestAPowerOfTwoChangesNoP(t *testing.T) {
 	})
 }
 
+// The bucket of a value is that of its binary logarithm, but within the last digits of an edge, where the logarithm errs.
+func TestABucketIsFoundAsByTheLogarithm(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		x := rapid.OneOf(rapid.Float64Range(tiny, huge), rapid.Float64Range(0.5, 1e6), rapid.Map(rapid.IntRange(1, 1<<40), func(n int) float64 { return float64(n) })).Draw(t, "x")
+		buckets := math.Log2(x) * (1 << finestScale)
+		if math.Abs(buckets-math.Round(buckets)) > 1e-9 && float64(finest(x)) != math.Floor(buckets) {
+			t.Fatalf("%v lies in bucket %d, want %v", x, finest(x), math.Floor(buckets))
+		}
+		octave := rapid.IntRange(-900, 900).Draw(t, "octave")
+		if power := math.Ldexp(1, octave); finest(power) != octave<<finestScale || finest(math.Nextafter(power, 0)) != octave<<finestScale-1 {
+			t.Fatalf("2^%d does not begin a bucket", octave)
+		}
+	})
+}
+
 func TestTheSameInputsGiveTheSameState(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		e, err := New(Settings{})
