@@ -58,7 +58,7 @@ func (b Alerts) AlertTimeline(ctx context.Context, id string) ([]gen.TimelineEnt
 	}
 	out := make([]gen.TimelineEntry, len(list))
 	for i, e := range list {
-		out[i] = gen.TimelineEntry{At: e.At, Kind: e.Kind, Actor: e.Actor, Text: e.Text}
+		out[i] = gen.TimelineEntry{At: e.At, EventTime: e.EventTime, Kind: e.Kind, Actor: e.Actor, Text: e.Text}
 		if len(e.Details) > 0 && string(e.Details) != "null" {
 			out[i].Details = e.Details
 		}

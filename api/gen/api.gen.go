@@ -1910,9 +1910,12 @@ type TimelineEntry struct {
 	At    time.Time `json:"at"`
 
 	// Details What detection told with it.
-	Details any    `json:"details,omitempty,omitzero"`
-	Kind    string `json:"kind"`
-	Text    string `json:"text"`
+	Details any `json:"details,omitempty,omitzero"`
+
+	// EventTime When it was, by the access log's clock: `at` is when Tollkeeper came to know of it. Absent for what people do.
+	EventTime time.Time `json:"event_time,omitempty,omitzero"`
+	Kind      string    `json:"kind"`
+	Text      string    `json:"text"`
 }
 
 // Token defines model for Token.

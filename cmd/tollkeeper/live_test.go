@@ -5,7 +5,6 @@ import (
 	"compress/gzip"
 	"encoding/json"
 	"fmt"
-	"maps"
 	"net/http"
 	"os"
 	"os/exec"
@@ -15,6 +14,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/google/go-cmp/cmp"
 	"github.com/segmentio/kafka-go"
 	"github.com/segmentio/kafka-go/compress"
 	"github.com/stretchr/testify/require"
@@ -72,8 +72,8 @@ func TestTheLivePathDecidesAsTheBacktestDoes(t *testing.T) {
 	live.wantTotal(replayIntoKafka(t, live.kafka, filepath.Join(traffic, "events.jsonl.gz")))
 	// Alerts follow what is stored: one may be opened already and become serious yet.
 	eventually(t, 60*time.Second, func() error {
-		if got := live.episodes(); !maps.Equal(got, want) {
-			return fmt.Errorf("live found %d episodes, the backtest %d:\nlive     %v\nbacktest %v", len(got), len(want), got, want)
+		if diff := cmp.Diff(want, live.episodes(want)); diff != "" {
+			return fmt.Errorf("the backtest (-) and the live path (+) differ:\n%s", diff)
 		}
 		return nil
 	})
@@ -110,29 +110,50 @@ func TestTheLivePathDecidesAsTheBacktestDoes(t *testing.T) {
 	require.Contains(t, errOut, "there are no events in ClickHouse in that time")
 }
 
-// episode is what was found about an actor, in the end.
+// episode is what was found about an actor.
 type episode struct {
-	Serious bool  // it was, or would have been, suspended
-	Last    int64 // when it was last heard of, by the log's clock, in ms
+	Serious bool     // it was, or would have been, suspended
+	Steps   []string // what was found when, by the log's clock, in order, and the end
+	Reason  string   // of the decision that counts
 }
 
-// episodes reads from the server's alerts what it found, by key and episode.
-func (s *server) episodes() map[string]episode {
+func step(kind string, at time.Time) string {
+	return kind + " " + at.UTC().Format("2006-01-02 15:04:05.000")
+}
+
+// episodes reads from the server's alerts what it found, by key and episode. Of what is said about it only the reason that is wanted is kept, where it is there.
+func (s *server) episodes(want map[string]episode) map[string]episode {
 	found := map[string]episode{}
 	for cursor := ""; ; {
 		var page struct {
 			Items []struct {
-				KeyID     string `json:"key_id"`
-				Episode   string
-				Severity  string
-				EventTime time.Time `json:"event_time"`
-				EndedAt   time.Time `json:"ended_at"`
+				ID       string
+				KeyID    string `json:"key_id"`
+				Episode  string
+				Severity string
 			}
 			NextCursor string `json:"next_cursor"`
 		}
 		require.Equal(s.t, http.StatusOK, s.call("GET", "/v1/alerts?limit=200"+cursor, nil, &page))
 		for _, a := range page.Items {
-			found[a.KeyID+" "+a.Episode] = episode{a.Severity == "high", max(a.EventTime.UnixMilli(), a.EndedAt.UnixMilli())}
+			var line struct {
+				Items []struct {
+					EventTime  time.Time `json:"event_time"`
+					Kind, Text string
+				}
+			}
+			require.Equal(s.t, http.StatusOK, s.call("GET", "/v1/alerts/"+a.ID+"/timeline", nil, &line))
+			e := episode{Serious: a.Severity == "high"}
+			reason := want[a.KeyID+" "+a.Episode].Reason
+			for _, entry := range line.Items {
+				if !entry.EventTime.IsZero() {
+					e.Steps = append(e.Steps, step(entry.Kind, entry.EventTime))
+				}
+				if entry.Text == reason {
+					e.Reason = reason
+				}
+			}
+			found[a.KeyID+" "+a.Episode] = e
 		}
 		if page.NextCursor == "" {
 			return found
@@ -152,13 +173,28 @@ func episodesIn(t *testing.T, result string) map[string]episode {
 	s.Buffer(nil, 4<<20)
 	for s.Scan() {
 		var e struct {
-			KeyID      string `json:"key_id"`
-			EpisodeID  string `json:"episode_id"`
-			Wanted     string
-			LastMillis int64 `json:"last_millis"`
+			KeyID     string `json:"key_id"`
+			EpisodeID string `json:"episode_id"`
+			Wanted    string
+			Decision  struct{ Reason string }
+			Timeline  []struct {
+				TimeMillis int64 `json:"time_millis"`
+				Phase      string
+			}
 		}
 		require.NoError(t, json.Unmarshal(s.Bytes(), &e))
-		found[e.KeyID+" "+e.EpisodeID] = episode{e.Wanted == "suspend", e.LastMillis}
+		is := episode{Serious: e.Wanted == "suspend", Reason: e.Decision.Reason}
+		for i, at := range e.Timeline {
+			kind := "finding"
+			switch {
+			case i == 0:
+				kind = "opened"
+			case at.Phase == "ended":
+				kind = "ended"
+			}
+			is.Steps = append(is.Steps, step(kind, time.UnixMilli(at.TimeMillis)))
+		}
+		found[e.KeyID+" "+e.EpisodeID] = is
 	}
 	require.NoError(t, s.Err())
 	return found

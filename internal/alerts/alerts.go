@@ -105,12 +105,13 @@ type Alert struct {
 
 // Event is one entry of an alert's timeline.
 type Event struct {
-	N       int64
-	At      time.Time
-	Actor   string
-	Kind    string // opened, finding, action, ended, acknowledged, confirmed, dismissed, closed, reopened, assigned, comment
-	Text    string
-	Details json.RawMessage
+	N         int64
+	At        time.Time
+	EventTime time.Time // of a finding and of the end: by the access log's clock, which a backlog is behind; zero of what people do
+	Actor     string
+	Kind      string // opened, finding, action, ended, acknowledged, confirmed, dismissed, closed, reopened, assigned, comment
+	Text      string
+	Details   json.RawMessage
 }
 
 // Finding is what detection tells.
@@ -256,7 +257,7 @@ func (s *Store) Raise(ctx context.Context, f Finding) (Raised, error) {
 		if err := save(ctx, tx, &a, kind == "opened"); err != nil {
 			return err
 		}
-		if err := s.timeline(ctx, tx, &a, Event{At: now, Actor: f.By, Kind: kind, Text: f.Sentence, Details: f.Evidence}, f.ID); err != nil {
+		if err := s.timeline(ctx, tx, &a, Event{At: now, EventTime: f.EventTime, Actor: f.By, Kind: kind, Text: f.Sentence, Details: f.Evidence}, f.ID); err != nil {
 			return err
 		}
 		if err := facets(ctx, tx, a.ID, &f); err != nil {

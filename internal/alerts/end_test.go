@@ -41,6 +41,29 @@ func TestTheEndOfAnEpisodeEndsTheTimelineAndHidesNothing(t *testing.T) {
 	})
 }
 
+// A backlog is judged long after it happened: the timeline says both when it was and when it was told.
+func TestATimelineSaysWhenThingsWereByTheAccessLogsClock(t *testing.T) {
+	each(t, func(t *testing.T, s *alerts.Store, db *sqlstore.DB, c *clock) {
+		f := finding("key_1")
+		id := raise(t, s, f).Alert.ID
+		if _, err := s.Comment(context.Background(), id, "looks odd", ada); err != nil {
+			t.Fatal(err)
+		}
+		end := f
+		end.ID, end.Ended, end.EventTime = "end", true, f.EventTime.Add(6*time.Hour)
+		raise(t, s, end)
+		events, err := s.Timeline(context.Background(), id)
+		if err != nil || len(events) != 3 {
+			t.Fatalf("%d entries, %v", len(events), err)
+		}
+		for i, want := range []time.Time{f.EventTime, {}, end.EventTime} {
+			if got := events[i]; !got.EventTime.Equal(want) || got.At.IsZero() {
+				t.Errorf("%s was at %v and told at %v, want it at %v", got.Kind, got.EventTime, got.At, want)
+			}
+		}
+	})
+}
+
 func TestAVerdictOutlivesTheClosingAndMayBeTakenBack(t *testing.T) {
 	each(t, func(t *testing.T, s *alerts.Store, db *sqlstore.DB, c *clock) {
 		ctx, id := context.Background(), raise(t, s, finding("key_1")).Alert.ID

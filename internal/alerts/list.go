@@ -39,7 +39,7 @@ func (s *Store) Get(ctx context.Context, id string) (Alert, error) {
 
 // Timeline returns an alert's events, the oldest first: at most a few hundred.
 func (s *Store) Timeline(ctx context.Context, id string) ([]Event, error) {
-	rows, err := s.db.Read().QueryContext(ctx, `SELECT n, at, actor, kind, text, details FROM alert_events WHERE alert_id = $1 ORDER BY n LIMIT 2000`, id)
+	rows, err := s.db.Read().QueryContext(ctx, `SELECT n, at, event_at, actor, kind, text, details FROM alert_events WHERE alert_id = $1 ORDER BY n LIMIT 2000`, id)
 	if err != nil {
 		return nil, fmt.Errorf("read timeline: %w", err)
 	}
@@ -47,12 +47,12 @@ func (s *Store) Timeline(ctx context.Context, id string) ([]Event, error) {
 	var list []Event
 	for rows.Next() {
 		var e Event
-		var at int64
+		var at, eventAt int64
 		var details string
-		if err := rows.Scan(&e.N, &at, &e.Actor, &e.Kind, &e.Text, &details); err != nil {
+		if err := rows.Scan(&e.N, &at, &eventAt, &e.Actor, &e.Kind, &e.Text, &details); err != nil {
 			return nil, fmt.Errorf("read timeline: %w", err)
 		}
-		e.At, e.Details = sqlstore.Time(at), json.RawMessage(details)
+		e.At, e.EventTime, e.Details = sqlstore.Time(at), sqlstore.Time(eventAt), json.RawMessage(details)
 		list = append(list, e)
 	}
 	if err := rows.Err(); err != nil {

@@ -120,9 +120,9 @@ func (s *Store) timeline(ctx context.Context, tx *sql.Tx, a *Alert, e Event, fin
 		e.Details = json.RawMessage("null")
 	}
 	finding := sql.NullString{String: findingID, Valid: findingID != ""}
-	if _, err := tx.ExecContext(ctx, `INSERT INTO alert_events (alert_id, n, at, actor, kind, text, details, finding_id)
-		SELECT $1, COALESCE(MAX(n), 0) + 1, $2, $3, $4, $5, $6, $7 FROM alert_events WHERE alert_id = $1`,
-		a.ID, sqlstore.Millis(e.At), e.Actor, e.Kind, e.Text, string(e.Details), finding); err != nil {
+	if _, err := tx.ExecContext(ctx, `INSERT INTO alert_events (alert_id, n, at, event_at, actor, kind, text, details, finding_id)
+		SELECT $1, COALESCE(MAX(n), 0) + 1, $2, $3, $4, $5, $6, $7, $8 FROM alert_events WHERE alert_id = $1`,
+		a.ID, sqlstore.Millis(e.At), sqlstore.Millis(e.EventTime), e.Actor, e.Kind, e.Text, string(e.Details), finding); err != nil {
 		return fmt.Errorf("extend the timeline: %w", err)
 	}
 	return nil

@@ -82,7 +82,7 @@ function Detail({ alert: a, keyed, ask, mayAct, settled }: { alert: Alert; keyed
         <ol className="timeline">
           {timeline.data.items.slice(-8).map((t, i) => (
             <li key={i}>
-              <time dateTime={t.at}>{clock(t.at)}</time>
+              <time dateTime={t.at} title={t.event_time && `${moment(t.event_time)} by the access log`}>{clock(t.at)}</time>
               <span>
                 <b>{t.kind}</b> {t.text && t.text !== a.sentence ? t.text : ""} <span className="muted">{actor(t.actor)}</span>
               </span>

@@ -1641,6 +1641,11 @@ export interface components {
             items: {
                 /** Format: date-time */
                 at: string;
+                /**
+                 * Format: date-time
+                 * @description When it was, by the access log's clock: `at` is when Tollkeeper came to know of it. Absent for what people do.
+                 */
+                event_time?: string;
                 /** @example suspended */
                 kind: string;
                 actor?: string;
