@@ -60,6 +60,9 @@ func (f *fetching) fetch(k *keyState, o *obs) {
 	if f.day > k.day { // arrivals fade
 		prefetch.Of(&k.arrived)
 	}
+	if k.file != nil { // whether there is an alert is asked of each record
+		prefetch.Of(k.file)
+	}
 	prefetch.Slice(k.sets.entries)
 	for i := range k.actors { // the line that says whose it is
 		prefetch.Line(unsafe.Pointer(&k.actors[i].net))
