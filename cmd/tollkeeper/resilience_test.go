@@ -41,14 +41,18 @@ func (s *server) wantReady(within time.Duration) {
 	})
 }
 
-// produce writes n records for each of some keys and returns how many there were.
+// produce writes n records of some keys and returns how many there were.
 func produce(t *testing.T, brokers string, from, n int) int64 {
+	return produceOf(t, brokers, 7, from, n)
+}
+
+func produceOf(t *testing.T, brokers string, keys, from, n int) int64 {
 	t.Helper()
 	w := &kafka.Writer{Addr: kafka.TCP(strings.Split(brokers, ",")...), Topic: "access-log", Balancer: kafka.Murmur2Balancer{}, RequiredAcks: kafka.RequireAll, BatchTimeout: 10 * time.Millisecond}
 	defer w.Close()
 	var messages []kafka.Message
 	for i := from; i < from+n; i++ {
-		key := "consumer-" + strconv.Itoa(i%7)
+		key := "consumer-" + strconv.Itoa(i%keys)
 		line := fmt.Sprintf(`{"time":%q,"request_id":"r-%d","key_id":%q,"method":"GET","host":"h","path":"/v1/x/%d","status":200,"latency_ms":1.5,"request_bytes":10,"response_bytes":%d,"client_ip":"198.51.100.7","user_agent":"probe/1"}`,
 			time.Now().UTC().Format(time.RFC3339Nano), i, key, i, i)
 		messages = append(messages, kafka.Message{Key: []byte(key), Value: []byte(line)})
@@ -260,4 +264,30 @@ func TestDeadLettersAreReplayedOnceTheSettingsAreRight(t *testing.T) {
 	out, _, _ = tollkeeper(t, "deadletters", "list", "--data", dir)
 	require.Equal(t, 1, strings.Count(out, "\n"), out)
 	right.wantExact(dir)
+}
+
+// Memory is bounded by how many keys detection remembers; what is forgotten is counted, so that an operator sees when the bound is too low.
+func TestDetectionRemembersAsManyKeysAsItIsTold(t *testing.T) {
+	const bound, keys = 1000, 1500
+	s := serve(t, "--data", t.TempDir(), "--detect-keys", strconv.Itoa(bound), "--kafka-partitions", "1")
+	s.wantTotal(produceOf(t, s.kafka, keys, 0, keys))
+	eventually(t, 30*time.Second, func() error {
+		page := string(newCanary(t, notifyCanary).get(s, "/metrics"))
+		remembered, forgotten := sample(page, "tollkeeper_detect_keys"), sample(page, "tollkeeper_detect_keys_forgotten_total")
+		if remembered == 0 || remembered > bound || remembered+forgotten != keys {
+			return fmt.Errorf("%v keys are remembered and %v forgotten of %d, want at most %d", remembered, forgotten, keys, bound)
+		}
+		return nil
+	})
+}
+
+// sample is a metric's value on the page; 0 where it is not there.
+func sample(page, name string) float64 {
+	for line := range strings.Lines(page) {
+		if value, ok := strings.CutPrefix(line, name+" "); ok {
+			x, _ := strconv.ParseFloat(strings.TrimSpace(value), 64)
+			return x
+		}
+	}
+	return 0
 }

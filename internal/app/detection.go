@@ -24,6 +24,7 @@ type detection struct {
 	now     func() time.Time
 	decided func(detect.Decision)
 	maxKeys int // that the engines remember together
+	figures *remembered
 
 	mu         sync.Mutex
 	partitions map[partitionID]*watch
@@ -170,11 +171,14 @@ func (d *detection) tick(ctx context.Context) error {
 		case <-t.C:
 		}
 		all := d.all()
+		stats := make([]detect.Stats, 0, len(all))
 		for _, w := range all {
 			w.mu.Lock()
-			if w.engine.Trim(d.maxKeys/len(all)) > 0 {
+			if n := w.engine.Trim(d.maxKeys / len(all)); n > 0 {
 				w.history = true // what was forgotten is stored by now
+				d.figures.forgotten.Add(float64(n))
 			}
+			stats = append(stats, w.engine.Stats())
 			// Event time goes on from the newest record, a second late so that what was logged just now is still in order. It is
 			// not the clock itself: records of last week may be on their way through.
 			if !w.seen.IsZero() {
@@ -184,6 +188,7 @@ func (d *detection) tick(ctx context.Context) error {
 			}
 			w.mu.Unlock()
 		}
+		d.figures.show(stats)
 	}
 }
 

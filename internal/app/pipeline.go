@@ -45,7 +45,7 @@ func (a *App) openDetection(ctx context.Context) error {
 	}
 	a.enforcer = newEnforcer(a)
 	a.detection = &detection{
-		log: a.Log, events: a.Events, alerts: a.Alerts, cfg: detect.Config{Policies: policies, Attributes: a.Attributes}, now: a.now, decided: a.enforcer.take, maxKeys: a.cfg.DetectKeys,
+		log: a.Log, events: a.Events, alerts: a.Alerts, cfg: detect.Config{Policies: policies, Attributes: a.Attributes}, now: a.now, decided: a.enforcer.take, maxKeys: a.cfg.DetectKeys, figures: newRemembered(a.Registry),
 		partitions: map[partitionID]*watch{},
 	}
 	a.enforcer.caps, a.enforcer.refused = a.detection.caps, a.detection.refused

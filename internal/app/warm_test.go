@@ -12,6 +12,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/prometheus/client_golang/prometheus"
 	"github.com/stretchr/testify/require"
 
 	"github.com/tollkeeper/tollkeeper/detect"
@@ -49,7 +50,7 @@ func newWarmRig(t *testing.T) *warmRig {
 	require.NoError(t, err)
 	r.detection = &detection{
 		log: slog.New(slog.DiscardHandler), events: events, alerts: alerts.NewStore(db, alerts.Config{Audit: store.Audit(), Now: now}), now: now,
-		decided: func(d detect.Decision) { r.decided = append(r.decided, d) }, partitions: map[partitionID]*watch{},
+		decided: func(d detect.Decision) { r.decided = append(r.decided, d) }, partitions: map[partitionID]*watch{}, figures: newRemembered(prometheus.NewRegistry()),
 	}
 	return r
 }
