@@ -3,6 +3,7 @@ package detect
 import (
 	"hash/maphash"
 
+	"github.com/tollkeeper/tollkeeper/detect/arena"
 	"github.com/tollkeeper/tollkeeper/internal/prefetch"
 )
 
@@ -29,6 +30,7 @@ type slot struct {
 const (
 	keyChunk   = 1024
 	leastSlots = 256
+	manyChunks = 8 // 2 MiB of states, from which huge pages are worth having
 )
 
 func newKeyTable() keyTable {
@@ -68,7 +70,11 @@ func (t *keyTable) add(h uint64, id string) uint32 {
 		t.used++
 	}
 	if int(n/keyChunk) == len(t.chunks) {
-		t.chunks = append(t.chunks, new([keyChunk]keyState))
+		chunk := new([keyChunk]keyState)
+		if len(t.chunks) >= manyChunks {
+			arena.Huge(chunk[:])
+		}
+		t.chunks = append(t.chunks, chunk)
 	}
 	*t.at(n) = keyState{id: id}
 	t.place(slot{h, n + 1})
@@ -104,6 +110,9 @@ func (t *keyTable) place(s slot) {
 func (t *keyTable) grow() {
 	old := t.slots
 	t.slots = make([]slot, 2*len(old))
+	if len(t.chunks) >= manyChunks {
+		arena.Huge(t.slots)
+	}
 	for _, s := range old {
 		if s.number != 0 {
 			t.place(s)

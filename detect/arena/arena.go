@@ -116,6 +116,13 @@ func (a *Arena) give(p unsafe.Pointer, n uintptr) {
 	a.free[at] = p
 }
 
+// Huge asks the system for huge pages behind values of the collector's heap, before they are written to: for what has to lie there, takes megabytes
+// and is looked into at random, as the arena is. The pages reach beyond the values, into what else the heap holds.
+func Huge[T any](values []T) {
+	var t T
+	adviseHuge(unsafe.Pointer(unsafe.SliceData(values)), uintptr(len(values))*unsafe.Sizeof(t))
+}
+
 // Alloc returns a zero T.
 func Alloc[T any](a *Arena) *T {
 	var t T

@@ -136,3 +136,25 @@ func TestMemoryGoesBackWithTheArena(t *testing.T) {
 	}
 	t.Error("the arena is never collected")
 }
+
+// The heap's values stay what they are when huge pages are asked for behind them, and those beside them, too.
+func TestHugePagesBehindTheHeapChangeNothing(t *testing.T) {
+	before, values := make([]uint64, hugePage/8), make([]uint64, hugePage)
+	before[len(before)-1], values[0] = 1, 2
+	Huge(values)
+	for i := range values {
+		values[i] += uint64(i)
+	}
+	for i, v := range values {
+		want := uint64(i)
+		if i == 0 {
+			want = 2
+		}
+		if v != want {
+			t.Fatalf("value %d is %d, want %d", i, v, want)
+		}
+	}
+	if before[len(before)-1] != 1 {
+		t.Fatal("what lies beside the values has changed")
+	}
+}
