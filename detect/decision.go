@@ -150,6 +150,7 @@ type Decision struct {
 	Evidence  []Evidence      `json:"evidence"`
 	Examples  []ExampleRecord `json:"examples"`
 	Actor     Actor           `json:"actor"`
+	Usual     *Usual          `json:"usual,omitempty"` // nil for guessing, and when an episode has ended
 	Phase     Phase           `json:"phase"`
 	EpisodeID string          `json:"episode_id"` // findings about one actor belong to one episode
 	PolicyID  string          `json:"policy_id"`

@@ -52,6 +52,7 @@ func (e *Engine) decision(k *keyState, p *Policy, ep *episode, v *verdict, phase
 	}
 	sort.SliceStable(d.Evidence, func(i, j int) bool { return d.Evidence[i].PValue < d.Evidence[j].PValue })
 	d.Reason = reason(lead, d.Evidence)
+	d.Usual = e.usual(k, v.t)
 	return d
 }
 

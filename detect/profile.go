@@ -15,7 +15,11 @@ type Profile struct {
 
 // Band is what is expected of one hour: 98 of 100 lie in it, or a few more, bounds included. It is the law by which silence and drops are judged, what all of the key's cohort do at
 // once left away.
-type Band struct{ Low, Expected, High float32 }
+type Band struct {
+	Low      float32 `json:"low"`
+	Expected float32 `json:"expected"`
+	High     float32 `json:"high"`
+}
 
 const bandTail = 0.01 // of hours below, and above
 
@@ -28,14 +32,19 @@ func (e *Engine) Profile(keyID string) (p Profile, ok bool) {
 	}
 	h := k.hours
 	for i := range p.Week {
-		_, plain := e.expected(h, 4*24+int32(i)) // the fifth day of 1970 was the first Monday
-		if plain > 0 {
-			law := e.law(h, plain)
-			p.Week[i] = Band{float32(law.Low(bandTail)), float32(plain), float32(law.High(bandTail))}
-		}
+		p.Week[i] = e.band(h, 4*24+int32(i)) // the fifth day of 1970 was the first Monday
 	}
 	p.High = e.tails.Quantile(h.tail(meterRequests), bandTail)
 	return p, true
+}
+
+func (e *Engine) band(h *hours, hour int32) Band {
+	_, plain := e.expected(h, hour)
+	if plain <= 0 {
+		return Band{}
+	}
+	law := e.law(h, plain)
+	return Band{float32(law.Low(bandTail)), float32(plain), float32(law.High(bandTail))}
 }
 
 // HourOfWeek is the place of an hour since 1970 in a [Profile].

@@ -126,7 +126,7 @@ func toAlertBy(by api.Change) alerts.By {
 	return alerts.By{Actor: by.Actor, Reason: by.Reason, RequestID: by.RequestID, IfVersion: by.IfVersion}
 }
 
-// findings is what detection stores as evidence: a list, or an object that holds it together with example records.
+// findings is what detection stores as evidence: a list, or an object that holds it together with example records and what is usual for the key.
 type findings struct {
 	Evidence []gen.Evidence `json:"evidence"`
 	Examples []struct {
@@ -139,6 +139,10 @@ type findings struct {
 		ASN        int64  `json:"asn"`
 		Agent      string `json:"agent"`
 	} `json:"examples"`
+	Usual *struct {
+		gen.Usual
+		SinceMillis int64 `json:"since_millis"`
+	} `json:"usual"`
 }
 
 func (f *findings) UnmarshalJSON(b []byte) error {
@@ -166,6 +170,12 @@ func ToAlert(a *alerts.Alert) gen.Alert {
 				At: time.UnixMilli(e.TimeMillis).UTC(), Method: e.Method, Path: e.Path, Status: e.Status, ClientIp: e.ClientIP,
 				Country: e.Country, Asn: e.ASN, Agent: e.Agent,
 			})
+		}
+		if u := f.Usual; u != nil {
+			out.Usual = u.Usual
+			if u.SinceMillis > 0 {
+				out.Usual.Since = time.UnixMilli(u.SinceMillis).UTC()
+			}
 		}
 	}
 	var client struct {

@@ -707,6 +707,9 @@ type Alert struct {
 	Title     string      `json:"title"`
 	UpdatedAt time.Time   `json:"updated_at"`
 
+	// Usual How the key is used when nothing is wrong, as it stood when the finding was made: what is established, the most used first.
+	Usual Usual `json:"usual,omitempty,omitzero"`
+
 	// Verdict What people found it to be; it stays when the alert is closed.
 	Verdict AlertStatus `json:"verdict,omitempty,omitzero"`
 	Version int64       `json:"version"`
@@ -2039,6 +2042,48 @@ type UsageRow struct {
 	// Sealed Whether all hours of the bucket are sealed.
 	Sealed bool      `json:"sealed"`
 	Start  time.Time `json:"start"`
+}
+
+// Uses defines model for Uses.
+type Uses struct {
+	// All How many there are.
+	All int64 `json:"all"`
+
+	// Most At most five.
+	Most []Use `json:"most"`
+}
+
+// Use defines model for Uses.most.
+type Use struct {
+	// Asn Of a network with a number.
+	Asn   int64  `json:"asn,omitempty,omitzero"`
+	Calls int64  `json:"calls"`
+	Name  string `json:"name"`
+}
+
+// Usual How the key is used when nothing is wrong, as it stood when the finding was made: what is established, the most used first.
+type Usual struct {
+	Addresses int64 `json:"addresses"`
+	Agents    Uses  `json:"agents"`
+	Countries Uses  `json:"countries"`
+
+	// Hour Requests that are expected in the hour of the finding: 98 such hours in 100 lie between low and high.
+	Hour     UsualHour `json:"hour,omitempty,omitzero"`
+	Networks Uses      `json:"networks"`
+
+	// Requests Since then.
+	Requests int64 `json:"requests"`
+	Routes   Uses  `json:"routes"`
+
+	// Since First call that is remembered.
+	Since time.Time `json:"since,omitempty,omitzero"`
+}
+
+// UsualHour Requests that are expected in the hour of the finding: 98 such hours in 100 lie between low and high.
+type UsualHour struct {
+	Expected float64 `json:"expected"`
+	High     float64 `json:"high"`
+	Low      float64 `json:"low"`
 }
 
 // VerdictRequest defines model for VerdictRequest.

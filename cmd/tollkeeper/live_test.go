@@ -83,9 +83,19 @@ func TestTheLivePathDecidesAsTheBacktestDoes(t *testing.T) {
 	require.Equal(t, exitUsage, code)
 	require.Contains(t, errOut, "in use by another process")
 	require.Contains(t, errOut, "stop the server")
-	var serious struct{ Items []struct{ ID string } }
+	var serious struct {
+		Items []struct {
+			ID    string
+			Usual struct {
+				Requests int64
+				Networks struct{ Most []struct{ Name string } }
+			}
+		}
+	}
 	require.Equal(t, http.StatusOK, live.call("GET", "/v1/alerts?severity=high&limit=200", nil, &serious))
 	require.GreaterOrEqual(t, len(serious.Items), 2)
+	require.NotZero(t, serious.Items[0].Usual.Requests)
+	require.Regexp(t, `^AS\d+`, serious.Items[0].Usual.Networks.Most[0].Name)
 	for i, verdict := range []string{"confirm", "dismiss"} {
 		require.Equal(t, http.StatusOK, live.call("POST", "/v1/alerts/"+serious.Items[i].ID+"/"+verdict, map[string]any{"reason": "for the test"}, nil))
 	}

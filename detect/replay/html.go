@@ -68,11 +68,22 @@ func (r *Report) WriteHTML(w io.Writer) error {
 		"first":   func(i int) bool { return i < MaxPlots },
 		"name":    func(id string) string { return r.Names[id] },
 		"verdict": r.verdict,
+		"uses":    kindsOf,
 	}).Parse(page)
 	if err != nil {
 		return fmt.Errorf("report: %w", err)
 	}
 	return t.Execute(w, r)
+}
+
+type kindUses struct {
+	Kind string
+	detect.Uses
+}
+
+// kindsOf are the rows of what is usual for a key.
+func kindsOf(u *detect.Usual) []kindUses {
+	return []kindUses{{"networks", u.Networks}, {"countries", u.Countries}, {"client programs", u.Agents}, {"routes", u.Routes}, {"addresses", detect.Uses{All: u.Addresses}}}
 }
 
 // Days is how long the traffic is.

@@ -114,6 +114,7 @@ func TestRecallCountsEpisodesOfAbuseNotDecisions(t *testing.T) {
 func TestTheReportIsSelfContainedAndEscapes(t *testing.T) {
 	d := decision("<key>", 7200, detect.ActionSuspend, "e1", 7)
 	d.Reason = "<script>alert(1)</script>"
+	d.Usual = &detect.Usual{Agents: detect.Uses{All: 1, Most: []detect.Use{{Name: "<img>", Calls: 7}}}}
 	h := NewHours()
 	for i := range 20000 {
 		h.Add("<key>", at(i))
@@ -128,12 +129,12 @@ func TestTheReportIsSelfContainedAndEscapes(t *testing.T) {
 		t.Fatal(err)
 	}
 	page := b.String()
-	for _, bad := range []string{"<script", "<key>", "<f>", "<b>bold", "http://", "https://", "src="} {
+	for _, bad := range []string{"<script", "<key>", "<f>", "<b>bold", "<img>", "http://", "https://", "src="} {
 		if strings.Contains(page, bad) {
 			t.Errorf("the page contains %s", bad)
 		}
 	}
-	for _, want := range []string{"<svg", "polyline", "&lt;script&gt;", "mark suspend", "class=\"band\"", "&lt;b&gt;bold", "Missed"} {
+	for _, want := range []string{"<svg", "polyline", "&lt;script&gt;", "mark suspend", "class=\"band\"", "&lt;b&gt;bold", "&lt;img&gt; (7)", "Missed"} {
 		if !strings.Contains(page, want) {
 			t.Errorf("the page lacks %s", want)
 		}

@@ -8,6 +8,7 @@ import (
 	"log/slog"
 	"math"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/cenkalti/backoff/v5"
@@ -300,7 +301,8 @@ func (e *enforcer) finding(d detect.Decision, action detect.Action, account stri
 	evidenceJSON, _ := json.Marshal(struct {
 		Evidence []gen.Evidence         `json:"evidence"`
 		Examples []detect.ExampleRecord `json:"examples,omitempty"`
-	}{evidence, d.Examples})
+		Usual    *detect.Usual          `json:"usual,omitempty"`
+	}{evidence, d.Examples, e.named(d.Usual)})
 	actorJSON, _ := json.Marshal(struct {
 		detect.Actor
 		Operator string `json:"operator,omitempty"`
@@ -320,6 +322,21 @@ func (e *enforcer) finding(d detect.Decision, action detect.Action, account stri
 		f.Agents = []string{d.Actor.Agent}
 	}
 	return f
+}
+
+// named is what is usual with the names of the networks' operators.
+func (e *enforcer) named(u *detect.Usual) *detect.Usual {
+	if u == nil {
+		return nil
+	}
+	out := *u
+	out.Networks.Most = slices.Clone(u.Networks.Most)
+	for i := range out.Networks.Most {
+		if n := &out.Networks.Most[i]; n.ASN != 0 {
+			n.Name = strings.TrimSpace(n.Name + " " + e.network(n.ASN))
+		}
+	}
+	return &out
 }
 
 // finite leaves out numbers that JSON has no form for.

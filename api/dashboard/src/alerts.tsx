@@ -1,7 +1,7 @@
 import { useState } from "react";
 import { post, type Alert, type Key, type SimilarAlerts, type Timeline } from "./api";
 import type { Question } from "./ask";
-import { Client, EvidenceList, Examples } from "./evidence";
+import { Client, EvidenceList, Examples, Usual } from "./evidence";
 import { actor, ago, clock, moment } from "./format";
 import { useResource, type Resource } from "./live";
 
@@ -77,6 +77,7 @@ function Detail({ alert: a, keyed, ask, mayAct, settled }: { alert: Alert; keyed
     <div className="detail">
       <EvidenceList list={a.evidence} />
       <Client alert={a} />
+      <Usual alert={a} />
       <Examples alert={a} />
       {timeline.data && (
         <ol className="timeline">

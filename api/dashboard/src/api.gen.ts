@@ -1540,6 +1540,54 @@ export interface components {
             asn?: number;
             agent?: string;
         };
+        /** @description How the key is used when nothing is wrong, as it stood when the finding was made: what is established, the most used first. */
+        Usual: {
+            /**
+             * Format: date-time
+             * @description First call that is remembered.
+             */
+            since?: string;
+            /**
+             * Format: int64
+             * @description Since then.
+             */
+            requests: number;
+            hour?: components["schemas"]["UsualHour"];
+            /** Format: int64 */
+            addresses: number;
+            networks: components["schemas"]["Uses"];
+            countries: components["schemas"]["Uses"];
+            agents: components["schemas"]["Uses"];
+            routes: components["schemas"]["Uses"];
+        };
+        /** @description Requests that are expected in the hour of the finding: 98 such hours in 100 lie between low and high. */
+        UsualHour: {
+            /** Format: double */
+            low: number;
+            /** Format: double */
+            expected: number;
+            /** Format: double */
+            high: number;
+        };
+        Uses: {
+            /**
+             * Format: int64
+             * @description How many there are.
+             */
+            all: number;
+            /** @description At most five. */
+            most: {
+                /** @example AS3320 Deutsche Telekom AG */
+                name: string;
+                /**
+                 * Format: int64
+                 * @description Of a network with a number.
+                 */
+                asn?: number;
+                /** Format: int64 */
+                calls: number;
+            }[];
+        };
         /** @description One episode of a key's abuse. Further findings join it. Where somebody guesses keys there is no `key_id`. */
         Alert: {
             id: components["schemas"]["Id"];
@@ -1562,6 +1610,7 @@ export interface components {
             evidence: components["schemas"]["Evidence"][];
             examples?: components["schemas"]["Example"][];
             client?: components["schemas"]["Client"];
+            usual?: components["schemas"]["Usual"];
             /**
              * Format: int64
              * @description Findings that were joined into this alert.

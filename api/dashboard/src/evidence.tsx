@@ -81,6 +81,32 @@ export function Client({ alert }: { alert: Alert }) {
   );
 }
 
+type Uses = NonNullable<Alert["usual"]>["networks"];
+
+function named({ all, most }: Uses, shown = 2) {
+  const more = all - Math.min(shown, most.length);
+  return most.slice(0, shown).map((u) => u.name).join(", ") + (more > 0 ? ` and ${more} more` : "");
+}
+
+// Usual stands below the client: what the key's own use looks like.
+export function Usual({ alert }: { alert: Alert }) {
+  const u = alert.usual;
+  if (!u || u.networks.all + u.agents.all + u.routes.all === 0) return null;
+  const parts = [
+    named(u.networks),
+    named(u.countries, 3),
+    named(u.agents),
+    u.addresses > 0 && `${number(u.addresses)} ${u.addresses === 1 ? "address" : "addresses"}`,
+    named(u.routes),
+    u.hour && `${number(u.hour.low)} – ${number(u.hour.high)} requests in such an hour`,
+  ].filter(Boolean);
+  return (
+    <p className="client" title={u.since && `${number(u.requests)} requests since ${moment(u.since)}`}>
+      <span className="label">Usually</span> {parts.join(" · ")}
+    </p>
+  );
+}
+
 export function Examples({ alert }: { alert: Alert }) {
   const list = alert.examples ?? [];
   if (list.length === 0) return null;
