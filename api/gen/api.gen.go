@@ -827,8 +827,13 @@ type Client struct {
 	Asn int64 `json:"asn,omitempty,omitzero"`
 
 	// Country ISO 3166-1 alpha-2.
-	Country  string `json:"country,omitempty,omitzero"`
-	Network  string `json:"network,omitempty,omitzero"`
+	Country string `json:"country,omitempty,omitzero"`
+
+	// Network The block that stands for a network without a number, or how many networks there are.
+	Network string `json:"network,omitempty,omitzero"`
+
+	// Operator Its name, where address data knows it.
+	Operator string `json:"operator,omitempty,omitzero"`
 	Requests int64  `json:"requests,omitempty,omitzero"`
 
 	// Separable Whether a quarantine would leave the customer's own clients alone.

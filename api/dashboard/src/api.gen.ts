@@ -1514,6 +1514,9 @@ export interface components {
              * @description Number of the network operator.
              */
             asn?: number;
+            /** @description Its name, where address data knows it. */
+            operator?: string;
+            /** @description The block that stands for a network without a number, or how many networks there are. */
             network?: string;
             /** @description ISO 3166-1 alpha-2. */
             country?: string;

@@ -70,7 +70,7 @@ export function EvidenceList({ list }: { list: Evidence[] }) {
 export function Client({ alert }: { alert: Alert }) {
   const c = alert.client;
   if (!c) return null;
-  const parts = [c.asn ? `AS${c.asn}` : c.network, c.country, c.agent].filter(Boolean);
+  const parts = [c.asn ? `AS${c.asn} ${c.operator ?? ""}` : c.network, c.country, c.agent].filter(Boolean);
   if (parts.length === 0) return null;
   return (
     <p className="client">
