@@ -82,7 +82,7 @@ func (f *fetching) fetchMore(k *keyState, o *obs) {
 	for i := range k.actors {
 		if a := &k.actors[i]; a.net == o.net && a.agent == o.agent {
 			n := unsafe.Sizeof(*a)
-			if !a.fresh {
+			if !a.fresh && f.hour == a.hour {
 				n = unsafe.Offsetof(a.first)
 			}
 			prefetch.Lines(unsafe.Pointer(&a.cadence), n-unsafe.Offsetof(a.cadence))
@@ -92,6 +92,9 @@ func (f *fetching) fetchMore(k *keyState, o *obs) {
 		prefetch.Of(&h.day)
 		if h.tails != nil {
 			prefetch.Of(h.tails)
+		}
+		if h.units != nil {
+			prefetch.Of(h.units)
 		}
 	}
 	if o.idHash != 0 && k.ids != nil && k.ids.older != nil {

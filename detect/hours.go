@@ -24,10 +24,10 @@ type hours struct {
 	record   [meters]float32 // the highest hour, slowly forgotten
 	known    [2]uint8        // days behind each half of day
 	cohort   uint16
-	bad      [errorClasses]uint8 // answers of those classes to established clients in this hour
-	closed   int32               // the day that was closed last and not yet judged; 0: none
-	elevated bool                // counted as far above usual
 	differs  int16               // thousandths by which the running day of the week has more calls than others of its half
+	bad      [errorClasses]uint8 // answers of those classes to established clients in this hour
+	elevated bool                // counted as far above usual
+	closed   int32               // the day that was closed last and not yet judged; 0: none
 	route    uint32              // majority vote of Boyer and Moore (1981) over the hour's routes
 	votes    int32
 	routeN   float32
@@ -38,37 +38,39 @@ type hours struct {
 	days     days        // and of a day
 	level    float32     // evidence that the budget asks for an alert about this hour; 0: the hour is no suspect yet
 	tails    *hourTails  // active hours; nil before the first is over
+	units    *tail.Tail  // of them; nil for keys that never had any. It is here so that it can be fetched with tails
 	day      [48]float32 // requests by hour of day, working days and weekends
 }
 
 // hourTails is apart, since it is needed once an hour.
 type hourTails struct {
 	requests, bytes tail.Tail
-	units           *tail.Tail // nil for keys that never had any
 	habit           habit
 }
 
 // tail returns the tail of a meter for reading.
 func (h *hours) tail(meter int) *tail.Tail {
 	switch t := h.tails; {
+	case meter == meterUnits:
+		if h.units != nil {
+			return h.units
+		}
 	case t == nil:
 	case meter == meterRequests:
 		return &t.requests
 	case meter == meterBytes:
 		return &t.bytes
-	case t.units != nil:
-		return t.units
 	}
 	return &tail.Tail{}
 }
 
 // grow returns the tail of a meter for writing.
 func (h *hours) grow(mem *arena.Arena, meter int) *tail.Tail {
-	if h.tails == nil {
+	switch {
+	case meter == meterUnits && h.units == nil:
+		h.units = arena.Alloc[tail.Tail](mem)
+	case meter != meterUnits && h.tails == nil:
 		h.tails = arena.Alloc[hourTails](mem)
-	}
-	if meter == meterUnits && h.tails.units == nil {
-		h.tails.units = arena.Alloc[tail.Tail](mem)
 	}
 	return h.tail(meter)
 }

@@ -80,10 +80,8 @@ func (e *Engine) forget(number uint32) {
 		arena.Free(e.mem, k.ids)
 	}
 	if h := k.hours; h != nil {
-		if h.tails != nil {
-			arena.Free(e.mem, h.tails.units)
-			arena.Free(e.mem, h.tails)
-		}
+		arena.Free(e.mem, h.units)
+		arena.Free(e.mem, h.tails)
 		arena.Free(e.mem, h)
 	}
 	e.keys.remove(number)
