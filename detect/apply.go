@@ -32,7 +32,7 @@ func (e *Engine) apply(k *keyState, o *obs) {
 	fresh := !addr.established()
 	a, at, created := k.actorOf(e.mem, o, fresh)
 	if created {
-		e.meet(k, a, net, agent, cc)
+		e.meet(k, a, &seen)
 		if fresh && !filling {
 			a.level = suspect(e.suspects.clients)
 		}

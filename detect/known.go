@@ -30,6 +30,9 @@ func (e *entry) count() uint32     { return uint32(e.state & countMask / countOn
 func (e *entry) establish()        { e.state |= establishedBit }
 func (e *entry) condemn()          { e.state |= hostileBit }
 
+// again says that it is not the customer's yet, and this is not the first sighting.
+func (e *entry) again() bool { return !e.established() && e.count() > 1 }
+
 // worth orders entries by what is lost when they are forgotten.
 func (e *entry) worth() uint64 { return e.state & (establishedBit | minuteMask) }
 
@@ -85,6 +88,16 @@ func (s *sets) of(kind int) known {
 	}
 	to := from + int(s.n[kind])
 	return known(s.entries[from:to:to])
+}
+
+// again says that something about the call is not the customer's yet, and was there before.
+func (s *sighting) again() bool {
+	for _, is := range s.at {
+		if is.again() {
+			return true
+		}
+	}
+	return false
 }
 
 // farBack is the position from which an entry that is found moves up by one place: what a key uses often comes to be found early.

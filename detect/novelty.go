@@ -17,57 +17,79 @@ const (
 )
 
 // meet rates how new a client is when it comes first.
-func (e *Engine) meet(k *keyState, a *actor, net, agent, cc *entry) {
+func (e *Engine) meet(k *keyState, a *actor, seen *sighting) {
+	net := seen.at[kindNet]
 	if k.hours != nil {
 		a.mark, a.minutes, a.seldoms = k.hours.record, k.hours.minutes.record, k.hours.seldom.record
 	}
 	if k.filling(a.first) {
 		return
 	}
+	a.netNew = !net.established()
+	who, line := e.strangeness(k, a, seen, true)
+	// People who move together come with several programs, of which one is the first. Where the rest is enough for a suspension that is no excuse, but an alert must say
+	// more than that the next one is there.
+	if seen.again() {
+		next, _ := e.strangeness(k, a, seen, false)
+		line += max(0, who-next)
+	}
+	a.who, a.line = float32(who), float32(line)
+	if net.hostile() {
+		a.who += provenBonus
+	}
+}
+
+// strangeness is how new a client is that comes first, by what this key showed before what is new about it was there, or by all that it showed so far; and how much of that an address
+// that changed during a silence explains. It notes what is rarest about the client.
+func (e *Engine) strangeness(k *keyState, a *actor, seen *sighting, before bool) (who, line float64) {
+	rate := func(kind int) float64 {
+		if before {
+			return k.rateBut(kind, seen.at[kind])
+		}
+		return k.newRate(kind)
+	}
+	agent := seen.at[kindAgent]
 	s := 0.0
 	switch {
-	case !net.established():
-		a.netNew = true
-		s = -math.Log10(k.newRate(kindNet)) + e.unpopular(a.net)
+	case a.netNew:
+		s = -math.Log10(rate(kindNet)) + e.unpopular(a.net)
 		if e.moving(a.net) {
 			s = 0
 		} else if e.wasHostile(a.net, a.first) {
 			s += hostileBonus
 		}
 	case a.fresh:
-		days, rate := 1.0, k.newRate(kindAddr)
+		days, rate := 1.0, rate(kindAddr)
 		if k.arrived[kindAddr] >= renumbered && agent.established() {
 			days += float64(k.gapSec) / 86400 // lines that are renumbered are so while the key rests, too
 		}
 		s = -math.Log10(min(1, days*rate))
-		// Of others it may be so as well: an alert must say more than that. Where the rest is enough for a suspension, it is
-		// no excuse.
-		a.line = float32(s + math.Log10(min(1, (1+float64(k.gapSec)/86400)*rate)))
+		// Of others it may be so as well: an alert must say more than that.
+		line = s + math.Log10(min(1, (1+float64(k.gapSec)/86400)*rate))
 	}
-	a.news = kindAddr
+	news := kindAddr
 	if a.netNew {
-		a.news = kindNet
+		news = kindNet
 	}
-	if !cc.established() {
-		s += min(countryBonus, -0.3*math.Log10(k.newRate(kindCountry)))
+	if !seen.at[kindCountry].established() {
+		s += min(countryBonus, -0.3*math.Log10(rate(kindCountry)))
 	}
 	if !agent.established() {
 		// New together with the network it says little more. But where new networks or addresses are daily bread, as behind an app, a
 		// program that was never there is the news; unless it comes from many of them, as a release does.
-		program := -math.Log10(k.newRate(kindAgent))
+		program := -math.Log10(rate(kindAgent))
 		if k.everywhere(a.agent) {
 			program = 0
 		}
 		if program > s {
-			a.news = kindAgent
+			news = kindAgent
 		}
 		s = max(s, program) + min(agentBonus, 0.3*min(s, program))
 	}
-	if net.hostile() {
-		s += provenBonus
+	if before {
+		a.news, a.rate = uint8(news), float32(rate(news))
 	}
-	a.rate = float32(k.newRate(int(a.news)))
-	a.who = float32(max(0, s))
+	return max(0, s), line
 }
 
 // A client that has been there for days without being told apart is less of a stranger: whoever takes something takes it soon. That is no excuse

@@ -26,10 +26,43 @@ func TestAnAddressThatChangedDuringASilenceIsLessOfAnAlert(t *testing.T) {
 	} {
 		k := keyState{born: 86400e3, gapSec: uint32(c.silentDays * 86400), days: 20}
 		a := actor{first: now, fresh: true}
-		e.meet(&k, &a, c.net, &entry{}, known)
+		e.meet(&k, &a, &sighting{at: [setKinds]*entry{kindNet: c.net, kindAddr: {}, kindAgent: {}, kindRoute: known, kindCountry: known}})
 		if math.Abs(float64(a.line)-c.line) > 0.01 {
 			t.Errorf("%s: the line explains %.2f of %.2f, want %.2f", c.name, a.line, a.who, c.line)
 		}
+	}
+}
+
+// A network that is new is as new for the second program that comes from it: that it is there already is the same news, and no habit of the key. What arrived before it
+// is, and what has become the customer's is no news.
+func TestASecondProgramFromANewNetworkIsAsNewAsTheFirst(t *testing.T) {
+	e := freshEngine()
+	const now, minute = 60 * 86400e3, 60 * 24 * 60
+	var line float64
+	who := func(arrived float32, net entry, days int64) float64 {
+		k := keyState{born: 86400e3, days: 14, day: int32(60 + days)}
+		k.arrived[kindNet] = arrived
+		known := &entry{state: establishedBit}
+		a := actor{first: now + days*86400e3, fresh: true}
+		e.meet(&k, &a, &sighting{at: [setKinds]*entry{kindNet: &net, kindAddr: {}, kindAgent: known, kindRoute: known, kindCountry: known}})
+		line = float64(a.line)
+		return float64(a.who)
+	}
+	first := who(0, entry{first: minute, state: countOne}, 0)
+	if second := who(1, entry{first: minute, state: 9 * countOne}, 0); second != first {
+		t.Errorf("the first program is new by %.2f, the second by %.2f", first, second)
+	}
+	if line < 0.5 || line > first {
+		t.Errorf("an alert about the second program takes %.2f of %.2f for people who move together", line, first)
+	}
+	if later := who(agedBy(3), entry{first: minute, state: 9 * countOne}, 3); math.Abs(later-first) > 0.01 {
+		t.Errorf("the first program is new by %.2f, one three days later by %.2f", first, later)
+	}
+	if another := who(1, entry{first: minute, state: countOne}, 0); another > first-0.5 {
+		t.Errorf("another network is new by %.2f, the one before was by %.2f", another, first)
+	}
+	if settled := who(1, entry{first: minute, state: establishedBit | 9*countOne}, 0); settled > first {
+		t.Errorf("in a network of the customer's it is new by %.2f", settled)
 	}
 }
 

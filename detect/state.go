@@ -1,5 +1,7 @@
 package detect
 
+import "math"
+
 // keyState is everything that is remembered about one key: 256 bytes, four cache lines, and what they point to. That lies in
 // the engine's arena, except for the file; what only some keys need is there when they need it. Each block of fields is a line; the last one is not
 // needed for most calls.
@@ -113,15 +115,30 @@ const (
 var newPerDay = [kinds]float64{kindNet: 0.02, kindAddr: 0.05, kindAgent: 0.02, kindRoute: 0.05, kindCountry: 0.01, kindLeap: 0.01}
 
 const (
+	keepDaily      = 1 - 1.0/14 // of what was seen, a day later
 	priorArrivals  = 0.1
 	arrivalsPerDay = 2
 )
 
 // newRate is the chance that something new of that kind shows up on a day when nothing is wrong.
-func (k *keyState) newRate(kind int) float64 {
-	p := (float64(k.arrived[kind]) + priorArrivals) / (float64(k.days) + priorArrivals/newPerDay[kind])
+func (k *keyState) newRate(kind int) float64 { return k.rateOf(kind, k.arrived[kind]) }
+
+func (k *keyState) rateOf(kind int, arrived float32) float64 {
+	p := (float64(arrived) + priorArrivals) / (float64(k.days) + priorArrivals/newPerDay[kind])
 	return min(p, 1)
 }
+
+// rateBut is that chance without the thing itself: what comes from a new network by a second program is no more usual for the first having been there.
+func (k *keyState) rateBut(kind int, is *entry) float64 {
+	arrived := k.arrived[kind]
+	if is.again() {
+		arrived = max(0, arrived-agedBy(k.day-int32(is.first/(24*60))))
+	}
+	return k.rateOf(kind, arrived)
+}
+
+// agedBy is what is left of one arrival after so many days.
+func agedBy(days int32) float32 { return float32(math.Pow(keepDaily, float64(days))) }
 
 // limits of the sets of a key: 200 entries in all.
 var setLimit = [setKinds]int{kindNet: 48, kindAddr: 64, kindAgent: 16, kindRoute: 48, kindCountry: 24}
@@ -144,11 +161,10 @@ func (k *keyState) advanceDay(t int64) bool {
 		return false
 	}
 	if k.day != 0 {
-		const keep = 1 - 1.0/14
 		// Silent days neither count nor age: a key that sleeps learns nothing about itself.
-		k.days *= keep
+		k.days *= keepDaily
 		for i := range k.arrived {
-			k.arrived[i] *= keep
+			k.arrived[i] *= keepDaily
 		}
 	}
 	if !k.filling(t) || k.days < 2 {
