@@ -15,7 +15,7 @@
 //     was abused within days, and that no key has as its own, adds to it, by a bounded amount that fades.
 //   - What: enumeration (ids one after the other), errors (refused, not found, declined; and objects deleted that the key's own clients use; of a crowd whatever fails), money (units, bytes of the answer and bytes of the
 //     request a call, against what the platform spends on that route and this key adds to it), routes, volume (faster than the key ever was, in an hour or in five
-//     minutes, or more than ever of what it does seldom: routes that it hardly uses, objects that it never asked for; for the key as a whole also in a day, which what goes on around the clock is beyond, though none of its hours is), latency (calls that
+//     minutes, or more than ever of what it does seldom: routes that it hardly uses, objects that it never asked for; of a crowd more than the key ever did, from one address after the other; for the key as a whole also in a day, which what goes on around the clock is beyond, though none of its hours is), latency (calls that
 //     take far longer than is usual on their routes for this key, beyond what other keys wait for there at the same time: costly queries, statements that sleep. A slow backend looks the same, so that by itself it is an alert at most, and half a deed).
 //   - Where: geography (further from the customer's own client than anybody travels in the time, and taking turns with it).
 //     Address data errs, and a second office is as far away, so it counts only beside something that the client does.
@@ -61,7 +61,7 @@
 // (two in some thousand honest clients have the evidence), or at the second by one odd thing (a declined card); growth without bound (who takes more every hour for a day is missed); a new country in full beside a new network, as a new
 // program is (two thieves in two hundred more, false alerts up by a third, and a warehouse's copy is stopped).
 // Weighed by the evidence on record, and left: a client of the key's own cloud that is new again with each new address (finds who joins it; stops tenants' connectors); a crowd of one
-// program that calls less than the key does as no alert (customers' devices, and a key in a web page); a crowd's pace as evidence of its own (one proxy more); more strangers who list first
+// program that calls less than the key does as no alert (customers' devices, and a key in a web page); the pace of a crowd as evidence where its members are there at the same time (people, devices); more strangers who list first
 // (copiers of small collections are found, nightly copies come near). A forest or neighbours
 // over the fleet were not tried: what is missed is missed for want of facts, not of a combination of them.
 //

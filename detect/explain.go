@@ -321,6 +321,10 @@ func (e *Engine) poolEvidence(k *keyState, p *pool, f *finding, overDays bool) (
 	if f.by[FamilyEnumeration] > 0.5 {
 		add(FamilyEnumeration, "id_walk", float64(p.walk.n), 0, 0, fmt.Sprintf("Together they go through object ids one after the other (%d so far).", p.walk.n))
 	}
+	if f.by[FamilyVolume] > 0 {
+		hourly, most := p.hourly(p.last), float64(k.hours.record[meterRequests])
+		add(FamilyVolume, "crowd_pace", hourly, most, 3*most, fmt.Sprintf("They alone made %.0f requests in an hour, %.1f times the busiest hour of the whole key, one address after the other.", hourly, hourly/max(1, most)))
+	}
 	if f.by[FamilyErrors] > 0.5 {
 		failed, usual := e.crowdFailures(k, p)
 		n := float64(p.n)

@@ -9,6 +9,9 @@ type pool struct {
 	nCountries  uint8
 	countries   [8]uint32
 	visits      uint32 // of addresses: calls from one that is not among the latest
+	turns       uint32 // calls from another address than the one before
+	latest      uint32 // address
+	own         uint32 // calls by a program that is one of the customer's
 	addrs       [64]uint32
 	nAddrs      uint32
 	failed      uint32 // answers that say so (4xx)
@@ -84,6 +87,9 @@ func (e *Engine) gather(k *keyState, a *actor, o *obs, is *reading) {
 	if o.status == 429 {
 		p.late++
 	}
+	if k.uses(o.agent) {
+		p.own++
+	}
 	e.fanOut(k, p, o.addr)
 	if o.idHash != 0 && !is.own {
 		p.objects++
@@ -124,6 +130,10 @@ func note(list []uint32, n uint8, v uint32) uint8 {
 }
 
 func (e *Engine) fanOut(k *keyState, p *pool, addr uint32) {
+	if addr != p.latest {
+		p.turns++
+		p.latest = addr
+	}
 	back := false
 	for i := range min(int(p.nAddrs), len(p.addrs)) {
 		if p.addrs[i] == addr {
@@ -164,6 +174,12 @@ const (
 
 	crowdEndless = 5.0 // evidence that new addresses never stop, of a crowd that is stopped for how much of what it does fails, with
 	crowdFails   = 1.0 // so much evidence of that
+
+	// One worker behind a changing proxy calls from one address after the other. The members of a crowd that is as busy are there at the same time, or are devices of the
+	// customer's, which have a program of the customer's.
+	serialLeast = 2.5 // evidence of that which is "what" enough for a suspension, where it is
+	serialNets  = 5   // from as many networks
+	serialCalls = 100 // and an hour at least has as many: few enough people take turns by chance
 )
 
 // rotation bets on "no address makes a second call".
@@ -173,6 +189,17 @@ func (k *keyState) rotation(p *pool) float64 {
 		null = beta{m * (null.a + null.b), (1 - m) * (null.a + null.b)}
 	}
 	return max(0, logBayes(float64(min(p.visits, p.n)), float64(p.n), null, rotating))
+}
+
+// Share of the changes of address that go back to one of the latest.
+var (
+	proxyReturns = beta{1, 20}
+	crowdReturns = beta{4, 2}
+)
+
+// serial bets on "one after the other, and none comes back" against "side by side".
+func (p *pool) serial() float64 {
+	return max(0, logBayes(float64(p.turns-min(p.turns, p.visits)), float64(p.turns), crowdReturns, proxyReturns))
 }
 
 // concentrated says that the key is at home in few networks.
@@ -192,8 +219,11 @@ func (k *keyState) crowdPace(p *pool, t int64) float64 {
 	if rec <= 0 {
 		return 0
 	}
-	return paceSlope * log10(float64(p.n)/max(1, float64(t-p.start)/hourMillis)/max(paceCalls, rec))
+	return paceSlope * log10(p.hourly(t)/max(paceCalls, rec))
 }
+
+// hourly is the crowd's calls an hour, of the first hour at least.
+func (p *pool) hourly(t int64) float64 { return float64(p.n) / max(1, float64(t-p.start)/hourMillis) }
 
 // fleetMore is how much more evidence a suspension of one of a fleet asks for: what one of them does, all do.
 const fleetMore = 1.0
@@ -238,8 +268,9 @@ func (k *keyState) crowdOverlap(p *pool, f *finding) float64 {
 }
 
 // judgeCrowd decides about the crowd of a day, and says whether there is anything to do about it. Many networks are "who"; ids one after the other across
-// them, or many client programs, are "what"; so is an address for every call, where the key was at home in few networks; and so is that many of its calls
-// fail, where it is all over the world and new addresses never stop.
+// them, or many client programs, are "what"; so is an address for every call, where the key was at home in few networks; so is that many of its calls
+// fail, where it is all over the world and new addresses never stop; and so is that it calls more than
+// the key ever did from one address after the other, all over the world.
 func (e *Engine) judgeCrowd(k *keyState, pol *Policy, p *pool, t int64) bool {
 	var f finding
 	f.by[FamilyNovelty] = float64(p.who)
@@ -261,9 +292,13 @@ func (e *Engine) judgeCrowd(k *keyState, pol *Policy, p *pool, t int64) bool {
 	motley := agents >= 1 && endless >= 2
 	rotates := once >= onceLeast && pace >= oncePace && sure
 	fails := p.nCountries >= onceCountries && endless >= crowdEndless && f.by[FamilyErrors] >= crowdFails && sure
+	serial := p.nNets >= serialNets && p.nCountries >= onceCountries && pace >= oncePace && p.hourly(t) >= serialCalls && 2*p.own < p.n && p.serial() >= serialLeast
 	switch {
 	case f.who() >= 1 && (walks || motley || rotates || fails) && total >= pol.Required.Suspend+poolMore+more:
 		v.wanted = ActionSuspend
+	case f.who() >= 1 && serial && total+pace >= pol.Required.Suspend+poolMore+more:
+		f.by[FamilyVolume] = pace
+		v.wanted, v.score = ActionSuspend, total+pace
 	case f.who() >= leastWhoFlag && total >= max(poolFlag, float64(p.level))+more:
 		v.wanted = ActionFlag
 	default:
