@@ -54,10 +54,8 @@ type actor struct {
 
 	walk   walk
 	made   made
-	errK   [clientClasses]float32
+	errK   [errorClasses]float32
 	seldom [2]float32 // its calls that are seldom for the key, in the running hour and the hour before
-	late   float32
-	onNew  float32
 
 	first     int64
 	leap      leap
@@ -74,9 +72,11 @@ type actor struct {
 	minutes   float32         // the most calls of the key in five minutes when it came
 	seldoms   float32         // the most seldom calls in an hour of the key when it came
 
+	doors doors
+
 	news uint8 // that thing: kindAddr, kindNet or kindAgent
 
-	_ [31]byte // whole lines, or the next client would lie across
+	_ [27]byte // whole lines, or the next client would lie across
 }
 
 // example is a record that is kept to show what the actor did.
@@ -103,10 +103,8 @@ const (
 	errAbsent          // 404, 410
 	errDeclined        // 402, 409, 412, 423, 451: a card, a code or a state was not accepted.
 	errGone            // an object was deleted that the key's own clients use, and none of them had made of late
-	errFaulty          // 400, 422 and the like: a program's fault
+	errFaulty          // 400, 422 and the like: a program's fault, or what comes of trying what else it may be made to do
 	errorClasses
-
-	clientClasses = errFaulty // those before it are evidence about one client, all about a crowd
 )
 
 func errorClass(status uint16) int {
@@ -181,11 +179,8 @@ func (a *actor) sawAddr(o *obs) {
 	}
 }
 
-// sawRoute notes a route; isNew says that the key never used it before, rare that hardly any key does.
-func (a *actor) sawRoute(route uint32, isNew, rare bool) {
-	if isNew {
-		a.onNew++
-	}
+// sawRoute notes a route at a time; isNew says that the key never used it before, rare that hardly any key does.
+func (a *actor) sawRoute(t int64, route uint32, isNew, rare bool) {
 	n := min(int(a.routesNew)+int(a.routesKnown), len(a.routeSeen))
 	for i := range n {
 		if a.routeSeen[i] == uint16(route) {
@@ -200,6 +195,7 @@ func (a *actor) sawRoute(route uint32, isNew, rare bool) {
 		a.routesNew++
 		if rare {
 			a.rare++
+			a.doors.try(t)
 		}
 	} else {
 		a.routesKnown++
@@ -219,7 +215,7 @@ func (a *actor) halve() {
 		return
 	}
 	for _, v := range []*float32{
-		&a.winN, &a.errK[errDenied], &a.errK[errAbsent], &a.errK[errDeclined], &a.errK[errGone], &a.late, &a.idN, &a.idKnown, &a.idAgain, &a.objects, &a.ownObjects, &a.onNew,
+		&a.winN, &a.errK[errDenied], &a.errK[errAbsent], &a.errK[errDeclined], &a.errK[errGone], &a.errK[errFaulty], &a.idN, &a.idKnown, &a.idAgain, &a.objects, &a.ownObjects,
 	} {
 		*v /= 2
 	}

@@ -212,11 +212,8 @@ func (e *Engine) note(k *keyState, a *actor, at int, o *obs, is *reading, routeK
 			is.class = errGone
 		}
 	}
-	if c := is.class; c >= 0 && c < clientClasses && !e.all.broken(c) {
+	if c := is.class; c >= 0 && !e.all.broken(c) {
 		a.errK[c]++
-	}
-	if o.status == 429 {
-		a.late++
 	}
 	if r.makes && o.status < 300 {
 		a.made.add(r.collection)
@@ -227,7 +224,7 @@ func (e *Engine) note(k *keyState, a *actor, at int, o *obs, is *reading, routeK
 	if is.seldom {
 		a.seldom[0]++
 	}
-	a.sawRoute(o.route, !routeKnown, !routeKnown && float64(r.keys) < 0.01*float64(e.keys.len()))
+	a.sawRoute(o.t, o.route, !routeKnown, !routeKnown && float64(r.keys) < 0.01*float64(e.keys.len()))
 	if o.units > 0 {
 		a.units += o.units
 		if r.units.n >= routeSeen {

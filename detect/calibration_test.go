@@ -115,7 +115,7 @@ func TestMoreErrorsAreMoreEvidence(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		n := rapid.IntRange(10, 250).Draw(t, "n")
 		hits := rapid.IntRange(1, n-1).Draw(t, "hits")
-		class := rapid.IntRange(0, clientClasses-1).Draw(t, "class")
+		class := rapid.IntRange(0, errorClasses-1).Draw(t, "class")
 		less, more := &actor{winN: float32(n), fresh: true}, &actor{winN: float32(n), fresh: true}
 		less.errK[class], more.errK[class] = float32(hits), float32(hits+1)
 		if a, b := e.errorEvidence(k, less), e.errorEvidence(k, more); b < a-1e-9 {

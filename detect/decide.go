@@ -132,7 +132,7 @@ func (e *Engine) harmless(k *keyState, a *actor) bool {
 	}
 	errors := a.errK[errDenied] + a.errK[errAbsent]
 	if a.fresh {
-		errors += a.errK[errDeclined] + a.errK[errGone]
+		errors += a.errK[errDeclined] + a.errK[errGone] + a.errK[errFaulty]
 	}
 	return errors <= harmlessErrors*a.winN && !a.slowly() && e.moneyEvidence(k, a) < ownFlag
 }
@@ -149,6 +149,11 @@ func (e *Engine) weigh(k *keyState, a *actor, f *finding, p *Policy, t int64) (A
 	}
 	more := k.tolerant(t)
 	if !a.fresh {
+		// On the customer's own machine it may be somebody else all the same: its program knows what it may do, and need not try.
+		if convicts := f.by[FamilyErrors] + f.by[FamilyRoutes] + f.by[FamilyEnumeration]; f.by[FamilyErrors] >= probing && f.by[FamilyRoutes] >= probedRoutes && a.doors.tries(t) &&
+			convicts >= p.Required.Suspend+probedMore+more {
+			return ActionSuspend, convicts
+		}
 		own := max(f.by[FamilyErrors], f.by[FamilyMoney])
 		if a.slowly() {
 			own = max(own, f.by[FamilyLatency])
@@ -300,7 +305,7 @@ func (e *Engine) act(k *keyState, p *Policy, v verdict) {
 	e.give(d)
 	ep.told = v.t
 	if v.wanted == ActionSuspend {
-		if v.kind == episodeActor {
+		if v.kind == episodeActor && v.actor.fresh { // what is the customer's own is nobody's elsewhere
 			e.markHostile(v.net, v.t)
 			e.blame(k, v.actor, v.t)
 		}

@@ -78,7 +78,7 @@ func TestAnIdleClientIsOneThatNothingIsDoneAbout(t *testing.T) {
 				deed()
 			}
 		}
-		calm("no errors", func() { a.errK = [clientClasses]float32{} })
+		calm("no errors", func() { a.errK = [errorClasses]float32{} })
 		calm("known routes", func() { a.routesNew = 0 })
 		calm("quick", func() { a.slow, a.took.sum = 0, min(a.took.sum, a.took.n) })
 		calm("no walk", func() { a.walk.sum = [3]float32{a.walk.sum[0] / 20} })
@@ -208,4 +208,28 @@ func TestASuspensionHasTheEvidenceThatThePolicyAsksFor(t *testing.T) {
 			require.GreaterOrEqual(t, score, p.Required.Suspend)
 		}
 	})
+}
+
+// The customer's own program knows what it may do. One that is refused again and again, on four routes and more that hardly anybody uses, all of a sudden, is in other hands. Refusals alone are
+// a right that was taken away or a broken release, and routes that came one by one over the weeks are a program that grows.
+func TestWhoTriesDoorsOnTheCustomersOwnMachineIsStopped(t *testing.T) {
+	e := freshEngine()
+	p := e.policies.For("key", nil)
+	wants := func(errors, routes float64, doors int, apartHours int64) Action {
+		a, now := &actor{n: 5000, winN: 200}, int64(1000*hourMillis)
+		for range doors {
+			now += apartHours * hourMillis
+			a.doors.try(now)
+		}
+		f := finding{}
+		f.by[FamilyErrors], f.by[FamilyRoutes] = errors, routes
+		a.last = now
+		wanted, _ := e.weigh(&keyState{}, a, &f, p, now)
+		return wanted
+	}
+	require.Equal(t, ActionSuspend, wants(4.2, 2.5, 4, 0))
+	require.Equal(t, ActionFlag, wants(6, 0, 0, 0), "refused on its own routes")
+	require.Equal(t, ActionFlag, wants(6, 2.5, 3, 0), "three new routes")
+	require.Equal(t, ActionFlag, wants(6, 2.5, 8, 2*doorsHours), "one new route every other day")
+	require.Equal(t, ActionObserve, wants(3, 2.5, 8, 0), "some refusals")
 }

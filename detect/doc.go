@@ -13,7 +13,7 @@
 //   - Who: novelty (network, country, agent, address, weighted by how often this key shows something new, after Good and
 //     Turing, and by where customers of the platform are usually found), spread (many networks at once). An address from which another key
 //     was abused within days, and that no key has as its own, adds to it, by a bounded amount that fades.
-//   - What: enumeration (ids one after the other), errors (refused, not found, declined; and objects deleted that the key's own clients use; of a crowd whatever fails), money (units, bytes of the answer and bytes of the
+//   - What: enumeration (ids one after the other), errors (refused, not found, declined, malformed by a program that is not the customer's; and objects deleted that the key's own clients use; of a crowd whatever fails), money (units, bytes of the answer and bytes of the
 //     request a call, against what the platform spends on that route and this key adds to it), routes, volume (faster than the key ever was, in an hour or in five
 //     minutes, or more than ever of what it does seldom: routes that it hardly uses, objects that it never asked for; of a crowd more than the key ever did, from one address after the other; for the key as a whole also in a day, which what goes on around the clock is beyond, though none of its hours is), latency (calls that
 //     take far longer than is usual on their routes for this key, beyond what other keys wait for there at the same time: costly queries, statements that sleep. A slow backend looks the same, so that by itself it is an alert at most, and half a deed).
@@ -34,7 +34,7 @@
 //
 // Within a family p-values are combined by Fisher's method, across families the harmonic mean is reported. A suspension
 // needs a "who" and a "what" beside it, or one that is overwhelming (ids one after the other; or refused nearly everywhere on routes
-// that nobody uses), and stays within the policies' caps. One family alone
+// that nobody uses, be it from the customer's own machine), and stays within the policies' caps. One family alone
 // is at most an alert. Two calls may be enough, where several things about them are odd. And somebody who is only
 // half new, as strangers behind an app are, is stopped for ten times the odds, by what is done alone and in all. Every hour that a client is watched is another chance to look bad, so a suspension pays for the time that its evidence took: it asks for
 // more of a client after a day than within the hour, and in a network that is the key's own. And pace that a client reaches only hours after it came is growth, up to ten times the busiest hour

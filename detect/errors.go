@@ -7,14 +7,14 @@ import (
 
 // clumsyClient is how somebody errs who is learning an API: asks for what is not there, but seldom for what is forbidden, sends
 // twice what may be sent once, and one that tidies up deletes whatever share of its calls.
-var clumsyClient = [clientClasses]beta{errDenied: {1, 20}, errAbsent: {1, 6}, errDeclined: {1, 3}, errGone: {1, 2}}
+var clumsyClient = [errorClasses]beta{errDenied: {1, 20}, errAbsent: {1, 6}, errDeclined: {1, 3}, errGone: {1, 2}, errFaulty: {1, 3}}
 
 // abusers is how somebody errs who does not know what the key may do, or which objects there are; how somebody is declined who
 // tries cards or codes, most of which are no good; and how much somebody deletes who holds a customer's data to ransom.
-var abusers = [clientClasses]beta{errDenied: {1.5, 3}, errAbsent: {1.5, 3}, errDeclined: {4, 1.5}, errGone: {2, 2}}
+var abusers = [errorClasses]beta{errDenied: {1.5, 3}, errAbsent: {1.5, 3}, errDeclined: {4, 1.5}, errGone: {2, 2}, errFaulty: {4, 1.5}}
 
 // The logarithms of their beta functions, which do not change.
-var clumsyNorm, abuserNorm = func() (clumsy, abuser [clientClasses]float64) {
+var clumsyNorm, abuserNorm = func() (clumsy, abuser [errorClasses]float64) {
 	for c := range clumsy {
 		clumsy[c], abuser[c] = clumsyClient[c].lbeta(0, 0), abusers[c].lbeta(0, 0)
 	}
@@ -23,6 +23,7 @@ var clumsyNorm, abuserNorm = func() (clumsy, abuser [clientClasses]float64) {
 
 const (
 	clumsyShare = 0.1
+	faultyShare = 0.5  // of calls that are malformed: half of all programs are tried out first, and a broken one stays so until it is mended
 	clumsyLeast = 0.02 // who still learns after many calls
 	learning    = 200  // calls after which half of those who learn have done so
 	ownWeight   = 10   // requests' worth of the key's own error rate in the expectation for its new clients
@@ -70,10 +71,11 @@ func towards(h beta, hits, n float64) beta {
 
 // errorEvidence bets on "an abuser" against "a client like the others, or in one of ten cases a clumsy one", in fewer as it goes on.
 func (e *Engine) errorEvidence(k *keyState, a *actor) float64 {
-	var s [clientClasses]float64
+	var s [errorClasses]float64
 	for c := range s {
 		// What a customer's own client is declined, or deletes, is between the two of them; spike tells when it gets out of hand.
-		if a.errK[c] == 0 || c >= errDeclined && !a.fresh {
+		// And a program of the customer's that is broken is so wherever it runs.
+		if a.errK[c] == 0 || c >= errDeclined && !a.fresh || c == errFaulty && k.uses(a.agent) {
 			continue
 		}
 		hits, n := float64(a.errK[c]), float64(a.winN)
@@ -87,7 +89,7 @@ func (e *Engine) errorEvidence(k *keyState, a *actor) float64 {
 		usual := abuse - (expected.lbeta(hits, n) - expected.lbeta(0, 0))
 		s[c] = mixtureBet(usual*math.Log10E, clumsy, share)
 	}
-	return together(together(together(s[errDenied], s[errAbsent]), s[errDeclined]), s[errGone])
+	return together(together(together(together(s[errDenied], s[errAbsent]), s[errDeclined]), s[errGone]), s[errFaulty])
 }
 
 // How answers to a crowd fail: of devices or an app of the customer's that has a fault, and of many that do not know what the key may do, try what they
@@ -126,8 +128,11 @@ func (e *Engine) crowdFailures(k *keyState, p *pool) (hits float64, usual beta) 
 // clumsiness is the share of clients that err as clumsy ones do after so many calls. Whoever asks for what is forbidden or not there learns, or has a program that is
 // mended; who sends things twice, or tidies up, does so for good.
 func clumsiness(class int, calls uint32) float64 {
-	if class >= errDeclined {
+	switch class {
+	case errDeclined, errGone:
 		return clumsyShare
+	case errFaulty:
+		return max(clumsyShare, faultyShare*learning/(learning+float64(calls)))
 	}
 	return max(clumsyLeast, clumsyShare*learning/(learning+float64(calls)))
 }
@@ -143,6 +148,8 @@ func (e *Engine) describeErrors(k *keyState, a *actor) Evidence {
 		}
 	}
 	switch {
+	case a.errK[errFaulty] > max(refused, a.errK[errDeclined], a.errK[errGone]):
+		return single(errFaulty, "malformed", "%.0f of its last %.0f requests %s malformed or could not be processed (400, 422), as when somebody tries what a route may be made to do; %.1f%% is usual here.")
 	case a.errK[errDeclined] > max(refused, a.errK[errGone]):
 		return single(errDeclined, "declined", "%.0f of its last %.0f requests %s declined (402, 409), as when cards or codes are tried; %.1f%% is usual here.")
 	case a.errK[errGone] > refused:

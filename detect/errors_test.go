@@ -57,6 +57,39 @@ func TestWhoLearnsStopsErring(t *testing.T) {
 	}
 }
 
+// Who tries what a route may be made to do sends what it does not understand, more often than not, and goes on. Somebody who tries out a new program does so as well, at first; and a
+// program of the customer's that is broken is the customer's.
+func TestWhoGoesOnSendingWhatIsNotUnderstoodIsNoLearner(t *testing.T) {
+	e, k := freshEngine(), &keyState{}
+	evidence := func(fresh bool, malformed, calls float32) float64 {
+		a := &actor{fresh: fresh, n: uint32(calls), winN: min(calls, windowLimit)}
+		a.errK[errFaulty] = malformed / calls * a.winN
+		return e.errorEvidence(k, a)
+	}
+	if s := evidence(true, 4, 9); s > 0.5 {
+		t.Errorf("four of the first nine calls say %.2f", s)
+	}
+	if s := evidence(true, 400, 4000); s > 0 {
+		t.Errorf("one in ten says %.2f", s)
+	}
+	if early, late := evidence(true, 13, 20), evidence(true, 1300, 2000); early > 1 || late < leastBeside || late < early+0.5 {
+		t.Errorf("two in three say %.2f after twenty calls and %.2f after two thousand", early, late)
+	}
+	if s := evidence(false, 1300, 2000); s != 0 {
+		t.Errorf("a broken client of the customer's says %.2f", s)
+	}
+	k.sets.insert(e.mem, kindAgent, entry{state: establishedBit})
+	if s := evidence(true, 1300, 2000); s != 0 {
+		t.Errorf("a broken program of the customer's on a new machine says %.2f", s)
+	}
+	k = &keyState{}
+	a := &actor{fresh: true, n: 300, winN: 150}
+	a.errK[errFaulty], a.errK[errAbsent] = 100, 4
+	if ev := e.describeErrors(k, a); ev.Detector != "malformed" || ev.Observed < 0.6 || ev.Observed <= ev.High {
+		t.Errorf("it is described as %+v", ev)
+	}
+}
+
 // What errorEvidence leaves out is nothing.
 func TestABetThatIsLostToTheClumsyIsLost(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {

@@ -4,7 +4,7 @@ package detect
 // less than an alert about it needs. New addresses of customers are mostly like that for as long as they are watched. It costs no logarithm.
 func (e *Engine) idle(k *keyState, a *actor) bool {
 	switch {
-	case a.errK != [clientClasses]float32{}, a.routesNew > 0, a.slow > 0, k.gapSec > 0:
+	case a.errK != [errorClasses]float32{errFaulty: a.errK[errFaulty]}, a.errK[errFaulty] > harmlessErrors*a.winN, a.routesNew > 0, a.slow > 0, k.gapSec > 0:
 		return false
 	case a.walk.score() > 0, k.exhaustion(a) > 0:
 		return false

@@ -18,6 +18,28 @@ func routeEvidence(a *actor) float64 {
 	return logBayes(float64(a.routesNew), n, customersNewRoutes, strangersNewRoutes) + rareRoute*min(4, float64(a.rare))
 }
 
+// doors are the routes that a client tries for which hardly any key of the platform has a use, in one go.
+type doors struct {
+	at int32 // hour of the latest
+	n  uint8
+}
+
+const doorsHours = 24 // after that it is another go
+
+func (d *doors) try(t int64) {
+	hour := int32(t / hourMillis)
+	if hour-d.at > doorsHours {
+		d.n = 0
+	}
+	d.at, d.n = hour, d.n+1
+}
+
+// tries says that the client of the latest call at t has just tried so many doors that it does not know what it may do, as the customer's own program does.
+func (d *doors) tries(t int64) bool {
+	const several = 4
+	return d.n >= several && int32(t/hourMillis)-d.at <= doorsHours
+}
+
 // dormancy is how unusual the silence was that has just ended: a Pareto tail beyond the longest one before. Its shape is 1/2 for a key
 // whose breaks are known. One that was active on a day or two has hardly shown how long it pauses, and has a heavier tail.
 func (e *Engine) dormancy(k *keyState) float64 {
