@@ -72,11 +72,12 @@ type actor struct {
 	minutes   float32         // the most calls of the key in five minutes when it came
 	seldoms   float32         // the most seldom calls in an hour of the key when it came
 
-	doors doors
+	units5 minutesUnits
+	doors  doors
 
 	news uint8 // that thing: kindAddr, kindNet or kindAgent
 
-	_ [27]byte // whole lines, or the next client would lie across
+	_ [15]byte // whole lines, or the next client would lie across
 }
 
 // example is a record that is kept to show what the actor did.

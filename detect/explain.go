@@ -285,7 +285,12 @@ func (e *Engine) describeMoney(k *keyState, a *actor) Evidence {
 	each := func(detector string, x *excess, sentence string) Evidence {
 		return Evidence{Detector: detector, Observed: x.times(), Expected: 1, Low: 0.2, High: 5, Sentence: fmt.Sprintf(sentence, x.times())}
 	}
+	minutes, most := k.burst(a)
 	switch {
+	case spend >= max(units, size, body) && spend > 0 && minutes >= spend:
+		ev := Evidence{Detector: "units_minutes", Observed: a.units5.peak(), Expected: most, High: 3 * most, WindowSeconds: minutesMillis / 1000}
+		ev.Sentence = fmt.Sprintf("It used %.0f units in five minutes; the busiest of the key, by its calls, had about %.0f.", ev.Observed, most)
+		return ev
 	case spend >= max(units, size, body) && spend > 0:
 		ref := e.unitsReference(k, a)
 		ev := Evidence{Detector: "units_per_hour", Observed: float64(a.units) / a.hours(), Expected: ref, High: 3 * ref}

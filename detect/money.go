@@ -79,7 +79,20 @@ func (e *Engine) spending(k *keyState, a *actor) float64 {
 		return 0
 	}
 	x := max(float64(a.units)/a.hours(), float64(a.busiest(meterUnits)))
-	return k.hours.pace(x / e.unitsReference(k, a))
+	minutes, _ := k.burst(a)
+	return max(k.hours.pace(x/e.unitsReference(k, a)), minutes)
+}
+
+// burst compares the most units of a fresh actor in five minutes with what the key may have used in its busiest. That is not remembered: it is taken for the same
+// share of the busiest hour as its calls are.
+func (k *keyState) burst(a *actor) (evidence, most float64) {
+	hour, calls, minutes := float64(k.record(a, meterUnits)), float64(k.record(a, meterRequests)), float64(a.yardstick(a.minutes, k.hours.minutes.record))
+	if hour <= 0 || calls <= 0 || minutes <= 0 {
+		return 0, 0
+	}
+	most = hour * min(1, max(paceCalls, minutes)/calls)
+	n := float64(max(a.most[0], a.most[1]))
+	return k.hours.pace(a.units5.peak()/most) * n / (n + bytesCalls), most
 }
 
 func (e *Engine) unitsReference(k *keyState, a *actor) float64 {
@@ -98,20 +111,53 @@ func (a *actor) hours() float64 { return max(1, float64(a.last-a.first)/hourMill
 // take counts what the client takes in the running hour.
 func (a *actor) take(o *obs) {
 	if hour := int32(o.t / hourMillis); hour > a.hour {
+		next := hour == a.hour+1
 		a.past, a.most[1], a.seldom[1] = [meters]float32{}, 0, 0
-		if hour == a.hour+1 {
+		if next {
 			a.past, a.most[1], a.seldom[1] = a.used, a.most[0], a.seldom[0]
 		}
 		a.hour, a.used, a.most[0], a.seldom[0] = hour, [meters]float32{}, 0, 0
+		if a.fresh {
+			a.units5.roll(next)
+		}
 	}
 	if at := int32(o.t / minutesMillis); at > a.minutesAt {
 		a.minutesAt, a.inMinutes = at, 0
+		if a.fresh {
+			a.units5.running = 0
+		}
 	}
 	a.inMinutes++
 	a.most[0] = max(a.most[0], a.inMinutes)
 	a.used[meterRequests]++
 	a.used[meterBytes] += o.bytes
 	a.used[meterUnits] += o.units
+	if a.fresh && o.units > 0 {
+		a.units5.add(o.units)
+	}
+}
+
+// minutesUnits are the units of a new client by five minutes.
+type minutesUnits struct {
+	running float32
+	most    [2]float32 // in any of the running hour, and of the hour before
+}
+
+func (m *minutesUnits) add(units float32) {
+	m.running += units
+	m.most[0] = max(m.most[0], m.running)
+}
+
+// peak is the most in five minutes of the running hour and the one before.
+func (m *minutesUnits) peak() float64 { return float64(max(m.most[0], m.most[1])) }
+
+// roll begins an hour, which may be the next one.
+func (m *minutesUnits) roll(next bool) {
+	m.most[1] = 0
+	if next {
+		m.most[1] = m.most[0]
+	}
+	m.most[0] = 0
 }
 
 // busiest is what the client took in the busier of the running hour and the one before: what it did does not cease to be with the hour.

@@ -2,6 +2,7 @@ package detect
 
 import (
 	"fmt"
+	"math"
 	"net/netip"
 	"slices"
 	"testing"
@@ -222,5 +223,45 @@ func TestCallsThatComeAllAtOnceAreMeasuredByFiveMinutes(t *testing.T) {
 	m.add(2, true)
 	if m.record != 40 || m.cur != 1 {
 		t.Errorf("the record is %v and the running five minutes have %v", m.record, m.cur)
+	}
+}
+
+// Units that come all at once are far above any pace before the hour shows it. What the key uses in its busiest five minutes is taken for the same share of its busiest hour
+// as its calls are; a few calls, of which one may be large, say less.
+func TestUnitsThatComeAllAtOnceAreMeasuredByFiveMinutes(t *testing.T) {
+	e := freshEngine()
+	spent := func(calls int, units float32) float64 {
+		k := &keyState{hours: &hours{seen: 1000, record: [meters]float32{200, 1e6, 100_000}, minutes: peak{record: 50}}}
+		a := actor{fresh: true, n: uint32(calls), mark: k.hours.record, minutes: 50, first: 100 * hourMillis}
+		for i := range int64(calls) {
+			a.last = 100*hourMillis + i*200e3/int64(calls)
+			a.take(&obs{t: a.last, units: units / float32(calls)})
+			a.units += units / float32(calls)
+		}
+		return e.spending(k, &a)
+	}
+	if s := spent(100, 20_000); s != 0 {
+		t.Errorf("what the key itself may use in five minutes says %.2f", s)
+	}
+	hour, minutes := paceSlope*math.Log10(2), paceSlope*math.Log10(8) // twice the busiest hour, and eight times a quarter of it
+	if s := spent(100, 200_000); s < hour+0.5 || s > minutes {
+		t.Errorf("twice the busiest hour in three minutes says %.2f, want more than %.2f and at most %.2f", s, hour, minutes)
+	}
+	k := &keyState{hours: &hours{seen: 1000, record: [meters]float32{200, 1e6, 100_000}, minutes: peak{record: 50}}}
+	a := actor{fresh: true, mark: k.hours.record, minutes: 50, units: 200_000, most: [2]float32{100}, units5: minutesUnits{most: [2]float32{200_000}}}
+	if ev := e.describeMoney(k, &a); ev.Detector != "units_minutes" || ev.Observed != 200_000 || ev.Expected != 25_000 || ev.WindowSeconds != 300 {
+		t.Errorf("it is described as %+v", ev)
+	}
+	if few, many := spent(3, 200_000), spent(100, 200_000); few > many-0.4 {
+		t.Errorf("three calls say %.2f, a hundred %.2f", few, many)
+	}
+	var m minutesUnits
+	m.add(5)
+	m.add(3)
+	if m.roll(true); m.most != [2]float32{0, 8} {
+		t.Errorf("the hour before had %v", m.most)
+	}
+	if m.roll(false); m.most != [2]float32{} {
+		t.Errorf("after a pause there are %v", m.most)
 	}
 }
