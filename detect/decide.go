@@ -306,7 +306,6 @@ func (e *Engine) act(k *keyState, p *Policy, v verdict) {
 	ep.told = v.t
 	if v.wanted == ActionSuspend {
 		if v.kind == episodeActor && v.actor.fresh { // what is the customer's own is nobody's elsewhere
-			e.markHostile(v.net, v.t)
 			e.blame(k, v.actor, v.t)
 		}
 		if action == ActionSuspend {

@@ -21,6 +21,39 @@ const (
 type culprits struct {
 	by     map[uint32]culprit
 	shared settled
+	fresh  []Blame // not yet told to other engines
+}
+
+// Blame is what an engine found out about a client that abused a key, or guesses keys, for the engines of other partitions: each sees its own keys only, and
+// who took many has some in all of them.
+type Blame struct {
+	net     uint32
+	addrs   []uint32
+	culprit culprit
+}
+
+// Blames returns what was found since the last call, for [Engine.Heed] of the other engines of the process.
+func (e *Engine) Blames() []Blame {
+	out := e.culprits.fresh
+	e.culprits.fresh = nil
+	return out
+}
+
+// Heed takes note of what other engines found. It is one more input: an engine that is given the same at the same place of its stream decides the same.
+func (e *Engine) Heed(list []Blame) {
+	for i := range list {
+		b := &list[i]
+		e.markHostile(b.net, b.culprit.t)
+		e.culprits.note(b.addrs, b.culprit)
+	}
+}
+
+func (e *Engine) accuse(b Blame) {
+	e.markHostile(b.net, b.culprit.t)
+	e.culprits.note(b.addrs, b.culprit)
+	if c := &e.culprits; len(c.fresh) < maxElsewhere { // nobody may be there to be told
+		c.fresh = append(c.fresh, b)
+	}
 }
 
 type culprit struct {
@@ -29,18 +62,24 @@ type culprit struct {
 	key     string
 }
 
-// blame notes the addresses of a client whose suspension is wanted.
+// blame notes the network and the addresses of a client whose suspension is wanted.
 func (e *Engine) blame(k *keyState, a *actor, t int64) {
-	c := &e.culprits
+	b := Blame{net: a.net, culprit: culprit{t: t, account: e.accountOf(k), key: k.id}}
+	for i := range min(int(a.nAddr), len(a.ips)) {
+		addr, _ := addressOf(a.ips[i], 1)
+		b.addrs = append(b.addrs, addr)
+	}
+	e.accuse(b)
+}
+
+func (c *culprits) note(addrs []uint32, is culprit) {
 	if c.by == nil {
 		c.by = map[uint32]culprit{}
 	}
-	for i := range min(int(a.nAddr), len(a.ips)) {
-		addr, _ := addressOf(a.ips[i], 1)
-		if c.shared.has(addr) || len(c.by) >= maxElsewhere && !c.makeRoom(t) {
-			continue
+	for _, addr := range addrs {
+		if !c.shared.has(addr) && (len(c.by) < maxElsewhere || c.makeRoom(is.t)) {
+			c.by[addr] = is
 		}
-		c.by[addr] = culprit{t: t, account: e.accountOf(k), key: k.id}
 	}
 }
 

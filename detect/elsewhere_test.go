@@ -2,6 +2,7 @@ package detect
 
 import (
 	"net/netip"
+	"slices"
 	"testing"
 
 	"pgregory.net/rapid"
@@ -98,4 +99,39 @@ func TestSettledAddressesAreNotForgotten(t *testing.T) {
 			t.Errorf("%d of %d others are taken for settled", wrong, n)
 		}
 	})
+}
+
+// A partition's engine sees its own keys only: what one found of a thief, it tells the others.
+func TestWhoAbusedAKeyOfOnePartitionIsNoPlainStrangerInAnother(t *testing.T) {
+	first := mustEngine(t)
+	s := newStory(21, 30)
+	s.theft(4, 60, 9009, "scraper")
+	b := s.batch(0, len(s.rows))
+	first.Observe(b, 0, b.Len())
+	first.Advance(s.c.millis + hourMillis)
+	found := first.Blames()
+	if len(found) == 0 || len(first.Blames()) != 0 {
+		t.Fatalf("%d thieves are told of, and again", len(found))
+	}
+	for name, heed := range map[string]bool{"told": true, "not told": false} {
+		s := newStory(21, 30)
+		s.c.millis += 2 * hourMillis
+		s.theft(5, 1, 9009, "another")
+		b := s.batch(0, len(s.rows))
+		second := mustEngine(t)
+		second.Observe(b, 0, b.Len()-1)
+		if heed {
+			second.Heed(found)
+		}
+		second.Observe(b, b.Len()-1, b.Len())
+		second.Advance(s.c.millis + hourMillis)
+		k := second.key("key_5")
+		i := slices.IndexFunc(k.actors, func(a actor) bool { return a.fresh && a.net == 9009 })
+		if i < 0 {
+			t.Fatalf("%s: the client is not there", name)
+		}
+		if s := k.actors[i].elsewhere; s > 0 != heed || s > elsewhereBonus {
+			t.Errorf("%s: it counts %.2f", name, s)
+		}
+	}
 }

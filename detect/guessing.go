@@ -83,7 +83,7 @@ func (e *Engine) guess(b *usage.Batch, i int) {
 	opened := g.since == 0
 	if opened {
 		g.since = g.start
-		e.markHostile(net, t)
+		e.accuse(Blame{net: net, culprit: culprit{t: t}})
 		if g.shared = s.running >= guessersApart; !g.shared {
 			s.running++
 		}

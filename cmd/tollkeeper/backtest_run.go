@@ -280,6 +280,9 @@ func (b *backtest) detect(ctx context.Context, judges []*judge, lots <-chan *lot
 				}
 			}
 		}
+		for _, j := range judges {
+			j.gossip()
+		}
 		select {
 		case spare <- l:
 		default:
@@ -297,6 +300,22 @@ func (b *backtest) detect(ctx context.Context, judges []*judge, lots <-chan *lot
 		b.traffic.Keys = len(b.keys)
 	}
 	return nil
+}
+
+// gossip tells every engine what the others found, as it is where they are a topic's partitions.
+func (j *judge) gossip() {
+	if len(j.engines) == 1 {
+		return
+	}
+	for _, e := range j.engines {
+		if found := e.Blames(); len(found) > 0 {
+			for _, other := range j.engines {
+				if other != e {
+					other.Heed(found)
+				}
+			}
+		}
+	}
 }
 
 // remember keeps for the plots what was expected of a key when something was found about it.

@@ -45,7 +45,8 @@ type watch struct {
 	reopened map[string]bool              // keys of which a verdict was taken back, until their history is read
 	event    int64                        // newest event time that was observed, Unix milliseconds
 	seen     time.Time                    // when that was
-	ctx      context.Context              // ends with the assignment
+	ear      ear
+	ctx      context.Context // ends with the assignment
 	cancel   context.CancelFunc
 }
 
@@ -116,17 +117,23 @@ func (d *detection) ObserveRange(topic string, partition int32, b *usage.Batch, 
 	d.mu.Lock()
 	w := d.partitions[partitionID{topic, partition}]
 	d.mu.Unlock()
-	if w == nil {
-		return
+	if w != nil {
+		d.tell(w, d.judge(w, topic, partition, b, from, to))
 	}
+}
+
+// judge returns what the engines of other partitions should know.
+func (d *detection) judge(w *watch, topic string, partition int32, b *usage.Batch, from, to int) []detect.Blame {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	d.meet(w, topic, partition, b, from, to)
+	w.engine.Heed(w.ear.take())
 	w.engine.Observe(b, from, to)
 	if to > from {
 		w.event, w.seen = max(w.event, slices.Max(b.TimeMillis[from:to])), d.now()
 	}
 	d.pass(w)
+	return w.engine.Blames()
 }
 
 // meet reads the history of the keys that the engine has not seen yet, or forgot: all of one batch together. What is
@@ -186,7 +193,9 @@ func (d *detection) tick(ctx context.Context) error {
 				w.engine.JudgeNow()
 				d.pass(w)
 			}
+			found := w.engine.Blames()
 			w.mu.Unlock()
+			d.tell(w, found)
 		}
 		d.figures.show(stats)
 	}
