@@ -31,7 +31,10 @@ func (d *doors) try(t int64) {
 	if hour-d.at > doorsHours {
 		d.n = 0
 	}
-	d.at, d.n = hour, d.n+1
+	d.at = hour
+	if d.n < math.MaxUint8 {
+		d.n++
+	}
 }
 
 // tries says that the client of the latest call at t has just tried so many doors that it does not know what it may do, as the customer's own program does.
