@@ -75,9 +75,10 @@ type actor struct {
 	units5 minutesUnits
 	doors  doors
 
-	news uint8 // that thing: kindAddr, kindNet or kindAgent
+	news         uint8  // that thing: kindAddr, kindNet or kindAgent
+	seldomRoutes uint16 // of routeSeen, a bit each: the key hardly used it when this client came to it
 
-	_ [15]byte // whole lines, or the next client would lie across
+	_ [12]byte // whole lines, or the next client would lie across
 }
 
 // example is a record that is kept to show what the actor did.
@@ -180,18 +181,22 @@ func (a *actor) sawAddr(o *obs) {
 	}
 }
 
-// sawRoute notes a route at a time; isNew says that the key never used it before, rare that hardly any key does.
-func (a *actor) sawRoute(t int64, route uint32, isNew, rare bool) {
+// sawRoute notes a route at a time; isNew says that the key never used it before, rare that hardly any key does, seldom that the key hardly uses it. It returns whether
+// the key hardly used it when the client called it first: what the client does since makes it no more usual.
+func (a *actor) sawRoute(t int64, route uint32, isNew, rare, seldom bool) bool {
 	n := min(int(a.routesNew)+int(a.routesKnown), len(a.routeSeen))
 	for i := range n {
 		if a.routeSeen[i] == uint16(route) {
-			return
+			return a.fresh && a.seldomRoutes>>i&1 != 0
 		}
 	}
 	if n == len(a.routeSeen) {
-		return
+		return seldom
 	}
 	a.routeSeen[n] = uint16(route)
+	if seldom && a.fresh {
+		a.seldomRoutes |= 1 << n
+	}
 	if isNew {
 		a.routesNew++
 		if rare {
@@ -201,6 +206,7 @@ func (a *actor) sawRoute(t int64, route uint32, isNew, rare bool) {
 	} else {
 		a.routesKnown++
 	}
+	return seldom
 }
 
 // forgive forgets what the actor did, not who it is.

@@ -218,13 +218,15 @@ func (e *Engine) note(k *keyState, a *actor, at int, o *obs, is *reading, routeK
 	if r.makes && o.status < 300 {
 		a.made.add(r.collection)
 	}
+	if seldom := a.sawRoute(o.t, o.route, !routeKnown, !routeKnown && float64(r.keys) < 0.01*float64(e.keys.len()), is.seldom); a.fresh {
+		is.seldom = seldom
+	}
 	if o.idHash != 0 {
 		e.noteObject(k, a, o, is, r)
 	}
 	if is.seldom {
 		a.seldom[0]++
 	}
-	a.sawRoute(o.t, o.route, !routeKnown, !routeKnown && float64(r.keys) < 0.01*float64(e.keys.len()))
 	if o.units > 0 {
 		a.units += o.units
 		if r.units.n >= routeSeen {

@@ -214,7 +214,7 @@ func (k *keyState) outpace(a *actor) (p outpaced) {
 		p = outpaced{s, meterMinutes, observed, rec}
 	}
 	observed, rec = float64(max(a.seldom[0], a.seldom[1])), float64(a.yardstick(a.seldoms, k.hours.seldom.record))
-	if s := k.hours.pace(observed / max(paceCalls, rec)); s > p.evidence {
+	if s := k.hours.pace(observed / max(paceCalls, rec)); s > p.evidence && a.cadence.score() < clockwork { // what watches or polls has a pace of its own
 		p = outpaced{s, meterSeldom, observed, rec}
 	}
 	return p

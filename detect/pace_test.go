@@ -226,6 +226,48 @@ func TestCallsThatComeAllAtOnceAreMeasuredByFiveMinutes(t *testing.T) {
 	}
 }
 
+// What a client does all night on a route that the key hardly uses makes the route no more usual for it, however small the key is. What watches or polls does so as well, at its own
+// pace, which a clock gives away.
+func TestARouteStaysSeldomForWhoMakesItUsual(t *testing.T) {
+	const calls = 400
+	for _, c := range []struct {
+		why   string
+		every func(i int64) int64 // milliseconds until the next call
+		told  bool
+	}{
+		{"a hurry", func(i int64) int64 { return 3000 + i*i*7919%14_000 }, true},
+		{"a clock", func(int64) int64 { return 10_000 }, false},
+	} {
+		s := newStory(57, 30)
+		at := s.c.millis
+		for i := range int64(calls) {
+			r := s.c.record(&s.c.keys[4])
+			at += c.every(i)
+			r.TimeMillis, r.ASN, r.Country, r.Agent, r.ClientIP = at, 9009, "RO", "okhttp/5.1", netip.AddrFrom4([4]byte{203, 0, 113, 9})
+			r.Method, r.Route, r.Path = "POST", "/v1/refunds", []byte("/v1/refunds")
+			s.rows = append(s.rows, r)
+		}
+		e, b := mustEngine(t), s.batch(0, len(s.rows))
+		e.Observe(b, 0, b.Len())
+		e.Advance(at + 1000)
+		k := e.key("key_4")
+		k.hours.record, k.hours.minutes.record = [meters]float32{1e4, 1e9, 1e9}, 1e3 // neither the hour nor five minutes are beyond it
+		for i := range k.actors {
+			a := &k.actors[i]
+			if a.net != 9009 {
+				continue
+			}
+			a.mark, a.minutes = k.hours.record, k.hours.minutes.record
+			if n := a.seldom[0] + a.seldom[1]; n != calls {
+				t.Errorf("%s: %v of %d calls are seldom", c.why, n, calls)
+			}
+			if p := k.outpace(a); (p.meter == meterSeldom && p.evidence > 1) != c.told {
+				t.Errorf("%s: its pace is %+v, and the bet on a clock %.1f", c.why, p, a.cadence.score())
+			}
+		}
+	}
+}
+
 // Units that come all at once are far above any pace before the hour shows it. What the key uses in its busiest five minutes is taken for the same share of its busiest hour
 // as its calls are; a few calls, of which one may be large, say less.
 func TestUnitsThatComeAllAtOnceAreMeasuredByFiveMinutes(t *testing.T) {
