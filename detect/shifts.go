@@ -285,10 +285,10 @@ func (e *Engine) judgeDay(k *keyState, p *Policy, t int64) {
 func (e *Engine) hush(t int64) {
 	var found []volumeShift
 	var whose []uint32
-	for i := range e.keys.len() {
+	for i := range e.keys.used {
 		k := e.keys.at(uint32(i))
 		gap := t - k.last
-		if gap < silenceLeast || gap > silenceMost || float64(gap) < silenceOfPast*1000*float64(k.maxGapSec) || k.hours == nil || k.hours.seen < silenceHours || k.suspended(t) {
+		if k.id == "" || gap < silenceLeast || gap > silenceMost || float64(gap) < silenceOfPast*1000*float64(k.maxGapSec) || k.hours == nil || k.hours.seen < silenceHours || k.suspended(t) {
 			continue
 		}
 		h, mean := k.hours, 0.0

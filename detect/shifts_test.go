@@ -211,3 +211,29 @@ func TestShiftsAreToldTheSameAfterARestart(t *testing.T) {
 		}
 	}
 }
+
+// Keys that were forgotten leave gaps among the numbers of keys: those with the highest numbers are looked at all the same.
+func TestSilenceIsToldOfAKeyWhenOthersWereForgotten(t *testing.T) {
+	const days, quiet = 16, 14*24 + 2
+	s, end := traffic(49, 12, days, 6, func(key int, hour int64) float64 {
+		switch {
+		case key == 11 && (hour < 2 || hour > quiet), key < 3 && hour > 24:
+			return 0
+		}
+		return 1
+	})
+	e, b := mustEngine(t), s.batch(0, len(s.rows))
+	cut := slices.IndexFunc(b.TimeMillis, func(at int64) bool { return at >= (crowdStart+10*24)*hourMillis })
+	e.Observe(b, 0, cut)
+	if e.keys.at(uint32(e.keys.used-1)).id != "key_11" {
+		t.Fatal("the key that came last has not the highest number")
+	}
+	for _, id := range []string{"key_0", "key_1", "key_2"} {
+		e.Forget(id)
+	}
+	e.Observe(b, cut, b.Len())
+	e.Advance(end)
+	if !slices.ContainsFunc(shifts(e.Drain()), func(d Decision) bool { return d.KeyID == "key_11" && d.Evidence[0].Detector == "silence" }) {
+		t.Error("its silence was not told")
+	}
+}
