@@ -48,7 +48,9 @@ func (e *Engine) apply(k *keyState, o *obs) {
 		if seen.news(kindAddr) && !filling {
 			first = 1
 		}
-		k.churn += (first - k.churn) / 200
+		if k.churn += (first - k.churn) / 200; k.churn < negligible {
+			k.churn = 0
+		}
 	}
 	if seen.isNew != 0 && trusted && !filling {
 		for kind := range setKinds {

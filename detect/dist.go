@@ -48,7 +48,17 @@ func (m *moments) add(x, limit float64) {
 	d := x - m.mean
 	m.mean += a * d
 	m.m2 += a * (d*(x-m.mean) - m.m2)
+	if m.mean > -negligible && m.mean < negligible {
+		m.mean = 0
+	}
+	if m.m2 < negligible {
+		m.m2 = 0
+	}
 }
+
+// negligible is what a mean that only shrinks is taken for 0 below: it would become a subnormal number in the end, over which a processor takes a hundred times
+// as long.
+const negligible = 1e-18
 
 func (m *moments) variance() float64 { return m.m2 }
 

@@ -54,9 +54,10 @@ func (e *Engine) expectedErrors(k *keyState, class int) beta {
 
 // spreadOf is the distribution with those moments, within bounds.
 func spreadOf(m *moments) beta {
-	v := max(m.variance(), m.mean*m.mean*0.5, 1e-6)
-	strength := max(2, min(200, m.mean*(1-m.mean)/v-1))
-	return beta{m.mean * strength, (1 - m.mean) * strength}
+	mean := max(m.mean, negligible) // no class is impossible for having never occurred
+	v := max(m.variance(), mean*mean*0.5, 1e-6)
+	strength := max(2, min(200, mean*(1-mean)/v-1))
+	return beta{mean * strength, (1 - mean) * strength}
 }
 
 // towards moves h towards hits among n of the key's own, by at most ownWeight requests' worth.
