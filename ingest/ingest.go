@@ -49,6 +49,9 @@ type Store interface {
 	// Landed says whether any event of the span is stored. Dead letters are not asked about: they are inserted before the
 	// events, so they alone prove nothing, and repeating them changes nothing.
 	Landed(ctx context.Context, span usage.Span) (bool, error)
+	// LandedOffsets returns those of the offsets at which an event is stored that was planned on span.Day or on one of so many days before; the span's own
+	// offsets say nothing here.
+	LandedOffsets(ctx context.Context, span usage.Span, days int32, offsets []int64) ([]int64, error)
 	// LastOffset returns the highest offset of a partition that left an event or a dead letter.
 	LastOffset(ctx context.Context, topic string, partition int32) (offset int64, found bool, err error)
 	// RecentRequestIDs calls each for the records with a request id from the partition's first on that was made since then:

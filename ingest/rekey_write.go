@@ -216,6 +216,11 @@ func (h *inHand) fill(t *targetTopic, span usage.Span, b *usage.Batch) {
 // Landed always says no: a planned block is written again, and its records are known behind by their origin.
 func (t *targetTopic) Landed(context.Context, usage.Span) (bool, error) { return false, nil }
 
+// LandedOffsets implements Store: dead letters are replayed into the table, never into a topic.
+func (t *targetTopic) LandedOffsets(context.Context, usage.Span, int32, []int64) ([]int64, error) {
+	return nil, nil
+}
+
 func (t *targetTopic) RecentRequestIDs(context.Context, string, int32, time.Time, func(int64, string, []byte)) error {
 	return nil
 }

@@ -160,6 +160,12 @@ func (in *Ingester) markReplayed(ctx context.Context, topic string, partition in
 func (in *Ingester) storeReplayed(ctx context.Context, topic string, partition int32, epoch int, b *usage.Batch, res *ReplayResult, elsewhere map[int64]bool, dry bool) error {
 	var one usage.Batch
 	var r usage.Record
+	day := dayOf(in.cfg.Now())
+	// An earlier replay, that was broken off before the dead letter was deleted, may have been yesterday's.
+	stored, err := in.cfg.Store.LandedOffsets(ctx, usage.Span{Topic: topic, Partition: partition, Day: day, Epoch: strconv.Itoa(epoch)}, maxReplayDays-1, slices.Compact(slices.Clone(b.Offset)))
+	if err != nil {
+		return err
+	}
 	for from := 0; from < b.Len(); {
 		offset := b.Offset[from]
 		to := from
@@ -172,18 +178,15 @@ func (in *Ingester) storeReplayed(ctx context.Context, topic string, partition i
 			to++
 		}
 		from = to
-		day := dayOf(in.cfg.Now())
 		span := usage.Span{Topic: topic, Partition: partition, From: offset, To: offset + 1, Day: day, Epoch: strconv.Itoa(epoch)}
-		landed := elsewhere[offset]
-		// An earlier replay, that was broken off before the dead letter was deleted, may have been yesterday's.
-		for d := day; d > day-maxReplayDays && !landed; d-- {
-			span.Day = d
-			var err error
+		landed := elsewhere[offset] || slices.Contains(stored, offset)
+		if !landed && !dry {
+			// Asked for itself, so that a row of an insert which is still under way is not a second one.
 			if landed, err = in.cfg.Store.Landed(ctx, span); err != nil {
 				return err
 			}
 		}
-		if span.Day = day; !landed && !dry {
+		if !landed && !dry {
 			if err := in.cfg.Store.InsertEvents(ctx, span, &one); err != nil {
 				return err
 			}

@@ -98,6 +98,16 @@ func (s *memStore) Landed(_ context.Context, span usage.Span) (bool, error) {
 	return slices.ContainsFunc(s.rows, func(r storedRow) bool { return s.in(r, span) }), nil
 }
 
+func (s *memStore) LandedOffsets(_ context.Context, span usage.Span, _ int32, offsets []int64) ([]int64, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return slices.DeleteFunc(slices.Clone(offsets), func(o int64) bool {
+		return !slices.ContainsFunc(s.rows, func(r storedRow) bool {
+			return r.topic == span.Topic && r.partition == span.Partition && r.Offset == o
+		})
+	}), nil
+}
+
 func (s *memStore) LastOffset(_ context.Context, topic string, partition int32) (int64, bool, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()

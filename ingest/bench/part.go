@@ -108,7 +108,10 @@ func (d *discard) InsertEvents(ctx context.Context, span usage.Span, b *usage.Ba
 func (d *discard) InsertDeadLetters(_ context.Context, _ usage.Span, letters []usage.DeadLetter) error {
 	return fmt.Errorf("a record of the benchmark was refused: %s: %s", letters[0].Reason, letters[0].Detail)
 }
-func (d *discard) Landed(context.Context, usage.Span) (bool, error)       { return false, nil }
+func (d *discard) Landed(context.Context, usage.Span) (bool, error) { return false, nil }
+func (d *discard) LandedOffsets(context.Context, usage.Span, int32, []int64) ([]int64, error) {
+	return nil, nil
+}
 func (d *discard) TopicID(context.Context, string, int32) (string, error) { return "", nil }
 
 func (d *discard) NoteTopicID(context.Context, string, int32, string) error { return nil }

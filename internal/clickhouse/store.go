@@ -21,6 +21,28 @@ func (db *DB) Landed(ctx context.Context, span usage.Span) (bool, error) {
 	return landed, err
 }
 
+// LandedOffsets returns those of the offsets at which an event is stored that was planned on span.Day or on one of so many days before. It proves nothing about
+// an insert that is under way: ask Landed before the same block is inserted again.
+func (db *DB) LandedOffsets(ctx context.Context, span usage.Span, days int32, offsets []int64) (landed []int64, err error) {
+	ctx, cancel := withTimeout(ctx, QueryTimeout)
+	defer cancel()
+	rows, err := db.conn.Query(ctx, `SELECT DISTINCT offset FROM events
+WHERE plan_day BETWEEN toDate({day:Int32}) - {days:Int32} AND toDate({day:Int32}) AND topic = {topic:String} AND partition = {partition:UInt32}
+  AND offset IN {offsets:Array(Int64)} AND epoch = {epoch:String}`, append(spanArgs(span), ch.Named("days", days), ch.Named("offsets", offsets))...)
+	if err != nil {
+		return nil, wrap("ask which lines have landed", err)
+	}
+	defer rows.Close()
+	for rows.Next() {
+		var offset int64
+		if err := rows.Scan(&offset); err != nil {
+			return nil, wrap("ask which lines have landed", err)
+		}
+		landed = append(landed, offset)
+	}
+	return landed, wrap("ask which lines have landed", rows.Err())
+}
+
 func (db *DB) landed(ctx context.Context, table string, span usage.Span) (bool, error) {
 	ctx, cancel := withTimeout(ctx, QueryTimeout)
 	defer cancel()

@@ -2,6 +2,7 @@ package clickhouse
 
 import (
 	"fmt"
+	"slices"
 	"testing"
 	"time"
 
@@ -59,5 +60,29 @@ func TestABlockIsOnePartAndCountsOnce(t *testing.T) {
 	last, found, err := db.LastOffset(t.Context(), "logs", 3)
 	if err != nil || !found || last != 2_199_999 {
 		t.Errorf("LastOffset = %d, %v, %v", last, found, err)
+	}
+}
+
+// A line may have been replayed yesterday, or on the day on which its dead letter was to be deleted at the latest.
+func TestLinesThatLandedWithinSomeDaysAreFoundTogether(t *testing.T) {
+	db := openTest(t)
+	today := testSpan(0, 0).Day
+	for offset, day := range map[int64]int32{5: today, 6: today - 1, 7: today - 14, 8: today - 15, 9: today + 1} {
+		span := testSpan(offset, offset+1)
+		span.Day = day
+		if err := db.InsertEvents(t.Context(), span, testBatch(1, offset)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	asked := []int64{4, 5, 6, 7, 8, 9}
+	landed, err := db.LandedOffsets(t.Context(), testSpan(0, 0), 14, asked)
+	slices.Sort(landed)
+	if err != nil || !slices.Equal(landed, []int64{5, 6, 7}) {
+		t.Errorf("landed: %v, %v", landed, err)
+	}
+	other := testSpan(0, 0)
+	other.Epoch = "e2"
+	if landed, err := db.LandedOffsets(t.Context(), other, 14, asked); err != nil || len(landed) != 0 {
+		t.Errorf("in another epoch: %v, %v", landed, err)
 	}
 }
