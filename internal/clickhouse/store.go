@@ -32,7 +32,7 @@ WHERE plan_day BETWEEN toDate({day:Int32}) - {days:Int32} AND toDate({day:Int32}
 	if err != nil {
 		return nil, wrap("ask which lines have landed", err)
 	}
-	defer rows.Close()
+	defer func() { _ = rows.Close() }()
 	for rows.Next() {
 		var offset int64
 		if err := rows.Scan(&offset); err != nil {
