@@ -49,8 +49,7 @@ func (e *Engine) Heed(list []Blame) {
 }
 
 func (e *Engine) accuse(b Blame) {
-	e.markHostile(b.net, b.culprit.t)
-	e.culprits.note(b.addrs, b.culprit)
+	e.Heed([]Blame{b})
 	if c := &e.culprits; len(c.fresh) < maxElsewhere { // nobody may be there to be told
 		c.fresh = append(c.fresh, b)
 	}
