@@ -272,14 +272,7 @@ func (b *backtest) detect(ctx context.Context, judges []*judge, lots <-chan *lot
 			}
 		}
 		wg.Wait()
-		for n, j := range judges {
-			for _, e := range j.engines {
-				made := e.Drain()
-				if j.decisions = append(j.decisions, made...); n == 0 && b.html {
-					b.remember(e, made)
-				}
-			}
-		}
+		b.collect(judges)
 		for _, j := range judges {
 			j.gossip()
 		}
@@ -313,6 +306,18 @@ func (j *judge) gossip() {
 				if other != e {
 					other.Heed(found)
 				}
+			}
+		}
+	}
+}
+
+// collect takes what the engines have decided since it was called last.
+func (b *backtest) collect(judges []*judge) {
+	for n, j := range judges {
+		for _, e := range j.engines {
+			made := e.Drain()
+			if j.decisions = append(j.decisions, made...); n == 0 && b.html {
+				b.remember(e, made)
 			}
 		}
 	}
@@ -379,8 +384,10 @@ func (b *backtest) finish(judges []*judge) {
 	for _, j := range judges {
 		for _, e := range j.engines {
 			e.Advance(b.traffic.Last + 2000)
-			j.decisions = append(j.decisions, e.Drain()...)
 		}
+	}
+	b.collect(judges)
+	for _, j := range judges {
 		slices.SortStableFunc(j.decisions, func(x, y detect.Decision) int { return cmp.Compare(x.TimeMillis, y.TimeMillis) })
 	}
 	b.decisions = judges[0].decisions
