@@ -5,7 +5,7 @@
 bench-detect:
 	@mkdir -p .cache/bench && go build -tags $(TAGS) -pgo=$(PROFILE) -o .cache/bench/bench-detect ./detect/bench && .cache/bench/bench-detect
 
-# The labelled scenarios, held-out seeds, our own families, blind, strange, hidden, outside and sequel families and another world. The first run generates the traffic (about twenty minutes).
+# The labelled scenarios, held-out seeds, our own families, blind, strange, hidden, outside, sequel and reported families and another world. The first run generates the traffic (about twenty minutes).
 .PHONY: eval
 eval:
 	@go build -tags nomsgpack -o bin/tollkeeper ./cmd/tollkeeper
