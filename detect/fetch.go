@@ -102,12 +102,8 @@ func (f *fetching) fetchMore(k *keyState, o *obs) {
 	}
 }
 
-// fetch asks for the words that has looks at.
-func (f *idFilter) fetch(bits uint64) {
-	prefetch.Line(unsafe.Pointer(&f[bits>>6%idFilterWords]))
-	prefetch.Line(unsafe.Pointer(&f[bits>>18%idFilterWords]))
-	prefetch.Line(unsafe.Pointer(&f[bits>>30%idFilterWords]))
-}
+// fetch asks for the line that has looks at.
+func (f *idFilter) fetch(bits uint64) { prefetch.Line(unsafe.Pointer(f.line(bits))) }
 
 // resolveBlock is how many keys are looked up together.
 const resolveBlock = 128

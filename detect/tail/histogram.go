@@ -169,7 +169,8 @@ func (t *Tail) below(n int) float64 {
 	return float64(sum)
 }
 
-func (t *Tail) positive() float64 { return t.below(buckets) }
+// positive is the weight of all buckets.
+func (t *Tail) positive() float64 { return float64(t.total - uint32(t.zero)) }
 
 func (t *Tail) moveUp(shift int) {
 	old := t.counts
@@ -191,16 +192,23 @@ func (t *Tail) moveDown(shift int) {
 	t.base -= int32(shift)
 }
 
-// coarsen doubles the width of the buckets and keeps the top of the window where it is.
+// coarsen doubles the width of the buckets and keeps the top of the window where it is: two buckets become one, from the top down.
 func (t *Tail) coarsen() {
-	old, oldBase := t.counts, int(t.base)
-	t.counts = [buckets]uint16{}
-	base := (oldBase+buckets-1)>>1 - (buckets - 1)
-	for i, c := range old {
-		to := (oldBase+i)>>1 - base
-		t.counts[to] = addSaturating(t.counts[to], c)
+	top := t.base + buckets - 1
+	to, from := buckets-1, buckets-1
+	if top&1 == 0 { // the topmost bucket is the lower half of a wider one
+		from--
+		to--
 	}
-	t.base, t.scale = int32(base), t.scale-1
+	for ; from > 0; from, to = from-2, to-1 {
+		t.counts[to] = addSaturating(t.counts[from], t.counts[from-1])
+	}
+	if from == 0 {
+		t.counts[to] = t.counts[0]
+		to--
+	}
+	clear(t.counts[:to+1])
+	t.base, t.scale = top>>1-(buckets-1), t.scale-1
 	t.since = math.MaxUint16 / 2
 }
 
