@@ -151,6 +151,10 @@ func (absent) Subscribe(context.Context, Change, string, gen.SubscriptionCreate)
 	return gen.Subscription{}, errAbsent
 }
 
+func (absent) EndSubscription(context.Context, Change, string, time.Time) (gen.Subscription, error) {
+	return gen.Subscription{}, errAbsent
+}
+
 func (absent) ListCredits(context.Context, string) ([]gen.Credit, error) { return nil, errAbsent }
 
 func (absent) GiveCredit(context.Context, Change, string, gen.CreditCreate) (gen.Credit, error) {

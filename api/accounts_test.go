@@ -20,7 +20,7 @@ func TestCreditAndSubscriptions(t *testing.T) {
 	f.as("billing", "POST", "/v1/accounts", map[string]any{"id": "acc_northwind", "name": "Northwind Traders"}).status(201)
 	f.as("billing", "POST", "/v1/accounts", map[string]any{"id": "acc_other", "name": "Other"}).status(201)
 
-	f.as("billing", "POST", account+"/subscriptions", map[string]any{"plan_id": "none"}).problem(404, api.CodeNotFound)
+	f.as("billing", "POST", account+"/subscriptions", map[string]any{"plan_id": "none"}).problem(400, api.CodeInvalidRequest)
 	var sub gen.Subscription
 	f.as("billing", "POST", account+"/subscriptions", map[string]any{"plan_id": "growth", "starts_at": "2026-10-01T00:00:00Z"}).status(201).into(&sub)
 	require.Equal(t, "growth", sub.PlanId)
@@ -46,4 +46,33 @@ func TestCreditAndSubscriptions(t *testing.T) {
 	f.as("billing", "POST", "/v1/credits/"+credit.Id+"/void", nil).status(200).into(&voided)
 	require.EqualValues(t, "0", voided.Remaining)
 	f.as("billing", "POST", "/v1/credits/"+credit.Id+"/void", nil).problem(404, api.CodeNotFound)
+}
+
+// A trial ends by itself, a subscription when it is told to; both are answered with what is wrong when there is none.
+func TestASubscriptionEnds(t *testing.T) {
+	f := newFixture(t)
+	f.as("billing", "POST", "/v1/plans/growth/versions", growth()).status(201)
+	f.as("billing", "POST", "/v1/plans/growth/versions/1/publish", nil).status(200)
+	f.as("billing", "POST", "/v1/accounts", map[string]any{"id": "acc_northwind", "name": "Northwind Traders"}).status(201)
+	const subscriptions = "/v1/accounts/acc_northwind/subscriptions"
+	tomorrow := map[string]any{}
+	f.as("billing", "POST", "/v1/accounts/acc_none/subscriptions/end", tomorrow).problem(404, api.CodeNotFound)
+	p := f.as("billing", "POST", subscriptions+"/end", tomorrow).problem(409, api.CodeConflict)
+	require.Equal(t, `Account "acc_northwind" has no subscription on 2026-11-25.`, p.Detail)
+	p = f.as("billing", "POST", subscriptions, map[string]any{"plan_id": "growth", "plan_version": 2}).problem(400, api.CodeInvalidRequest)
+	require.Equal(t, "#/plan_id", p.Errors[0].Pointer)
+
+	trial := map[string]any{"plan_id": "growth", "starts_at": "2026-11-20T00:00:00Z", "ends_at": "2026-12-20T09:00:00Z"}
+	var sub gen.Subscription
+	f.as("billing", "POST", subscriptions, trial).status(201).into(&sub)
+	require.Equal(t, "2026-12-20T00:00:00Z", sub.EndsAt.Format(time.RFC3339))
+	f.as("customer", "POST", subscriptions+"/end", tomorrow).problem(403, api.CodeForbidden)
+	f.as("billing", "POST", subscriptions+"/end", tomorrow).status(200).into(&sub)
+	require.Equal(t, "2026-11-25T00:00:00Z", sub.EndsAt.Format(time.RFC3339))
+	p = f.as("billing", "POST", subscriptions+"/end", map[string]any{"ends_at": "2026-12-01T00:00:00Z"}).problem(409, api.CodeConflict)
+	require.Equal(t, `Account "acc_northwind" has no subscription on 2026-12-01; the last, to growth, ended at 2026-11-25T00:00:00Z.`, p.Detail)
+	var subs gen.SubscriptionList
+	f.as("customer", "GET", subscriptions, nil).status(200).into(&subs)
+	require.Len(t, subs.Items, 1)
+	require.Equal(t, sub.EndsAt, subs.Items[0].EndsAt)
 }

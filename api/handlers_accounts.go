@@ -27,6 +27,15 @@ func (h *handlers) Subscribe(ctx context.Context, q gen.SubscribeRequestObject) 
 	return gen.Subscribe201JSONResponse(s), nil
 }
 
+func (h *handlers) EndSubscription(ctx context.Context, q gen.EndSubscriptionRequestObject) (gen.EndSubscriptionResponseObject, error) {
+	r, std := of(ctx)
+	s, err := h.cfg.Billing.EndSubscription(std, r.change(""), q.AccountId, q.Body.EndsAt)
+	if err != nil {
+		return nil, err
+	}
+	return gen.EndSubscription200JSONResponse(s), nil
+}
+
 func (h *handlers) ListCredits(ctx context.Context, q gen.ListCreditsRequestObject) (gen.ListCreditsResponseObject, error) {
 	r, std := of(ctx)
 	if !r.mayRead(q.AccountId) {

@@ -153,6 +153,8 @@ type Billing interface {
 	CorrectStatement(ctx context.Context, by Change, id string) (gen.StatementCorrection, error)
 	ListSubscriptions(ctx context.Context, accountID string) ([]gen.Subscription, error)
 	Subscribe(ctx context.Context, by Change, accountID string, s gen.SubscriptionCreate) (gen.Subscription, error)
+	// EndSubscription returns the subscription that ends then; at may be zero: tomorrow.
+	EndSubscription(ctx context.Context, by Change, accountID string, at time.Time) (gen.Subscription, error)
 	ListCredits(ctx context.Context, accountID string) ([]gen.Credit, error)
 	GiveCredit(ctx context.Context, by Change, accountID string, c gen.CreditCreate) (gen.Credit, error)
 	VoidCredit(ctx context.Context, by Change, id string) (gen.Credit, error)

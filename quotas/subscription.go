@@ -220,7 +220,12 @@ func (s *store) changeable(ctx context.Context, tx *sql.Tx, account string, t ti
 }
 
 // EndSubscription ends what the account is subscribed to at the start of the day of at (zero: of tomorrow); from then on it
-// is on the default plan. It returns the subscription that was ended.
+// is on the default plan, also where another subscription was to follow. It returns the subscription that was ended; one that
+// ends when it starts never was.
+//
+// The last period is shared as one in which the plan changes: a flat fee is due for the days up to the end, of those of the
+// period; what was used is rated up to the end, with whole tiers and allowances; what is used later is the default plan's. An
+// end inside a period for which a statement was issued is refused.
 func (s *Service) EndSubscription(ctx context.Context, account string, at time.Time, actor string) (Subscription, error) {
 	if at.IsZero() {
 		at = s.cfg.Now().AddDate(0, 0, 1)
@@ -235,7 +240,7 @@ func (s *Service) EndSubscription(ctx context.Context, account string, at time.T
 			return !at.Before(sub.StartsAt) && (sub.EndsAt.IsZero() || at.Before(sub.EndsAt))
 		})
 		if i < 0 {
-			return fmt.Errorf("account %s has no subscription on %s: %w", clip(account), at.UTC().Format(time.DateOnly), ErrNotFound)
+			return fmt.Errorf("account %s has no subscription on %s%s: %w", clip(account), at.UTC().Format(time.DateOnly), near(subs, at), ErrConflict)
 		}
 		ended = subs[i]
 		if ended.EndsAt, err = ended.Cycle.Midnight(at); err != nil {
@@ -253,6 +258,20 @@ func (s *Service) EndSubscription(ctx context.Context, account string, at time.T
 		return Subscription{}, err
 	}
 	return ended, s.refreshAccount(ctx, account)
+}
+
+// near names the subscription that somebody may have meant who found none at the time.
+func near(subs []Subscription, at time.Time) string {
+	for _, sub := range subs {
+		if sub.StartsAt.After(at) {
+			return fmt.Sprintf("; the next, to %s, starts at %s", sub.PlanID, sub.StartsAt.Format(time.RFC3339))
+		}
+	}
+	if len(subs) > 0 {
+		last := subs[len(subs)-1]
+		return fmt.Sprintf("; the last, to %s, ended at %s", last.PlanID, last.EndsAt.Format(time.RFC3339))
+	}
+	return ""
 }
 
 // Subscriptions returns those of an account, in order of time.

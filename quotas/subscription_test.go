@@ -56,7 +56,7 @@ func TestSubscriptionsReplaceEachOther(t *testing.T) {
 		if got := w.planOn(t, "acc_1", "2026-12-18"); got != "default 1" {
 			t.Errorf("after the end: %s", got)
 		}
-		if _, err := w.EndSubscription(w.ctx, "acc_1", when(t, "2027-01-01"), "user:ada"); !errors.Is(err, ErrNotFound) {
+		if _, err := w.EndSubscription(w.ctx, "acc_1", when(t, "2027-01-01"), "user:ada"); !errors.Is(err, ErrConflict) {
 			t.Errorf("ended twice: %v", err)
 		}
 	})

@@ -2,6 +2,8 @@ package bind
 
 import (
 	"context"
+	"errors"
+	"time"
 
 	"github.com/tollkeeper/tollkeeper/api"
 	"github.com/tollkeeper/tollkeeper/api/gen"
@@ -36,7 +38,23 @@ func (b Billing) Subscribe(ctx context.Context, by api.Change, accountID string,
 		return gen.Subscription{}, api.Invalid("", "a value is out of range")
 	}
 	sub.AccountID = accountID
-	if sub, err = b.service.Subscribe(ctx, sub, by.Actor); err != nil {
+	sub, err = b.service.Subscribe(ctx, sub, by.Actor)
+	if errors.Is(err, quotas.ErrNotFound) { // of the account, which is there, the answer would say the same
+		return gen.Subscription{}, api.Invalid("/plan_id", "there is no such plan, or no such published version of it")
+	}
+	if err != nil {
+		return gen.Subscription{}, quotaError(err, "#/")
+	}
+	return convert[gen.Subscription](sub)
+}
+
+// EndSubscription implements api.Billing.
+func (b Billing) EndSubscription(ctx context.Context, by api.Change, accountID string, at time.Time) (gen.Subscription, error) {
+	if err := b.exists(ctx, accountID); err != nil {
+		return gen.Subscription{}, err
+	}
+	sub, err := b.service.EndSubscription(ctx, accountID, at, by.Actor)
+	if err != nil {
 		return gen.Subscription{}, quotaError(err, "#/")
 	}
 	return convert[gen.Subscription](sub)

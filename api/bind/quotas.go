@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"strings"
 	"time"
 
 	"github.com/tollkeeper/tollkeeper/api"
@@ -310,7 +311,7 @@ func quotaError(err error, prefix string) error {
 	case errors.Is(err, quotas.ErrNotFound):
 		return errors.Join(api.ErrNotFound, err)
 	case errors.Is(err, quotas.ErrConflict), errors.Is(err, quotas.ErrOpen):
-		return &api.Error{Code: api.CodeConflict, Detail: sentence(err.Error()), Cause: err}
+		return &api.Error{Code: api.CodeConflict, Detail: sentence(strings.TrimSuffix(err.Error(), ": "+quotas.ErrConflict.Error())), Cause: err}
 	case errors.Is(err, sqlstore.ErrCursor):
 		return badCursor
 	}

@@ -1852,6 +1852,9 @@ type SubscriptionCreate struct {
 	// Cycle Length and start of the periods.
 	Cycle Cycle `json:"cycle,omitempty,omitzero"`
 
+	// EndsAt Its day in the cycle's zone, as of a trial; without, until it is ended or replaced.
+	EndsAt time.Time `json:"ends_at,omitempty,omitzero"`
+
 	// PlanId Id of a plan or of a part of one.
 	PlanId Slug `json:"plan_id"`
 
@@ -1860,6 +1863,12 @@ type SubscriptionCreate struct {
 
 	// StartsAt Its day in the cycle's zone; today without.
 	StartsAt time.Time `json:"starts_at,omitempty,omitzero"`
+}
+
+// SubscriptionEnd defines model for SubscriptionEnd.
+type SubscriptionEnd struct {
+	// EndsAt Its day in the zone of the subscription's cycle is the first without it; tomorrow without.
+	EndsAt time.Time `json:"ends_at,omitempty,omitzero"`
 }
 
 // SubscriptionList defines model for SubscriptionList.
@@ -2240,6 +2249,12 @@ type SubscribeParams struct {
 	IdempotencyKey IdempotencyKey `json:"Idempotency-Key,omitempty,omitzero"`
 }
 
+// EndSubscriptionParams defines parameters for EndSubscription.
+type EndSubscriptionParams struct {
+	// IdempotencyKey Makes a repeat safe; see the introduction.
+	IdempotencyKey IdempotencyKey `json:"Idempotency-Key,omitempty,omitzero"`
+}
+
 // ListAlertsParams defines parameters for ListAlerts.
 type ListAlertsParams struct {
 	// Limit Entries on a page.
@@ -2600,6 +2615,9 @@ type GiveCreditJSONRequestBody = CreditCreate
 // SubscribeJSONRequestBody defines body for Subscribe for application/json ContentType.
 type SubscribeJSONRequestBody = SubscriptionCreate
 
+// EndSubscriptionJSONRequestBody defines body for EndSubscription for application/json ContentType.
+type EndSubscriptionJSONRequestBody = SubscriptionEnd
+
 // AcknowledgeAlertJSONRequestBody defines body for AcknowledgeAlert for application/json ContentType.
 type AcknowledgeAlertJSONRequestBody = VerdictRequest
 
@@ -2698,6 +2716,9 @@ type ServerInterface interface {
 	// Subscribe Put an account on a plan
 	// (POST /v1/accounts/{account_id}/subscriptions)
 	Subscribe(c *gin.Context, accountId AccountId, params SubscribeParams)
+	// EndSubscription End the subscription of an account
+	// (POST /v1/accounts/{account_id}/subscriptions/end)
+	EndSubscription(c *gin.Context, accountId AccountId, params EndSubscriptionParams)
 	// ListAlerts List alerts
 	// (GET /v1/alerts)
 	ListAlerts(c *gin.Context, params ListAlertsParams)
@@ -3179,6 +3200,55 @@ func (siw *ServerInterfaceWrapper) Subscribe(c *gin.Context) {
 	}
 
 	siw.Handler.Subscribe(c, accountId, params)
+}
+
+// EndSubscription operation middleware
+func (siw *ServerInterfaceWrapper) EndSubscription(c *gin.Context) {
+
+	var err error
+	_ = err
+
+	// ------------- Path parameter "account_id" -------------
+	var accountId AccountId
+
+	err = runtime.BindStyledParameterWithOptions("simple", "account_id", c.Param("account_id"), &accountId, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "", ValueIsUnescaped: true})
+	if err != nil {
+		siw.ErrorHandler(c, fmt.Errorf("Invalid format for parameter account_id: %w", err), http.StatusBadRequest)
+		return
+	}
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params EndSubscriptionParams
+
+	headers := c.Request.Header
+
+	// ------------- Optional header parameter "Idempotency-Key" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("Idempotency-Key")]; found {
+		var IdempotencyKey IdempotencyKey
+		n := len(valueList)
+		if n != 1 {
+			siw.ErrorHandler(c, fmt.Errorf("Expected one value for Idempotency-Key, got %d", n), http.StatusBadRequest)
+			return
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "Idempotency-Key", valueList[0], &IdempotencyKey, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			siw.ErrorHandler(c, fmt.Errorf("Invalid format for parameter Idempotency-Key: %w", err), http.StatusBadRequest)
+			return
+		}
+
+		params.IdempotencyKey = IdempotencyKey
+
+	}
+
+	for _, middleware := range siw.HandlerMiddlewares {
+		middleware(c)
+		if c.IsAborted() {
+			return
+		}
+	}
+
+	siw.Handler.EndSubscription(c, accountId, params)
 }
 
 // ListAlerts operation middleware
@@ -5414,6 +5484,7 @@ func RegisterHandlersWithOptions(router gin.IRouter, si ServerInterface, options
 	router.GET(options.BaseURL+"/v1/accounts/:account_id", wrapper.GetAccount)
 	router.GET(options.BaseURL+"/v1/accounts/:account_id/subscriptions", wrapper.ListSubscriptions)
 	router.POST(options.BaseURL+"/v1/accounts/:account_id/subscriptions", wrapper.Subscribe)
+	router.POST(options.BaseURL+"/v1/accounts/:account_id/subscriptions/end", wrapper.EndSubscription)
 	router.GET(options.BaseURL+"/v1/accounts/:account_id/credits", wrapper.ListCredits)
 	router.POST(options.BaseURL+"/v1/accounts/:account_id/credits", wrapper.GiveCredit)
 	router.POST(options.BaseURL+"/v1/credits/:credit_id/void", wrapper.VoidCredit)
@@ -6010,6 +6081,79 @@ type SubscribedefaultApplicationProblemPlusJSONResponse struct {
 }
 
 func (response SubscribedefaultApplicationProblemPlusJSONResponse) VisitSubscribeResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(response.StatusCode)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type EndSubscriptionRequestObject struct {
+	AccountId AccountId `json:"account_id"`
+	Params    EndSubscriptionParams
+	Body      *EndSubscriptionJSONRequestBody
+}
+
+type EndSubscriptionResponseObject interface {
+	VisitEndSubscriptionResponse(w http.ResponseWriter) error
+}
+
+type EndSubscription200JSONResponse Subscription
+
+func (response EndSubscription200JSONResponse) VisitEndSubscriptionResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type EndSubscription404ApplicationProblemPlusJSONResponse struct {
+	NotFoundApplicationProblemPlusJSONResponse
+}
+
+func (response EndSubscription404ApplicationProblemPlusJSONResponse) VisitEndSubscriptionResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(404)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type EndSubscription409ApplicationProblemPlusJSONResponse struct {
+	ConflictApplicationProblemPlusJSONResponse
+}
+
+func (response EndSubscription409ApplicationProblemPlusJSONResponse) VisitEndSubscriptionResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(409)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type EndSubscriptiondefaultApplicationProblemPlusJSONResponse struct {
+	Body       Problem
+	StatusCode int
+}
+
+func (response EndSubscriptiondefaultApplicationProblemPlusJSONResponse) VisitEndSubscriptionResponse(w http.ResponseWriter) error {
 
 	var buf bytes.Buffer
 	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
@@ -9276,6 +9420,9 @@ type StrictServerInterface interface {
 	// Subscribe Put an account on a plan
 	// (POST /v1/accounts/{account_id}/subscriptions)
 	Subscribe(ctx context.Context, request SubscribeRequestObject) (SubscribeResponseObject, error)
+	// EndSubscription End the subscription of an account
+	// (POST /v1/accounts/{account_id}/subscriptions/end)
+	EndSubscription(ctx context.Context, request EndSubscriptionRequestObject) (EndSubscriptionResponseObject, error)
 	// ListAlerts List alerts
 	// (GET /v1/alerts)
 	ListAlerts(ctx context.Context, request ListAlertsRequestObject) (ListAlertsResponseObject, error)
@@ -9801,6 +9948,51 @@ func (sh *strictHandler) Subscribe(ctx *gin.Context, accountId AccountId, params
 		sh.options.HandlerErrorFunc(ctx, err)
 	} else if validResponse, ok := response.(SubscribeResponseObject); ok {
 		if err := validResponse.VisitSubscribeResponse(ctx.Writer); err != nil {
+			sh.options.ResponseErrorHandlerFunc(ctx, err)
+		}
+	} else if response != nil {
+		sh.options.ResponseErrorHandlerFunc(ctx, fmt.Errorf("unexpected response type: %T", response))
+	}
+}
+
+// EndSubscription operation middleware
+func (sh *strictHandler) EndSubscription(ctx *gin.Context, accountId AccountId, params EndSubscriptionParams) {
+	var request EndSubscriptionRequestObject
+
+	request.AccountId = accountId
+	request.Params = params
+
+	var body EndSubscriptionJSONRequestBody
+	var err error
+	// A request validator built on kin-openapi's openapi3filter with
+	// KeepValidatedValue leaves the value it validated on the body. Bind
+	// that value, matching member names exactly, so the handler receives
+	// what was validated instead of a second, case-insensitive decode.
+	if vb, ok := ctx.Request.Body.(interface{ ValidatedValue() any }); !ok || runtime.BindJSONValue(vb.ValidatedValue(), &body) != nil {
+		err = ctx.ShouldBindJSON(&body)
+	} else if binding.Validator != nil {
+		// ShouldBindJSON runs the struct validator after decoding; keep that.
+		err = binding.Validator.ValidateStruct(&body)
+	}
+	if err != nil {
+		sh.options.RequestErrorHandlerFunc(ctx, err)
+		return
+	}
+	request.Body = &body
+
+	handler := func(ctx *gin.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.EndSubscription(ctx, request.(EndSubscriptionRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "EndSubscription")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		sh.options.HandlerErrorFunc(ctx, err)
+	} else if validResponse, ok := response.(EndSubscriptionResponseObject); ok {
+		if err := validResponse.VisitEndSubscriptionResponse(ctx.Writer); err != nil {
 			sh.options.ResponseErrorHandlerFunc(ctx, err)
 		}
 	} else if response != nil {

@@ -534,6 +534,29 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/v1/accounts/{account_id}/subscriptions/end": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description Id of the account. */
+                account_id: components["parameters"]["AccountId"];
+            };
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * End the subscription of an account
+         * @description At the start of a day; from then on the account is on the plan `default`, also where another subscription was to follow. The last period is shared as when the plan changes: a flat fee is due for the days up to the end, of those of the period; use is rated up to the end, with whole tiers and allowances; what is used later is the default plan's. An end inside a period for which a statement was issued is refused. To go on with another plan, put the account on that one instead.
+         */
+        post: operations["EndSubscription"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/v1/accounts/{account_id}/credits": {
         parameters: {
             query?: never;
@@ -2060,6 +2083,18 @@ export interface components {
              * @description Its day in the cycle's zone; today without.
              */
             starts_at?: string;
+            /**
+             * Format: date-time
+             * @description Its day in the cycle's zone, as of a trial; without, until it is ended or replaced.
+             */
+            ends_at?: string;
+        };
+        SubscriptionEnd: {
+            /**
+             * Format: date-time
+             * @description Its day in the zone of the subscription's cycle is the first without it; tomorrow without.
+             */
+            ends_at?: string;
         };
         /** @description Credit of an account: money paid in advance, or given. */
         Credit: {
@@ -3343,6 +3378,39 @@ export interface operations {
         responses: {
             /** @description The subscription. */
             201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Subscription"];
+                };
+            };
+            404: components["responses"]["NotFound"];
+            409: components["responses"]["Conflict"];
+            default: components["responses"]["Problem"];
+        };
+    };
+    EndSubscription: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description Makes a repeat safe; see the introduction. */
+                "Idempotency-Key"?: components["parameters"]["IdempotencyKey"];
+            };
+            path: {
+                /** @description Id of the account. */
+                account_id: components["parameters"]["AccountId"];
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["SubscriptionEnd"];
+            };
+        };
+        responses: {
+            /** @description The subscription, with its end. One that ends when it starts never was, and is not listed. */
+            200: {
                 headers: {
                     [name: string]: unknown;
                 };
