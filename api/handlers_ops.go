@@ -2,6 +2,7 @@ package api
 
 import (
 	"context"
+	"errors"
 	"net/http"
 	"net/url"
 	"time"
@@ -78,21 +79,28 @@ func (h *handlers) ListTokens(ctx context.Context, q gen.ListTokensRequestObject
 	return out, nil
 }
 
-func checkAccount(role gen.Role, accountID string) error {
+// checkAccount refuses what would let somebody in who then finds nothing.
+func (h *handlers) checkAccount(ctx context.Context, role gen.Role, accountID string) error {
 	switch customer := role == gen.RoleCustomer; {
 	case customer && accountID == "":
 		return Invalid("/account_id", "is missing: a customer belongs to an account")
 	case !customer && accountID != "":
 		return Invalid("/account_id", "only a customer belongs to an account")
+	case !customer:
+		return nil
 	}
-	return nil
+	_, err := h.cfg.Accounts.GetAccount(ctx, accountID)
+	if errors.Is(err, ErrNotFound) {
+		return Invalid("/account_id", "there is no such account")
+	}
+	return err
 }
 
 func (h *handlers) CreateLoginLink(ctx context.Context, q gen.CreateLoginLinkRequestObject) (gen.CreateLoginLinkResponseObject, error) {
-	if err := checkAccount(q.Body.Role, q.Body.AccountId); err != nil {
+	r, std := of(ctx)
+	if err := h.checkAccount(std, q.Body.Role, q.Body.AccountId); err != nil {
 		return nil, err
 	}
-	r, std := of(ctx)
 	code, expires, err := h.cfg.Tokens.CreateLink(std, r.change(""), *q.Body)
 	if err != nil {
 		return nil, err
@@ -101,13 +109,13 @@ func (h *handlers) CreateLoginLink(ctx context.Context, q gen.CreateLoginLinkReq
 }
 
 func (h *handlers) CreateToken(ctx context.Context, q gen.CreateTokenRequestObject) (gen.CreateTokenResponseObject, error) {
+	r, std := of(ctx)
 	if err := h.checkFuture("/expires_at", q.Body.ExpiresAt); err != nil {
 		return nil, err
 	}
-	if err := checkAccount(q.Body.Role, q.Body.AccountId); err != nil {
+	if err := h.checkAccount(std, q.Body.Role, q.Body.AccountId); err != nil {
 		return nil, err
 	}
-	r, std := of(ctx)
 	token, secret, err := h.cfg.Tokens.CreateToken(std, r.change(""), *q.Body)
 	if err != nil {
 		return nil, err

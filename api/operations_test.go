@@ -106,6 +106,14 @@ func TestTokensOverREST(t *testing.T) {
 	f.as("admin", "DELETE", "/v1/tokens/none", nil).problem(404, api.CodeNotFound)
 	p := f.as("admin", "POST", "/v1/tokens", map[string]any{"name": "portal", "role": "customer"}).problem(400, api.CodeInvalidRequest)
 	require.Equal(t, "#/account_id", p.Errors[0].Pointer)
+	for _, path := range []string{"/v1/tokens", "/v1/login-links"} {
+		customer := map[string]any{"name": "portal", "role": "customer", "account_id": "acc_nrothwind"}
+		p = f.as("admin", "POST", path, customer).problem(400, api.CodeInvalidRequest)
+		require.Equal(t, "there is no such account", p.Errors[0].Detail)
+		f.as("admin", "POST", "/v1/accounts", map[string]any{"id": "acc_of_" + path[4:], "name": "Theirs"}).status(201)
+		customer["account_id"] = "acc_of_" + path[4:]
+		f.as("admin", "POST", path, customer).status(201)
+	}
 
 	var link gen.LoginLink
 	f.as("admin", "POST", "/v1/login-links", map[string]any{"name": "bob", "role": "security"}).status(201).into(&link)

@@ -103,16 +103,29 @@ func (r *remote) client() (app.Client, error) {
 	return c, nil
 }
 
+// ask returns the API's answer; one that is not good is an error.
 func (r *remote) ask(ctx context.Context, method, path string, in any) ([]byte, error) {
-	c, err := r.client()
+	status, raw, err := r.send(ctx, method, path, in)
 	if err != nil {
 		return nil, err
+	}
+	if status >= 300 {
+		return nil, refusal(status, raw)
+	}
+	return raw, nil
+}
+
+// send returns what the server answers, good or not.
+func (r *remote) send(ctx context.Context, method, path string, in any) (status int, raw []byte, err error) {
+	c, err := r.client()
+	if err != nil {
+		return 0, nil, err
 	}
 	var body io.Reader = http.NoBody
 	if in != nil {
 		raw, err := json.Marshal(in)
 		if err != nil {
-			return nil, fmt.Errorf("encode the request: %w", err)
+			return 0, nil, fmt.Errorf("encode the request: %w", err)
 		}
 		body = bytes.NewReader(raw)
 	}
@@ -120,7 +133,7 @@ func (r *remote) ask(ctx context.Context, method, path string, in any) ([]byte, 
 	defer cancel()
 	req, err := http.NewRequestWithContext(ctx, method, strings.TrimSuffix(c.URL, "/")+path, body)
 	if err != nil {
-		return nil, fmt.Errorf("ask %s: %w", c.URL, err)
+		return 0, nil, fmt.Errorf("ask %s: %w", c.URL, err)
 	}
 	req.Header.Set("Authorization", "Bearer "+c.Token)
 	if in != nil {
@@ -128,34 +141,36 @@ func (r *remote) ask(ctx context.Context, method, path string, in any) ([]byte, 
 	}
 	res, err := http.DefaultClient.Do(req)
 	if err != nil {
-		return nil, failed{fmt.Errorf("the server at %s does not answer: %w", c.URL, errors.Unwrap(err))}
+		return 0, nil, failed{fmt.Errorf("the server at %s does not answer: %w", c.URL, errors.Unwrap(err))}
 	}
 	defer func() { _ = res.Body.Close() }()
-	raw, err := io.ReadAll(io.LimitReader(res.Body, 64<<20))
+	raw, err = io.ReadAll(io.LimitReader(res.Body, 64<<20))
 	if err != nil {
-		return nil, failed{fmt.Errorf("read the server's answer: %w", err)}
+		return 0, nil, failed{fmt.Errorf("read the server's answer: %w", err)}
 	}
-	if res.StatusCode >= 300 {
-		var p struct {
-			Title, Detail string
-			Errors        []struct{ Pointer, Parameter, Detail string }
-		}
-		if json.Unmarshal(raw, &p) != nil || p.Title == "" {
-			p.Title = res.Status
-		}
-		text := p.Title
-		if p.Detail != "" && len(p.Errors) == 0 { // with a list of errors it only says that there is one
-			text += ": " + p.Detail
-		}
-		for i, e := range p.Errors {
-			text += fmt.Sprintf("%s%s %s", []string{": ", "; "}[min(i, 1)], cmp.Or(e.Parameter, strings.TrimPrefix(e.Pointer, "#/"), "the body"), e.Detail)
-		}
-		if res.StatusCode == http.StatusNotFound {
-			return nil, failed{notFound(text)}
-		}
-		return nil, failed{errors.New(text)}
+	return res.StatusCode, raw, nil
+}
+
+// refusal puts the server's problem into one line.
+func refusal(status int, raw []byte) error {
+	var p struct {
+		Title, Detail string
+		Errors        []struct{ Pointer, Parameter, Detail string }
 	}
-	return raw, nil
+	if json.Unmarshal(raw, &p) != nil || p.Title == "" {
+		p.Title = strings.TrimSpace(fmt.Sprint(status, " ", http.StatusText(status)))
+	}
+	text := p.Title
+	if p.Detail != "" && len(p.Errors) == 0 { // with a list of errors it only says that there is one
+		text += ": " + p.Detail
+	}
+	for i, e := range p.Errors {
+		text += fmt.Sprintf("%s%s %s", []string{": ", "; "}[min(i, 1)], cmp.Or(e.Parameter, strings.TrimPrefix(e.Pointer, "#/"), "the body"), e.Detail)
+	}
+	if status == http.StatusNotFound {
+		return failed{notFound(text)}
+	}
+	return failed{errors.New(text)}
 }
 
 // notFound is the server's word for what it does not have.

@@ -102,7 +102,9 @@ func newRootCmd() *cobra.Command {
 		Version:       version,
 	}
 	root.AddCommand(
-		newServeCmd(), newDemoCmd(), newImportCmd(), newShipCmd(), newKeysCmd(), newAlertsCmd(), newNotifyCmd(), newUsageCmd(), newStatementsCmd(), newLoginCmd(), newDeadLettersCmd(), newAuditCmd(), newFormatsCmd(), newBacktestCmd(), newPolicyCmd(),
+		newServeCmd(), newDemoCmd(), newStatusCmd(), newImportCmd(), newShipCmd(), newKeysCmd(), newAlertsCmd(), newNotifyCmd(),
+		newAccountsCmd(), newPlansCmd(), newUsageCmd(), newStatementsCmd(), newLoginCmd(), newTokensCmd(),
+		newDeadLettersCmd(), newAuditCmd(), newFormatsCmd(), newBacktestCmd(), newPolicyCmd(),
 		newConfigCmd(), newVersionCmd(), newEngineCmd(),
 	)
 	explain(root)

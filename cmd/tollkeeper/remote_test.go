@@ -15,9 +15,16 @@ import (
 // answers is a server that says the same to everybody, by method and path.
 func answers(t *testing.T, byPath map[string]string) func(args ...string) (stdout, stderr string, code int) {
 	t.Helper()
+	return answersWith(t, http.StatusOK, byPath)
+}
+
+func answersWith(t *testing.T, status int, byPath map[string]string) func(args ...string) (stdout, stderr string, code int) {
+	t.Helper()
 	api := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		body, ok := byPath[r.URL.RequestURI()]
-		if !ok {
+		if ok {
+			w.WriteHeader(status)
+		} else {
 			w.WriteHeader(http.StatusNotFound)
 			body = `{"title":"Not found","detail":"Check the id.","code":"not_found"}`
 		}
