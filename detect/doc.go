@@ -85,7 +85,7 @@
 // An [Engine] does no I/O, reads no clock and starts no goroutine: time is that of the records, and [Engine.Advance]. It
 // is deterministic: records of one second may arrive in any order, and an engine warmed with a key's history decides as
 // the one that saw it live. It is not safe for concurrent use; one engine serves one partition, and is told by those of other partitions whom they found
-// abusing a key ([Engine.Blames], [Engine.Heed]). Observe never fails:
+// abusing a key, and who tried keys that do not exist ([Engine.Blames], [Engine.Heed]). Observe never fails:
 // what is unknown (country, network, units) is no evidence. Memory is bounded by key: see [Engine.Stats] and
 // detect/bench. It does not act: it returns decisions, and whoever holds the keys carries them out.
 package detect

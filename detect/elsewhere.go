@@ -30,6 +30,7 @@ type Blame struct {
 	net     uint32
 	addrs   []uint32
 	culprit culprit
+	tried   uint64 // not 0: no more than this happened, that the address called with an unknown key of that hash
 }
 
 // Blames returns what was found since the last call, for [Engine.Heed] of the other engines of the process.
@@ -43,6 +44,10 @@ func (e *Engine) Blames() []Blame {
 func (e *Engine) Heed(list []Blame) {
 	for i := range list {
 		b := &list[i]
+		if b.tried != 0 {
+			e.guesses.hear(b)
+			continue
+		}
 		e.markHostile(b.net, b.culprit.t)
 		e.culprits.note(b.addrs, b.culprit)
 	}
@@ -50,7 +55,12 @@ func (e *Engine) Heed(list []Blame) {
 
 func (e *Engine) accuse(b Blame) {
 	e.Heed([]Blame{b})
-	if c := &e.culprits; len(c.fresh) < maxElsewhere { // nobody may be there to be told
+	e.culprits.tell(b, maxElsewhere)
+}
+
+// tell notes what other engines are to hear, unless so much waits to be told already: nobody may be there to hear it.
+func (c *culprits) tell(b Blame, most int) {
+	if len(c.fresh) < most {
 		c.fresh = append(c.fresh, b)
 	}
 }

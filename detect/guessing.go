@@ -9,8 +9,8 @@ import (
 	"github.com/tollkeeper/tollkeeper/internal/usage"
 )
 
-// guesses follows who tries keys that no key store knows: by address, the number of different ones in a window. A partition counts
-// the keys that come to it.
+// guesses follows who tries keys that no key store knows: by address, the number of different ones in a window. The keys of one guesser come to
+// several partitions, whose engines tell each other of them ([Engine.Blames]); calls are counted where they come.
 type guesses struct {
 	by      map[uint32]*guesser
 	swept   int64
@@ -51,20 +51,23 @@ func (g *guesser) distinct() (n int) {
 	return n
 }
 
-// guess counts a call with an unknown key. Where more addresses than are followed send some, those that come later are passed over until others
-// have stopped: anybody may send from as many addresses as a network has, and looking for room at each call would hold up everybody.
-func (e *Engine) guess(b *usage.Batch, i int) {
-	addr, net := addressOf(b.ClientIP[i], b.ASN[i])
-	t := b.TimeMillis[i]
-	s := &e.guesses
-	e.sweepGuesses(t)
+// try notes a key, and tells whether it is another one, as far as the bitmap can tell.
+func (g *guesser) try(h uint64) bool {
+	word, bit := &g.keys[h>>6%8], uint64(1)<<(h&63)
+	isNew := *word&bit == 0
+	*word |= bit
+	return isNew
+}
+
+// of returns what is known of an address that tries a key at that time; nil where there is no room for another one.
+func (s *guesses) of(addr uint32, t int64) *guesser {
 	if s.by == nil {
 		s.by = map[uint32]*guesser{}
 	}
 	g := s.by[addr]
 	switch {
 	case g == nil && len(s.by) >= maxGuessers:
-		return
+		return nil
 	case g == nil:
 		g = &guesser{start: t}
 		s.by[addr] = g
@@ -74,9 +77,31 @@ func (e *Engine) guess(b *usage.Batch, i int) {
 		}
 	}
 	g.last = max(g.last, t)
+	return g
+}
+
+// hear takes up that another partition has met an unknown key. An alert follows with the next one that comes here.
+func (s *guesses) hear(b *Blame) {
+	if g := s.of(b.addrs[0], b.culprit.t); g != nil {
+		g.try(b.tried)
+	}
+}
+
+// guess counts a call with an unknown key. Where more addresses than are followed send some, those that come later are passed over until others
+// have stopped: anybody may send from as many addresses as a network has, and looking for room at each call would hold up everybody.
+func (e *Engine) guess(b *usage.Batch, i int) {
+	addr, net := addressOf(b.ClientIP[i], b.ASN[i])
+	t := b.TimeMillis[i]
+	s := &e.guesses
+	e.sweepGuesses(t)
+	g := s.of(addr, t)
+	if g == nil {
+		return
+	}
 	g.n++
-	h := hashBytes([]byte(b.KeyID.At(i)), 3)
-	g.keys[h>>6%8] |= 1 << (h & 63)
+	if h := hashBytes([]byte(b.KeyID.At(i)), 3); g.try(h) {
+		e.culprits.tell(Blame{addrs: []uint32{addr}, tried: h, culprit: culprit{t: t}}, maxElsewhere/2)
+	}
 	if g.distinct() < guessKeys {
 		return
 	}

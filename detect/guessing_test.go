@@ -96,6 +96,45 @@ func TestGuessersOfSeveralPartitionsAreOneAlert(t *testing.T) {
 	require.Len(t, ids, 1)
 }
 
+// A partition alone sees a few of the keys that somebody tries, a rotation gone wrong by the look of it.
+func TestTheKeysThatSomebodyTriesAreCountedOverAllPartitions(t *testing.T) {
+	const partitions = 4
+	for name, told := range map[string]bool{"told": true, "not told": false} {
+		engines := make([]*Engine, partitions)
+		for i := range engines {
+			engines[i] = mustEngine(t)
+		}
+		b := guessing(guessedAt, 2*guessKeys, netip.MustParseAddr("203.0.113.77"))
+		found := map[string]bool{}
+		for i := range b.Len() {
+			at := engines[i%partitions]
+			at.Observe(b, i, i+1)
+			news := at.Blames()
+			for _, other := range engines {
+				if other != at && told {
+					other.Heed(news)
+				}
+			}
+			for _, d := range at.Drain() {
+				found[d.EpisodeID] = true
+				require.Contains(t, d.Reason, "different keys that do not exist were tried from 203.0.113.77")
+			}
+		}
+		require.Equal(t, told, len(found) == 1, "%s: %v", name, found)
+	}
+}
+
+// Whoever tries keys by the thousand must not keep engines from hearing of thieves.
+func TestGuessesLeaveRoomForThieves(t *testing.T) {
+	e := mustEngine(t)
+	b := guessing(guessedAt, 1, guessers(2*maxElsewhere)...)
+	e.Observe(b, 0, b.Len())
+	e.accuse(Blame{net: 9009, culprit: culprit{t: guessedAt, key: "key_1"}})
+	list := e.Blames()
+	require.Len(t, list, maxElsewhere/2+1)
+	require.Equal(t, "key_1", list[maxElsewhere/2].culprit.key)
+}
+
 // Whoever rents a thousand addresses must not bury people in alerts.
 func TestManyGuessersAreAHandfulOfAlerts(t *testing.T) {
 	e := mustEngine(t)

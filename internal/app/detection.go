@@ -181,6 +181,7 @@ func (d *detection) tick(ctx context.Context) error {
 		stats := make([]detect.Stats, 0, len(all))
 		for _, w := range all {
 			w.mu.Lock()
+			w.engine.Heed(w.ear.take()) // of a partition to which nothing comes, too, lest it grow
 			if n := w.engine.Trim(d.maxKeys / len(all)); n > 0 {
 				w.history = true // what was forgotten is stored by now
 				d.figures.forgotten.Add(float64(n))

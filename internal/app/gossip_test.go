@@ -1,6 +1,7 @@
 package app
 
 import (
+	"context"
 	"slices"
 	"testing"
 	"time"
@@ -33,4 +34,22 @@ func TestWhoAbusedAKeyIsKnownInEveryPartitionOfTheProcess(t *testing.T) {
 	require.True(t, slices.ContainsFunc(r.decided, func(d detect.Decision) bool {
 		return d.KeyID == "key_2" && slices.ContainsFunc(d.Evidence, func(e detect.Evidence) bool { return e.Detector == "culprit_elsewhere" })
 	}), "decided: %+v", r.decided)
+}
+
+// What a partition is told while nothing comes to it must not wait in memory for ever.
+func TestAPartitionWithoutTrafficListensToo(t *testing.T) {
+	r := newWarmRig(t)
+	require.NoError(t, r.Assigned(t.Context(), "logs", 0))
+	w := r.partitions[partitionID{"logs", 0}]
+	w.ear.tell([]detect.Blame{{}})
+	ctx, stop := context.WithCancel(t.Context())
+	ended := make(chan error)
+	go func() { ended <- r.tick(ctx) }()
+	require.Eventually(t, func() bool {
+		w.ear.mu.Lock()
+		defer w.ear.mu.Unlock()
+		return len(w.ear.heard) == 0
+	}, 10*time.Second, 10*time.Millisecond)
+	stop()
+	require.NoError(t, <-ended)
 }
