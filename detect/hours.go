@@ -143,6 +143,31 @@ func (e *Engine) rollHours(k *keyState, hour int32) {
 	h.bad = [errorClasses]uint8{}
 }
 
+// meter counts the record in the running hour of its key and of the platform.
+func (e *Engine) meter(k *keyState, o *obs) {
+	if k.hours == nil {
+		k.hours = arena.Alloc[hours](e.mem)
+	}
+	h, hour := k.hours, int32(o.t/hourMillis)
+	if hour > e.all.hour {
+		e.all.roll(hour)
+		e.rollCohorts(hour)
+	}
+	if hour > h.hour {
+		if h.cur[meterUnits] > 0 {
+			e.unitsHour.add(math.Log(float64(max(h.record[meterUnits], h.cur[meterUnits]))), 500)
+		}
+		e.rollHours(k, hour)
+		e.all.active++
+	}
+	h.add(o)
+	e.countIn(h.cohort, hour, h.cur[meterRequests])
+	if !h.elevated && h.cur[meterRequests] >= elevatedMinimum && h.cur[meterRequests] > elevatedFactor*h.usually() && h.cur[meterRequests] > h.record[meterRequests] {
+		h.elevated = true
+		e.all.elevated++
+	}
+}
+
 // forgotten is what is left of a record after so many hours.
 func forgotten(hours int32) float32 {
 	if int(hours) < len(forgottenBy) {

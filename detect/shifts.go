@@ -116,8 +116,8 @@ func (e *Engine) closeHours(k *keyState, from, to int32, count float32) {
 func (e *Engine) closeHour(k *keyState, at int32, count float32) {
 	h := k.hours
 	b, c, s := h.habits(e.mem), &e.cohorts[h.cohort], slotOf(at)
-	half, average, weekday := s/24, h.average(), b.week.factor(at/24)
-	plain := h.usual(c, s, average) * float64(weekday)
+	half, average, dayFactor := s/24, h.average(), b.week.factor(at/24)
+	plain := h.usual(c, s, average) * float64(dayFactor)
 	m := plain * c.factor(at)
 	if h.known[half] >= scatterKnown && m >= leastExpected {
 		x := overrun(float64(count), m)
@@ -136,12 +136,12 @@ func (e *Engine) closeHour(k *keyState, at int32, count float32) {
 			h.known[half]++
 		}
 	}
-	h.day[s] += h.learning(half, weekday) * (count/max(weekLeast, weekday) - h.day[s])
+	h.day[s] += h.learning(half, dayFactor) * (count/max(weekLeast, dayFactor) - h.day[s])
 }
 
 // learning is how much of an hour of that half of the week goes into the usual one; a day on which the key mostly rests teaches little about others.
-func (h *hours) learning(half int, weekday float32) float32 {
-	return min(1, weekday) / (min(float32(h.known[half]), 6) + 1)
+func (h *hours) learning(half int, dayFactor float32) float32 {
+	return min(1, dayFactor) / (min(float32(h.known[half]), 6) + 1)
 }
 
 // closeRest does what closeHour does, for hours of one day without calls, and not its last. They are most of the hours of most keys: what is the same for
@@ -153,13 +153,13 @@ func (e *Engine) closeRest(h *hours, from, to int32) {
 	b, c, s := h.habits(e.mem), &e.cohorts[h.cohort], slotOf(from)
 	half, average := s/24, h.average()
 	scatters, shapes := h.known[half] >= scatterKnown, average > 0 && b.days[half] > 0
-	scatter, all, weekday := b.scatter, c.scatter, b.week.factor(from/24)
-	share := h.learning(half, weekday)
+	scatter, all, dayFactor := b.scatter, c.scatter, b.week.factor(from/24)
+	share := h.learning(half, dayFactor)
 	known, borrowed := float64(h.known[half]), profileBorrows*average // of usual
 	weight, expected, simple := known+profileBorrows, b.expected, b.plain
 	day, shape := h.day[s:s+int(to-from)], c.shape[s:s+int(to-from)]
 	for i := range day {
-		plain := (known*float64(day[i]) + borrowed*float64(shape[i].mean)) / weight * float64(weekday)
+		plain := (known*float64(day[i]) + borrowed*float64(shape[i].mean)) / weight * float64(dayFactor)
 		m := plain * c.factor(from+int32(i))
 		if scatters && m >= leastExpected {
 			scatter.add(1, 24*changeMemory)
@@ -184,13 +184,13 @@ func (e *Engine) closeDay(k *keyState, day int32, half int) {
 		if b.plain > 0 {
 			mean *= float64(b.expected / b.plain)
 		}
-		weekday := float64(b.week.factor(day))
+		dayFactor := float64(b.week.factor(day))
 		if mean > 0 && b.days[half] >= daysOf[half] { // a mean that has seen each of its days
 			if b.week.learn(day, float32(count/mean)) {
 				b.scatter, b.scatterOf = ratio{}, ratio{} // what looked like scatter was the week
 			}
 		}
-		mean *= weekday
+		mean *= dayFactor
 		n := float64(b.days[half])
 		if n >= 2 && mean >= leastExpected {
 			x := overrun(count, mean)
