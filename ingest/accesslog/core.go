@@ -298,7 +298,7 @@ func (c *core) appendRoute(d *usage.Dict, r *call, path, derived []byte, key uin
 	case seen == refused:
 		route = []byte(otherRoute)
 	case len(r.route) == 0 && r.status != 404:
-		c.fanout.learn(route, seen)
+		c.fanout.learn(route, seen, key)
 	}
 	appendBytes(d, route)
 }

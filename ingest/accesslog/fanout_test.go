@@ -64,6 +64,75 @@ func TestWhereNamesStandTheRouteHasAPlaceholder(t *testing.T) {
 	}
 }
 
+// callsOf decodes calls of many keys, each (key, path), and returns what each one's route became.
+func callsOf(t *testing.T, calls [][2]string) []string {
+	t.Helper()
+	d := newDecoder(t, "tollkeeper", Options{MaxRoutesPerKey: 10_000})
+	var out []string
+	for _, c := range calls {
+		r := one(t, d, fmt.Sprintf(`{"time":"2026-11-24T15:04:05Z","status":200,"key_id":"%s","path":"%s"}`, c[0], c[1]))
+		out = append(out, r.Route)
+	}
+	return out
+}
+
+func TestWhatEveryKeyHasItsOwnOfAreNames(t *testing.T) {
+	rng := rand.New(rand.NewPCG(9, 10))
+	var packages [20][12]string
+	for k := range packages {
+		for i := range packages[k] {
+			packages[k][i] = slug(rng)
+		}
+	}
+	var calls [][2]string
+	for range 6000 { // each package is asked for again and again, by its customer; all search
+		k := rng.IntN(len(packages))
+		path := "/packages/" + packages[k][rng.IntN(len(packages[k]))]
+		if rng.IntN(5) == 0 {
+			path = "/packages/search"
+		}
+		calls = append(calls, [2]string{fmt.Sprint("k", k), path})
+	}
+	got := callsOf(t, calls)
+	for i, route := range got[len(got)-1000:] {
+		want := "/packages/{name}"
+		if path := calls[len(got)-1000+i][1]; path == "/packages/search" {
+			want = path
+		}
+		if route != want {
+			t.Fatalf("in the end %v has route %s, want %s", calls[len(got)-1000+i], route, want)
+		}
+	}
+}
+
+func TestProceduresThatManyKeysCallKeepTheirNames(t *testing.T) {
+	rng := rand.New(rand.NewPCG(11, 12))
+	var calls [][2]string
+	for range 6000 { // each key calls some twenty out of a hundred
+		k, n := rng.IntN(20), rune(rng.IntN(20))
+		n = (n*7 + rune(k)*13) % 100
+		calls = append(calls, [2]string{fmt.Sprint("k", k), fmt.Sprintf("/api/thing.method%c%c", 'a'+n%26, 'a'+n/26)})
+	}
+	for i, route := range callsOf(t, calls) {
+		if route != calls[i][1] {
+			t.Fatalf("call %d: %v has route %s", i, calls[i], route)
+		}
+	}
+}
+
+func TestOneKeysProceduresKeepTheirNames(t *testing.T) {
+	var calls [][2]string
+	for i := range 3000 {
+		n := rune(i * 31 % 100)
+		calls = append(calls, [2]string{"only", fmt.Sprintf("/api/thing.method%c%c", 'a'+n%26, 'a'+n/26)})
+	}
+	for i, route := range callsOf(t, calls) {
+		if route != calls[i][1] {
+			t.Fatalf("call %d: %v has route %s", i, calls[i], route)
+		}
+	}
+}
+
 func TestProceduresKeepTheirNames(t *testing.T) {
 	for _, c := range []struct {
 		procedures, lost int // of 20,000 calls
