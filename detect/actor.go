@@ -78,7 +78,7 @@ type actor struct {
 	news         uint8  // that thing: kindAddr, kindNet or kindAgent
 	seldomRoutes uint16 // of routeSeen, a bit each: the key hardly used it when this client came to it
 
-	_ [12]byte // whole lines, or the next client would lie across
+	_ [4]byte // whole lines, or the next client would lie across
 }
 
 // example is a record that is kept to show what the actor did.
@@ -201,7 +201,7 @@ func (a *actor) sawRoute(t int64, route uint32, isNew, rare, seldom bool) bool {
 		a.routesNew++
 		if rare {
 			a.rare++
-			a.doors.try(t)
+			a.doors.try(t, a.n)
 		}
 	} else {
 		a.routesKnown++

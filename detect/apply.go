@@ -70,8 +70,8 @@ func (e *Engine) apply(k *keyState, o *obs) {
 	if !cc.established() && (filling || trusted && minute-cc.first >= netProbation && cc.count() >= netMinRequests) {
 		cc.establish()
 	}
-	routeKnown := route.established()
-	if !routeKnown && (filling || trusted && !fresh) {
+	routeKnown, answered := route.established(), o.status < 400 || o.status >= 500
+	if !routeKnown && answered && (filling || trusted && !fresh) { // what nobody is answered on is in nobody's use, however many try it
 		route.establish()
 		if o.route != otherName {
 			e.routes[o.route].keys++
@@ -197,6 +197,9 @@ func (e *Engine) note(k *keyState, a *actor, at int, o *obs, is *reading, routeK
 	}
 	if seldom := a.sawRoute(o.t, o.route, !routeKnown, !routeKnown && float64(r.keys) < 0.01*float64(e.keys.len()), is.seldom); a.fresh {
 		is.seldom = seldom
+	}
+	if a.rare > 0 && (is.class == errDenied || is.class == errAbsent || is.class == errFaulty) && !e.all.broken(is.class) {
+		a.doors.refuse()
 	}
 	if o.idHash != 0 {
 		e.noteObject(k, a, o, is, r)

@@ -134,7 +134,7 @@ func (e *Engine) harmless(k *keyState, a *actor) bool {
 	if a.fresh {
 		errors += a.errK[errDeclined] + a.errK[errGone] + a.errK[errFaulty]
 	}
-	return errors <= harmlessErrors*a.winN && !a.slowly() && e.moneyEvidence(k, a) < ownFlag
+	return errors <= harmlessErrors*a.winN && (a.rare < severalDoors || !a.doors.tries(a.last)) && !a.slowly() && e.moneyEvidence(k, a) < ownFlag
 }
 
 // weigh turns the evidence about a client into what should be done, and the total that speaks for it.

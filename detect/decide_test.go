@@ -219,7 +219,7 @@ func TestWhoTriesDoorsOnTheCustomersOwnMachineIsStopped(t *testing.T) {
 		a, now := &actor{n: 5000, winN: 200}, int64(1000*hourMillis)
 		for range doors {
 			now += apartHours * hourMillis
-			a.doors.try(now)
+			a.doors.try(now, a.n)
 		}
 		f := finding{}
 		f.by[FamilyErrors], f.by[FamilyRoutes] = errors, routes

@@ -148,6 +148,13 @@ func (e *Engine) describeErrors(k *keyState, a *actor) Evidence {
 			Sentence: fmt.Sprintf(sentence, a.errK[class], n, were(a.errK[class]), 100*h.mean()),
 		}
 	}
+	if e.doorEvidence(k, a) > e.errorEvidence(k, a) {
+		calls := float64(a.n - a.doors.from)
+		return Evidence{
+			Detector: "doors", Observed: float64(a.doors.refused) / calls, Expected: e.expectedErrors(k, errAbsent).mean(), High: 0.5,
+			Sentence: fmt.Sprintf("Since it called the first of %d routes that hardly anybody is answered on, %d of its %.0f requests were refused, found nothing or were malformed.", a.doors.n, a.doors.refused, calls),
+		}
+	}
 	switch {
 	case a.errK[errFaulty] > max(refused, a.errK[errDeclined], a.errK[errGone]):
 		return single(errFaulty, "malformed", "%.0f of its last %.0f requests %s malformed or could not be processed (400, 422), as when somebody tries what a route may be made to do; %.1f%% is usual here.")

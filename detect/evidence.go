@@ -56,7 +56,7 @@ const (
 func (e *Engine) find(k *keyState, a *actor) (f finding) {
 	f.by[FamilyNovelty] = float64(a.who)
 	f.by[FamilyEnumeration] = min(maxEnumeration, max(a.walk.score(), k.exhaustion(a)))
-	f.by[FamilyErrors] = min(maxErrors, e.errorEvidence(k, a))
+	f.by[FamilyErrors] = min(maxErrors, max(e.errorEvidence(k, a), e.doorEvidence(k, a)))
 	f.by[FamilyMoney] = min(maxMoney, e.moneyEvidence(k, a))
 	f.by[FamilyRoutes] = max(-0.5, min(maxRouteEvidence, routeEvidence(a)))
 	f.by[FamilyVolume] = k.outpace(a).evidence

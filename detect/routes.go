@@ -20,16 +20,22 @@ func routeEvidence(a *actor) float64 {
 
 // doors are the routes that a client tries for which hardly any key of the platform has a use, in one go.
 type doors struct {
-	at int32 // hour of the latest
-	n  uint8
+	at      int32  // hour of the latest
+	from    uint32 // calls of the client before the first
+	refused uint16 // calls since then that were refused, found nothing or were malformed
+	n       uint8
 }
 
-const doorsHours = 24 // after that it is another go
+const (
+	doorsHours   = 24 // after that it is another go
+	severalDoors = 4
+)
 
-func (d *doors) try(t int64) {
+// try notes a door; calls is the number of this call of the client.
+func (d *doors) try(t int64, calls uint32) {
 	hour := int32(t / hourMillis)
-	if hour-d.at > doorsHours {
-		d.n = 0
+	if d.n == 0 || hour-d.at > doorsHours {
+		d.n, d.refused, d.from = 0, 0, calls-1
 	}
 	d.at = hour
 	if d.n < math.MaxUint8 {
@@ -39,8 +45,37 @@ func (d *doors) try(t int64) {
 
 // tries says that the client of the latest call at t has just tried so many doors that it does not know what it may do, as the customer's own program does.
 func (d *doors) tries(t int64) bool {
-	const several = 4
-	return d.n >= several && int32(t/hourMillis)-d.at <= doorsHours
+	return d.n >= severalDoors && int32(t/hourMillis)-d.at <= doorsHours
+}
+
+// refuse notes a call that was refused after a door was tried.
+func (d *doors) refuse() {
+	if d.refused < math.MaxUint16 {
+		d.refused++
+	}
+}
+
+// How the calls of a client fail since it began to try doors: of one that has a fault, and of one that does not know what it may do.
+var (
+	faultyTrier = beta{1, 6}
+	trier       = beta{2, 2}
+)
+
+// doorEvidence bets on "it tries what the key may do" by the share of calls that fail since it began. Beside what an established client did all day they would be too few to tell.
+func (e *Engine) doorEvidence(k *keyState, a *actor) float64 {
+	if a.doors.refused == 0 || !a.doors.tries(a.last) {
+		return 0
+	}
+	usual := 0.0
+	for _, c := range []int{errDenied, errAbsent, errFaulty} {
+		usual += e.expectedErrors(k, c).mean()
+	}
+	n := float64(a.n - a.doors.from)
+	hits := min(float64(a.doors.refused), n)
+	const strength = 20 // calls' worth
+	usual = min(0.5, usual)
+	expected := beta{usual * strength, (1 - usual) * strength}
+	return max(0, mixtureBet(logBayes(hits, n, expected, trier), logBayes(hits, n, faultyTrier, trier), clumsyShare))
 }
 
 // dormancy is how unusual the silence was that has just ended: a Pareto tail beyond the longest one before. Its shape is 1/2 for a key
