@@ -37,8 +37,8 @@
 //     them is the odder. And: the customer's own clients fell silent as it came, and it does with their program what they did, so they have moved.
 //
 // Within a family p-values are combined by Fisher's method, across families the harmonic mean is reported. A suspension needs a "who" and a
-// "what" beside it, or one that is overwhelming (ids one after the other; or refused nearly everywhere on routes that nobody uses, be it from
-// the customer's own machine), and stays within the policies' caps. One family alone is at most an alert. Two calls may be enough, where
+// "what" beside it, or one that is overwhelming (ids one after the other; or refused nearly everywhere on routes that nobody
+// is answered on, be it from the customer's own machine, from the first such route on), and stays within the policies' caps. One family alone is at most an alert. Two calls may be enough, where
 // several things about them are odd. And somebody who is only half new, as strangers behind an app are, is stopped for ten times the odds, by
 // what is done alone and in all. Every hour that a client is watched is another chance to look bad, so a suspension pays for the time that its
 // evidence took: it asks for more of a client after a day than within the hour, and in a network that is the key's own. And pace that a client

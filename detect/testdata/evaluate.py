@@ -185,7 +185,7 @@ def main():
             ("hidden", "Hidden families (`testdata/hidden`): written without having read the detectors; failures of seeds 971 and 972 were worked on", hidden, "h", a.hidden),
             ("outside", "Outside customers (`testdata/outside`): written without having read the detectors; seeds 983 and 984 are held out", outside, "o", a.outside),
             ("sequel", "Sequel (`testdata/sequel`): families such as the generator's author may keep back, by somebody who has not read the detectors; nothing was worked on", sequel, "q", a.sequel),
-            ("reports", "Families after reports of incidents (`testdata/reports`): written without having read the detectors; failures of seeds 961 and 962 were worked on, 963 and 964 are held out", reports, "r", a.reports),
+            ("reports", "Families after reports of incidents (`testdata/reports`): written without having read the detectors; failures of seeds 961 and 962 were worked on, 963 and 964 are held out. Measured once before anything was changed: suspend recall 0.820, 0.84 false suspends, 68 seconds, 6.1 requests, flag recall 0.775, 10.5 false flags", reports, "r", a.reports),
             ("world", "Another world (`testdata/world`); its failures were worked on", other, w, a.world),
             ("fresh_world", "Another world, fresh seeds", other, w, a.fresh_world)):
         rows = [(str(n), run(a.binary, a.cache, generator, prefix, n)) for n in seeds(which)]
