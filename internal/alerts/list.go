@@ -243,14 +243,14 @@ func (s *Store) best(ctx context.Context, found map[string]*Similar, limit int) 
 func (s *Store) strings(ctx context.Context, query string, args ...any) ([]string, error) {
 	rows, err := s.db.Read().QueryContext(ctx, query, args...)
 	if err != nil {
-		return nil, fmt.Errorf("look for similar alerts: %w", err)
+		return nil, fmt.Errorf("read alerts: %w", err)
 	}
 	defer rows.Close()
 	var list []string
 	for rows.Next() {
 		var v string
 		if err := rows.Scan(&v); err != nil {
-			return nil, fmt.Errorf("look for similar alerts: %w", err)
+			return nil, fmt.Errorf("read alerts: %w", err)
 		}
 		list = append(list, v)
 	}

@@ -80,7 +80,10 @@ func (a *App) openLog(ctx context.Context) error {
 		}
 		return nil
 	}
-	b, err := broker.Start(ctx, broker.Config{Dir: a.path("kafka"), Addr: a.cfg.KafkaListen, Topics: topics, RetentionAge: a.cfg.KafkaRetention, Logger: a.Log})
+	b, err := broker.Start(ctx, broker.Config{
+		Dir: a.path("kafka"), Addr: a.cfg.KafkaListen, Topics: topics, Logger: a.Log,
+		RetentionAge: a.cfg.KafkaRetention, RetentionBytes: int64(a.cfg.KafkaRetentionSize) << 20,
+	})
 	if err != nil {
 		return err
 	}

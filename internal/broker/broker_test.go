@@ -128,6 +128,29 @@ func TestLinesOlderThanTheRetentionAreDropped(t *testing.T) {
 	}
 }
 
+func TestLinesBeyondTheSizeThatIsKeptAreDropped(t *testing.T) {
+	b, err := Start(t.Context(), Config{Dir: t.TempDir(), Addr: "127.0.0.1:0", Topics: map[string]int{"logs": 1}, RetentionBytes: 1 << 20})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer b.Close()
+	conn, err := kafka.DialLeader(t.Context(), "tcp", b.Addr(), "logs", 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer conn.Close()
+	line := make([]byte, 100_000)
+	for range 30 {
+		if _, err := conn.WriteMessages(kafka.Message{Value: line}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	b.cluster.ApplyRetention()
+	if first, last, err := conn.ReadOffsets(); err != nil || first < 18 || first > 21 || last != 30 {
+		t.Errorf("offsets %d to %d, %v; want about the last ten, to 30", first, last, err)
+	}
+}
+
 func TestEnsureTopicsLeavesExistingOnesAlone(t *testing.T) {
 	b := start(t, t.TempDir())
 	if err := EnsureTopics(t.Context(), []string{b.Addr()}, Security{}, map[string]int{"logs": 7, "more": 3}); err != nil {

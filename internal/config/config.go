@@ -22,36 +22,38 @@ type Config struct {
 	TrustedProxies []string `setting:"trusted-proxies" help:"addresses or CIDRs whose X-Forwarded-For is believed by verify and authorize"`
 	OpenAuthorize  bool     `setting:"open-authorize" help:"answer GET /v1/authorize without a token to callers on the loopback interface"`
 
-	Kafka           string        `setting:"kafka" help:"brokers, host:port[,host:port]; empty: an embedded broker"`
-	KafkaTLS        bool          `setting:"kafka-tls" help:"encrypt connections to kafka"`
-	KafkaCAFile     string        `setting:"kafka-ca-file" help:"PEM file with the authorities that certificates of kafka are checked by; default: the system's"`
-	KafkaCertFile   string        `setting:"kafka-cert-file" help:"PEM file with our own certificate for kafka"`
-	KafkaKeyFile    string        `setting:"kafka-key-file" help:"PEM file with the key of kafka-cert-file"`
-	KafkaSASL       string        `setting:"kafka-sasl" help:"how we log in to kafka: plain, scram-sha-256 or scram-sha-512; empty: not at all"`
-	KafkaUser       string        `setting:"kafka-user" help:"user that we log in to kafka as"`
-	KafkaPassword   string        `setting:"kafka-password" help:"password of kafka-user" secret:"value"`
-	KafkaListen     string        `setting:"kafka-listen" help:"address of the embedded broker"`
-	KafkaPartitions int           `setting:"kafka-partitions" help:"partitions of a topic that has to be created"`
-	KafkaRetention  time.Duration `setting:"kafka-retention" help:"how long the embedded broker keeps log lines, by the producer's time stamp; 0 keeps them for ever; an external Kafka has its own setting"`
-	Topics          []string      `setting:"topics" help:"topics to read access logs from"`
-	RekeyTopics     []string      `setting:"rekey-topics" help:"topics that the gateway does not key by API key; they are read through a topic of our own"`
-	Group           string        `setting:"group" help:"consumer group"`
-	Format          string        `setting:"format" help:"log format of the topics: a name from 'tollkeeper formats', or auto"`
-	Mapping         string        `setting:"mapping" help:"mapping file for format 'mapping'"`
-	TrustedHops     int           `setting:"trusted-hops" help:"proxies in front of the gateway that append to X-Forwarded-For"`
-	TruncateIP      bool          `setting:"truncate-ip" help:"keep clients' addresses as /24 (IPv4) or /48 (IPv6) only; country and network are found first"`
-	OnGap           string        `setting:"on-gap" help:"what to do when offsets are lost: stop, or continue and record the gap"`
-	Replay          bool          `setting:"replay" help:"accept that somebody rewound the consumer group's offsets"`
-	DedupWindow     time.Duration `setting:"dedup-window" help:"how long a gateway's retry with the same request id counts once"`
-	IngestMemory    int           `setting:"ingest-memory" unit:"MiB" help:"memory budget of ingest without the engine, such as 512MiB or 2GiB; a number alone is in MiB"`
-	SealGrace       time.Duration `setting:"seal-grace" help:"how long after its end an hour is sealed"`
+	Kafka              string        `setting:"kafka" help:"brokers, host:port[,host:port]; empty: an embedded broker"`
+	KafkaTLS           bool          `setting:"kafka-tls" help:"encrypt connections to kafka"`
+	KafkaCAFile        string        `setting:"kafka-ca-file" help:"PEM file with the authorities that certificates of kafka are checked by; default: the system's"`
+	KafkaCertFile      string        `setting:"kafka-cert-file" help:"PEM file with our own certificate for kafka"`
+	KafkaKeyFile       string        `setting:"kafka-key-file" help:"PEM file with the key of kafka-cert-file"`
+	KafkaSASL          string        `setting:"kafka-sasl" help:"how we log in to kafka: plain, scram-sha-256 or scram-sha-512; empty: not at all"`
+	KafkaUser          string        `setting:"kafka-user" help:"user that we log in to kafka as"`
+	KafkaPassword      string        `setting:"kafka-password" help:"password of kafka-user" secret:"value"`
+	KafkaListen        string        `setting:"kafka-listen" help:"address of the embedded broker"`
+	KafkaPartitions    int           `setting:"kafka-partitions" help:"partitions of a topic that has to be created"`
+	KafkaRetention     time.Duration `setting:"kafka-retention" help:"how long the embedded broker keeps log lines, by the producer's time stamp; 0 keeps them for ever; an external Kafka has its own setting"`
+	KafkaRetentionSize int           `setting:"kafka-retention-size" unit:"MiB" help:"how much of a partition the embedded broker keeps, such as 20GiB, whatever is younger or unread; a number alone is in MiB; 0: no bound"`
+	Topics             []string      `setting:"topics" help:"topics to read access logs from"`
+	RekeyTopics        []string      `setting:"rekey-topics" help:"topics that the gateway does not key by API key; they are read through a topic of our own"`
+	Group              string        `setting:"group" help:"consumer group"`
+	Format             string        `setting:"format" help:"log format of the topics: a name from 'tollkeeper formats', or auto"`
+	Mapping            string        `setting:"mapping" help:"mapping file for format 'mapping'"`
+	TrustedHops        int           `setting:"trusted-hops" help:"proxies in front of the gateway that append to X-Forwarded-For"`
+	TruncateIP         bool          `setting:"truncate-ip" help:"keep clients' addresses as /24 (IPv4) or /48 (IPv6) only; country and network are found first"`
+	OnGap              string        `setting:"on-gap" help:"what to do when offsets are lost: stop, or continue and record the gap"`
+	Replay             bool          `setting:"replay" help:"accept that somebody rewound the consumer group's offsets"`
+	DedupWindow        time.Duration `setting:"dedup-window" help:"how long a gateway's retry with the same request id counts once"`
+	IngestMemory       int           `setting:"ingest-memory" unit:"MiB" help:"memory budget of ingest without the engine, such as 512MiB or 2GiB; a number alone is in MiB"`
+	SealGrace          time.Duration `setting:"seal-grace" help:"how long after its end an hour is sealed"`
 
 	ClickHouse        string `setting:"clickhouse" help:"ClickHouse DSN (http, https or clickhouse); empty: the embedded engine" secret:"dsn"`
 	ClickHouseLibrary string `setting:"clickhouse-library" help:"path of libchdb for the embedded engine; default: where 'make engine' puts it"`
 	ClickHouseCluster string `setting:"clickhouse-cluster" help:"cluster name: create Replicated and Distributed tables"`
 	EventsDays        int    `setting:"events-days" help:"days that events are kept"`
 
-	Database string `setting:"database" help:"postgres:// DSN for keys, alerts, plans and audit; empty: SQLite in the data folder" secret:"dsn"`
+	Database   string `setting:"database" help:"postgres:// DSN for keys, alerts, plans and audit; empty: SQLite in the data folder" secret:"dsn"`
+	AlertsDays int    `setting:"alerts-days" help:"days that closed alerts are kept on which nobody gave a verdict, from their last change; 0 keeps them for ever"`
 
 	StartWait time.Duration `setting:"start-wait" help:"how long 'serve' waits at its start for a database or ClickHouse that does not answer; 0: not at all"`
 

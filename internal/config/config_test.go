@@ -53,6 +53,16 @@ func TestEveryProblemIsReportedAtOnceByName(t *testing.T) {
 	require.NotContains(t, err.Error(), "TOLLKEEPER_PORT")
 }
 
+func TestWhatIsKeptTooShortIsRefused(t *testing.T) {
+	_, err := load(t, nil, "--alerts-days", "29", "--kafka-retention-size", "63MiB", "--kafka-retention", "30m", "--events-days", "2")
+	for _, want := range []string{"alerts-days: 29 is too few", "kafka-retention-size: 63 MiB is too small", "kafka-retention: 30m0s is too short", "events-days: 2 is too few"} {
+		require.ErrorContains(t, err, want)
+	}
+	c, err := load(t, nil, "--alerts-days", "30", "--kafka-retention-size", "2GiB")
+	require.NoError(t, err)
+	require.Equal(t, 2048, c.KafkaRetentionSize)
+}
+
 func TestPrintedSettingsLoadBackAndHoldNoPassword(t *testing.T) {
 	c := Default()
 	c.Database = "postgres://tk:hunter2@db/tollkeeper"

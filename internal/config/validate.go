@@ -68,9 +68,15 @@ func (c *Config) Validate() []Problem {
 	if c.EventsDays < 3 {
 		bad("events-days", "%d is too few: an hour's usage is sealed from its events, which are dropped by whole days; the least is 3", c.EventsDays)
 	}
+	if c.AlertsDays != 0 && c.AlertsDays < 30 {
+		bad("alerts-days", "%d is too few to look back at what happened; use 0 (for ever) or at least 30", c.AlertsDays)
+	}
 	positive("throttle-per-minute", c.ThrottlePerMinute)
 	if c.KafkaRetention != 0 && c.KafkaRetention < time.Hour {
 		bad("kafka-retention", "%v is too short to read everything before it is dropped; use 0 (for ever) or at least 1h", c.KafkaRetention)
+	}
+	if c.KafkaRetentionSize != 0 && c.KafkaRetentionSize < 64 {
+		bad("kafka-retention-size", "%d MiB is too small to read everything before it is dropped; use 0 (no bound) or at least 64MiB", c.KafkaRetentionSize)
 	}
 	if c.IngestMemory < 64 {
 		bad("ingest-memory", "%d MiB is too small; the least is 64", c.IngestMemory)
