@@ -102,7 +102,9 @@ func (h *handlers) SuspendKey(ctx context.Context, q gen.SuspendKeyRequestObject
 		return nil, err
 	}
 	by.AlertID = q.Body.AlertId
-	key, err := h.cfg.Keys.SuspendKey(std, by, q.KeyId, q.Body.Until)
+	key, err := h.switchKey(std, by, q.KeyId, until("suspended", q.Body.Until), func(ctx context.Context, by Change) (gen.Key, error) {
+		return h.cfg.Keys.SuspendKey(ctx, by, q.KeyId, q.Body.Until)
+	})
 	if err != nil {
 		return nil, err
 	}
@@ -114,7 +116,9 @@ func (h *handlers) RevokeKey(ctx context.Context, q gen.RevokeKeyRequestObject) 
 	if err != nil {
 		return nil, err
 	}
-	key, err := h.cfg.Keys.RevokeKey(std, by, q.KeyId)
+	key, err := h.switchKey(std, by, q.KeyId, "revoked", func(ctx context.Context, by Change) (gen.Key, error) {
+		return h.cfg.Keys.RevokeKey(ctx, by, q.KeyId)
+	})
 	if err != nil {
 		return nil, err
 	}
@@ -126,7 +130,9 @@ func (h *handlers) ReinstateKey(ctx context.Context, q gen.ReinstateKeyRequestOb
 	if err != nil {
 		return nil, err
 	}
-	key, err := h.cfg.Keys.ReinstateKey(std, by, q.KeyId)
+	key, err := h.switchKey(std, by, q.KeyId, "reinstated", func(ctx context.Context, by Change) (gen.Key, error) {
+		return h.cfg.Keys.ReinstateKey(ctx, by, q.KeyId)
+	})
 	if err != nil {
 		return nil, err
 	}
@@ -166,7 +172,10 @@ func (h *handlers) QuarantineKey(ctx context.Context, q gen.QuarantineKeyRequest
 	if err != nil {
 		return nil, err
 	}
-	key, err := h.cfg.Keys.QuarantineKey(std, by, q.KeyId, Denied{Kind: q.Body.Kind, Value: q.Body.Value, Agent: q.Body.Agent}, q.Body.Until)
+	clients := Denied{Kind: q.Body.Kind, Value: q.Body.Value, Agent: q.Body.Agent}
+	key, err := h.switchKey(std, by, q.KeyId, until("refuses "+clients.clients(), q.Body.Until), func(ctx context.Context, by Change) (gen.Key, error) {
+		return h.cfg.Keys.QuarantineKey(ctx, by, q.KeyId, clients, q.Body.Until)
+	})
 	if err != nil {
 		return nil, err
 	}
@@ -178,7 +187,10 @@ func (h *handlers) ReleaseQuarantine(ctx context.Context, q gen.ReleaseQuarantin
 		return nil, Invalid("/kind", "must come together with value")
 	}
 	r, std := of(ctx)
-	key, err := h.cfg.Keys.ReleaseQuarantine(std, r.change(q.Body.Reason), q.KeyId, Denied{Kind: q.Body.Kind, Value: q.Body.Value, Agent: q.Body.Agent})
+	clients := Denied{Kind: q.Body.Kind, Value: q.Body.Value, Agent: q.Body.Agent}
+	key, err := h.switchKey(std, r.change(q.Body.Reason), q.KeyId, "serves "+clients.clients()+" again", func(ctx context.Context, by Change) (gen.Key, error) {
+		return h.cfg.Keys.ReleaseQuarantine(ctx, by, q.KeyId, clients)
+	})
 	if err != nil {
 		return nil, err
 	}
