@@ -27,8 +27,8 @@ func TestBadBodiesAreNamedByField(t *testing.T) {
 		{"long name", "/v1/keys", `{"name": "` + strings.Repeat("x", 129) + `"}`, "#/name", "at most 128 characters"},
 		{"unknown field", "/v1/keys", `{"name": "a", "nmae": "b"}`, "#/nmae", "is not a known field"},
 		{"enum", "/v1/keys", `{"name": "a", "environment": "prod"}`, "#/environment", "must be one of live, test"},
-		{"date", "/v1/keys", `{"name": "a", "expires_at": "tomorrow"}`, "#/expires_at", "must be a date-time"},
-		{"impossible date", "/v1/keys", `{"name": "a", "expires_at": "2026-02-31T00:00:00Z"}`, "#/expires_at", "must be a date-time"},
+		{"date", "/v1/keys", `{"name": "a", "expires_at": "tomorrow"}`, "#/expires_at", "must be a date-time such as 2026-12-01T00:00:00Z"},
+		{"impossible date", "/v1/keys", `{"name": "a", "expires_at": "2026-02-31T00:00:00Z"}`, "#/expires_at", "must be a date-time such as 2026-12-01T00:00:00Z"},
 		{"past", "/v1/keys", `{"name": "a", "expires_at": "2020-01-01T00:00:00Z"}`, "#/expires_at", "must be in the future"},
 		{"nested", "/v1/keys", `{"name": "a", "tags": ["x", ""]}`, "#/tags/1", "at least 1 character"},
 		{"twice", "/v1/keys", `{"name": "a", "tags": ["x", "x"]}`, "#/tags", "twice"},
@@ -80,6 +80,8 @@ func TestBadParametersAreNamed(t *testing.T) {
 		require.NotEmpty(t, p.Errors, path)
 		require.Equal(t, name, p.Errors[0].Parameter, path)
 	}
+	p := f.as("admin", "GET", "/v1/statements?period=nov", nil).problem(400, api.CodeInvalidRequest)
+	require.Equal(t, "must be like 2026-11 (^[0-9]{4}-(0[1-9]|1[0-2])$)", p.Errors[0].Detail)
 }
 
 func TestBodiesOfTheWrongSizeOrKind(t *testing.T) {

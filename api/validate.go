@@ -271,8 +271,14 @@ func schemaMessage(e *openapi3.SchemaError) string {
 	case "maxLength":
 		return "must have at most " + number(s.MaxLength) + " characters"
 	case "pattern":
+		if s.Example != nil {
+			return fmt.Sprintf("must be like %v (%s)", s.Example, s.Pattern)
+		}
 		return "must match " + s.Pattern
 	case "format":
+		if s.Format == "date-time" {
+			return "must be a date-time such as 2026-12-01T00:00:00Z"
+		}
 		return "must be a " + s.Format
 	case "minimum":
 		return "must be at least " + float(s.Min)

@@ -115,6 +115,9 @@ func printAlert(w io.Writer, a *gen.Alert, line []gen.TimelineEntry, similar []g
 	if who := clientOf(&a.Client); who != "" {
 		fmt.Fprintf(w, "by %s\n", who)
 	}
+	if habit := usually(&a.Usual); habit != "" {
+		fmt.Fprintf(w, "usually %s\n", habit)
+	}
 	if a.Assignee != "" {
 		fmt.Fprintf(w, "assigned to %s\n", a.Assignee)
 	}
@@ -138,6 +141,9 @@ func printAlert(w io.Writer, a *gen.Alert, line []gen.TimelineEntry, similar []g
 		}},
 		{"Timeline", func(row func(...any)) {
 			for _, e := range line {
+				if e.Text == a.Sentence { // it stands above
+					e.Text = ""
+				}
 				row(e.At, e.Kind, e.Actor, e.Text)
 			}
 		}},
@@ -181,6 +187,34 @@ func clientOf(c *gen.Client) string {
 		parts = append(parts, strings.Join(c.Addresses[:min(3, len(c.Addresses))], " "))
 	}
 	return strings.Join(parts, ", ")
+}
+
+// usually says what the key's own use looks like, in the order of the dashboard.
+func usually(u *gen.Usual) string {
+	if u.Networks.All+u.Agents.All+u.Routes.All == 0 {
+		return ""
+	}
+	var parts []string
+	for _, uses := range []struct {
+		gen.Uses
+		shown int
+	}{{u.Networks, 2}, {u.Countries, 3}, {u.Agents, 2}, {u.Routes, 2}} {
+		var names []string
+		for _, use := range uses.Most[:min(uses.shown, len(uses.Most))] {
+			names = append(names, use.Name)
+		}
+		text := strings.Join(names, ", ")
+		if more := uses.All - int64(len(names)); more > 0 {
+			text += fmt.Sprintf(" and %d more", more)
+		}
+		if len(names) > 0 {
+			parts = append(parts, text)
+		}
+	}
+	if u.Hour != (gen.UsualHour{}) {
+		parts = append(parts, fmt.Sprintf("%s to %s requests in such an hour", number(&u.Hour.Low), number(&u.Hour.High)))
+	}
+	return strings.Join(parts, "; ")
 }
 
 // band is what was expected, with the ends of the band of undisturbed values.

@@ -7,6 +7,7 @@ import (
 	"net/http/httptest"
 	"os"
 	"path/filepath"
+	"strings"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -98,13 +99,20 @@ func TestEveryListSaysThatItGoesOnAndFromWhere(t *testing.T) {
 func TestAnAlertAsJSONHasItsTimelineAndSimilarOnes(t *testing.T) {
 	do := answers(t, map[string]string{
 		"/v1/alerts/a1":                 `{"id":"a1","sentence":"why","status":"open","evidence":[{"family":"volume","sentence":"s","window_seconds":86400},{"family":"errors","sentence":"t","window_seconds":73}]}`,
-		"/v1/alerts/a1/timeline":        `{"items":[{"kind":"opened","text":"opened"}]}`,
+		"/v1/alerts/a1/timeline":        `{"items":[{"kind":"opened","actor":"detector:abuse","text":"opened"}]}`,
+		"/v1/alerts/a2":                 `{"id":"a2","sentence":"why","status":"open","evidence":[],"usual":{"networks":{"all":3,"most":[{"name":"AS16509 Amazon"},{"name":"AS3320 Telekom"},{"name":"AS1"}]},"countries":{"all":1,"most":[{"name":"DE"}]},"agents":{"all":0,"most":[]},"routes":{"all":1,"most":[{"name":"GET /v1/x"}]},"hour":{"expected":9,"low":1,"high":28}}}`,
+		"/v1/alerts/a2/timeline":        `{"items":[{"kind":"opened","actor":"detector:abuse","text":"why"}]}`,
+		"/v1/alerts/a2/similar?limit=5": `{"items":[]}`,
 		"/v1/alerts/a1/similar?limit=5": `{"items":[{"because":["same network"],"alert":{"id":"a0"}}]}`,
 	})
 	out, errOut, code := do("alerts", "show", "a1")
 	require.Zero(t, code, errOut)
 	require.Regexp(t, `(?m)^volume +1d +s$`, out)
 	require.Regexp(t, `(?m)^errors +1m13s +t$`, out)
+	out, errOut, code = do("alerts", "show", "a2")
+	require.Zero(t, code, errOut)
+	require.Contains(t, out, "\nusually AS16509 Amazon, AS3320 Telekom and 1 more; DE; GET /v1/x; 1 to 28 requests in such an hour\n")
+	require.Equal(t, 1, strings.Count(out, "why"), "the timeline says the sentence again:\n%s", out)
 	out, errOut, code = do("alerts", "show", "a1", "--json")
 	require.Zero(t, code, errOut)
 	var a struct {

@@ -1844,7 +1844,10 @@ export interface components {
             plan_version?: number;
             items: components["schemas"]["QuotaState"][];
         };
-        /** @description Id of a plan or of a part of one. */
+        /**
+         * @description Id of a plan or of a part of one.
+         * @example growth
+         */
         Slug: string;
         /** @description What is counted. `requests`, `bytes` and every unit's name are meters without a definition. */
         Meter: {
@@ -2242,7 +2245,10 @@ export interface components {
         };
         StatementIssue: {
             account_id: components["schemas"]["Id"];
-            /** @description The month in which the period starts, such as 2026-11. */
+            /**
+             * @description The month in which the period starts, such as 2026-11.
+             * @example 2026-11
+             */
             period: string;
         };
         StatementCorrection: {
