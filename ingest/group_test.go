@@ -1,32 +1,15 @@
 package ingest
 
 import (
-	"bytes"
 	"context"
 	"log/slog"
 	"net"
-	"strings"
 	"sync"
 	"testing"
 	"time"
+
+	"github.com/tollkeeper/tollkeeper/internal/logtest"
 )
-
-type lockedBuffer struct {
-	mu sync.Mutex
-	b  bytes.Buffer
-}
-
-func (l *lockedBuffer) Write(p []byte) (int, error) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.b.Write(p)
-}
-
-func (l *lockedBuffer) count(text string) int {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return strings.Count(l.b.String(), text)
-}
 
 func TestAnAbsentKafkaIsToldOfOnceAMinute(t *testing.T) {
 	free, err := net.Listen("tcp", "127.0.0.1:0")
@@ -37,7 +20,7 @@ func TestAnAbsentKafkaIsToldOfOnceAMinute(t *testing.T) {
 	if err := free.Close(); err != nil {
 		t.Fatal(err)
 	}
-	var out lockedBuffer
+	var out logtest.Buffer
 
 	var mu sync.Mutex
 	now := time.Unix(1_700_000_000, 0)
@@ -64,7 +47,7 @@ func TestAnAbsentKafkaIsToldOfOnceAMinute(t *testing.T) {
 	if err := <-done; err != nil {
 		t.Fatal(err)
 	}
-	if n := out.count("waiting for the consumer group"); n != 1 {
+	if n := out.Count("waiting for the consumer group"); n != 1 {
 		t.Errorf("told %d times, want once", n)
 	}
 }

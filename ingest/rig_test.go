@@ -1,7 +1,6 @@
 package ingest
 
 import (
-	"bytes"
 	"encoding/json"
 	"fmt"
 	"hash/fnv"
@@ -12,7 +11,6 @@ import (
 	"os/exec"
 	"path/filepath"
 	"strconv"
-	"sync"
 	"syscall"
 	"testing"
 	"time"
@@ -21,6 +19,7 @@ import (
 
 	"github.com/tollkeeper/tollkeeper/deploy/kafka/kafkatest"
 	"github.com/tollkeeper/tollkeeper/internal/clickhouse"
+	"github.com/tollkeeper/tollkeeper/internal/logtest"
 )
 
 // rig is the real thing in parts that can be killed one by one: Kafka brokers, the ClickHouse engine in a process of its
@@ -134,28 +133,12 @@ func (e *engineProcess) kill() {
 type process struct {
 	cmd   *exec.Cmd
 	proxy *faultProxy
-	log   *logBuffer
+	log   *logtest.Buffer
 	done  chan struct{}
 }
 
-// logBuffer is written by a child's copier and read when a test has failed.
-type logBuffer struct {
-	mu sync.Mutex
-	b  bytes.Buffer
-}
-
-func (l *logBuffer) Write(p []byte) (int, error) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.b.Write(p)
-}
-
-func (l *logBuffer) tail(n int) string {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	b := l.b.Bytes()
-	return string(b[max(0, len(b)-n):])
-}
+// lastOf is the end of a long log.
+func lastOf(text string, n int) string { return text[max(0, len(text)-n):] }
 
 func (r *rig) startIngest(topic, instance string, session time.Duration) *process {
 	r.t.Helper()
@@ -164,7 +147,7 @@ func (r *rig) startIngest(topic, instance string, session time.Duration) *proces
 
 func (r *rig) start(what ingestProcess) *process {
 	r.t.Helper()
-	p := &process{cmd: exec.Command(os.Args[0]), proxy: startProxy(r.t, r.engine.socket), log: &logBuffer{}, done: make(chan struct{})}
+	p := &process{cmd: exec.Command(os.Args[0]), proxy: startProxy(r.t, r.engine.socket), log: &logtest.Buffer{}, done: make(chan struct{})}
 	what.Brokers, what.DSN = r.kafka.Brokers(), p.proxy.dsn()
 	config, err := json.Marshal(what)
 	if err != nil {
@@ -183,7 +166,7 @@ func (r *rig) start(what ingestProcess) *process {
 	r.t.Cleanup(func() {
 		p.end(syscall.SIGKILL)
 		if r.t.Failed() {
-			r.t.Logf("log of ingester %s:\n%s", what.Instance, p.log.tail(20_000))
+			r.t.Logf("log of ingester %s:\n%s", what.Instance, lastOf(p.log.String(), 20_000))
 		}
 	})
 	return p

@@ -1,16 +1,16 @@
 package ship
 
 import (
-	"bytes"
 	"fmt"
 	"log/slog"
 	"os"
 	"strings"
-	"sync"
 	"testing"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus/testutil"
+
+	"github.com/tollkeeper/tollkeeper/internal/logtest"
 )
 
 // A nightly job that never ends is noticed when the next one starts beside it.
@@ -51,23 +51,6 @@ func TestOnceGivesUpOnAKafkaThatIsAwayAndTheNextRunShipsTheRest(t *testing.T) {
 	}
 }
 
-type lockedBuffer struct {
-	mu sync.Mutex
-	b  bytes.Buffer
-}
-
-func (l *lockedBuffer) Write(p []byte) (int, error) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.b.Write(p)
-}
-
-func (l *lockedBuffer) count(what string) int {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return strings.Count(l.b.String(), what)
-}
-
 // Whoever looks at the log's last hour must find that nothing is shipped, but not at every try.
 func TestTheLogIsRemindedOfAKafkaThatStaysAway(t *testing.T) {
 	for name, c := range map[string]struct {
@@ -84,7 +67,7 @@ func TestTheLogIsRemindedOfAKafkaThatStaysAway(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			var log lockedBuffer
+			var log logtest.Buffer
 			cfg := s.config()
 			cfg.Brokers, cfg.remind, cfg.Logger = []string{"127.0.0.1:1"}, c.remind, slog.New(slog.NewTextHandler(&log, nil))
 			tries := 0
@@ -93,7 +76,7 @@ func TestTheLogIsRemindedOfAKafkaThatStaysAway(t *testing.T) {
 				tries = int(testutil.ToFloat64(sh.metrics.retries))
 			}
 			stop()
-			told := log.count(fmt.Sprintf("waiting_bytes=%d", info.Size()))
+			told := log.Count(fmt.Sprintf("waiting_bytes=%d", info.Size()))
 			if tries < 4 || !c.told(told, tries) {
 				t.Errorf("told %d times in %d tries", told, tries)
 			}
