@@ -123,6 +123,13 @@ func TestAnImportThatReadsNothingOrIsCutShortSaysWhatToDo(t *testing.T) {
 	require.Equal(t, 1, code)
 	require.Contains(t, out, "2 lines")
 	require.Contains(t, errOut, "no line could be read as nginx; 'tollkeeper formats'")
+
+	for _, how := range []string{"--dry-run", "--dry-run=false"} {
+		_, errOut, code = tollkeeper(t, "import", "--data", filepath.Join(dir, "b"), "--format", "ngnix", how, log)
+		require.Equal(t, 2, code, "nothing was tried")
+		require.Contains(t, errOut, `format: accesslog: unknown format "ngnix": use one of auto, `)
+	}
+	require.NoDirExists(t, filepath.Join(dir, "b"))
 }
 
 // Whoever tries a format out has no data folder yet, and wants none.

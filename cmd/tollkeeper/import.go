@@ -15,6 +15,7 @@ import (
 
 	"github.com/tollkeeper/tollkeeper/ingest"
 	"github.com/tollkeeper/tollkeeper/internal/app"
+	"github.com/tollkeeper/tollkeeper/internal/config"
 )
 
 func newImportCmd() *cobra.Command {
@@ -40,6 +41,10 @@ func newImportCmd() *cobra.Command {
 			} else if info.IsDir() {
 				return fmt.Errorf("%s is a folder; name the files in it", f)
 			}
+		}
+		// Found before anything is opened, a wrong format is one of how the command was called.
+		if problems := slices.DeleteFunc(checkFiles(c), func(p config.Problem) bool { return p.Setting != "format" && p.Setting != "mapping" }); len(problems) > 0 {
+			return &config.Error{Problems: problems}
 		}
 		began := time.Now()
 		bar := progress(cmd.ErrOrStderr(), "importing")
