@@ -155,7 +155,10 @@ func (d *DB) migrate(ctx context.Context, s Source) error {
 		if err == nil {
 			return d.checkVersion(ctx, p, s)
 		}
-		if d.dialect == Postgres || attempt == 3 || ctx.Err() != nil {
+		if ctx.Err() != nil { // what goose says then is a matter of luck, down to a transaction that has been rolled back already
+			return fmt.Errorf("migrate %s (%s): %w", d.where, s.Name, ctx.Err())
+		}
+		if d.dialect == Postgres || attempt == 3 {
 			return fmt.Errorf("migrate %s (%s): %w", d.where, s.Name, err)
 		}
 	}

@@ -5,6 +5,7 @@ import (
 	"database/sql"
 	"encoding/base64"
 	"errors"
+	"fmt"
 	"os"
 	"path/filepath"
 	"strings"
@@ -265,6 +266,48 @@ func TestSourcesKeepTheirOwnHistoryAndOldProgramsAreRefused(t *testing.T) {
 				t.Errorf("a program older than its database got %v", err)
 			}
 		})
+	}
+}
+
+// Somebody who stops the first start must not be told of a broken database: whenever the end comes, between any two statements,
+// it is the reason, and the next start goes on from there.
+func TestAnEndInTheMiddleOfTheMigrationsIsTheReason(t *testing.T) {
+	files := fstest.MapFS{}
+	for i := 1; i <= 100; i++ {
+		files[fmt.Sprintf("%05d_t.sql", i)] = &fstest.MapFile{Data: fmt.Appendf(nil, "-- +goose Up\nCREATE TABLE t%d (n BIGINT);\n", i)}
+	}
+	many := sqlstore.Source{Name: "many", FS: files}
+	dir := t.TempDir()
+	open := func(ctx context.Context, name any) error {
+		db, err := sqlstore.Open(ctx, filepath.Join(dir, fmt.Sprint(name, ".db")), many)
+		if err != nil {
+			return err
+		}
+		return db.Close()
+	}
+	began := time.Now()
+	if err := open(context.Background(), "whole"); err != nil {
+		t.Fatal(err)
+	}
+	took := time.Since(began)
+	const starts = 150
+	ended := 0
+	for i := range starts {
+		ctx, cancel := context.WithTimeout(context.Background(), took*time.Duration(i)/starts)
+		if err := open(ctx, i); err != nil {
+			if ended++; !errors.Is(err, context.DeadlineExceeded) {
+				t.Errorf("ended after %d of %d parts: %v", i, starts, err)
+			}
+		}
+		cancel()
+		if i%10 == 0 {
+			if err := open(context.Background(), i); err != nil {
+				t.Fatalf("the next start: %v", err)
+			}
+		}
+	}
+	if ended < starts/4 {
+		t.Errorf("only %d of %d starts were ended", ended, starts)
 	}
 }
 
