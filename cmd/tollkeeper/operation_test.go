@@ -8,6 +8,7 @@ import (
 	"regexp"
 	"strconv"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
 
@@ -105,4 +106,18 @@ func TestTheServiceOfSystemdFitsTheProgram(t *testing.T) {
 	require.Equal(t, "the settings are valid\n", out)
 	out, _, _ = tollkeeper(t, "config", "print")
 	require.Contains(t, out, "\ndata: "+environment["TOLLKEEPER_DATA"]+"\n")
+}
+
+// A terminal that closes, or `kill -HUP` in hope of a reload, ends the program as orderly as Ctrl-C; whoever started it with nohup
+// meant that it stays.
+func TestAHangUpEndsTheProgramInOrderUnlessItIsToStay(t *testing.T) {
+	s := serve(t, "--data", t.TempDir(), "--log-level", "debug")
+	require.NoError(t, s.cmd.Process.Signal(syscall.SIGHUP))
+	require.Zero(t, s.code(30*time.Second))
+	require.Contains(t, s.output(), `"msg":"stopped","part":"data folder"`, "the last part of an orderly end")
+
+	stays := session(t, launch(t, program(t, "nohup"), binary, "serve", "--listen", "127.0.0.1:0", "--kafka-listen", "127.0.0.1:0", "--data", t.TempDir()))
+	require.NoError(t, stays.cmd.Process.Signal(syscall.SIGHUP))
+	time.Sleep(500 * time.Millisecond)
+	require.Equal(t, http.StatusOK, stays.call("GET", "/v1/stats", nil, nil))
 }
