@@ -4,6 +4,7 @@ import (
 	"io"
 	"net/http"
 	"os"
+	"os/signal"
 	"path/filepath"
 	"regexp"
 	"strconv"
@@ -111,6 +112,11 @@ func TestTheServiceOfSystemdFitsTheProgram(t *testing.T) {
 // A terminal that closes, or `kill -HUP` in hope of a reload, ends the program as orderly as Ctrl-C; whoever started it with nohup
 // meant that it stays.
 func TestAHangUpEndsTheProgramInOrderUnlessItIsToStay(t *testing.T) {
+	// Tests may run under nohup themselves; what this process takes, those that it starts begin with as usual.
+	taken := make(chan os.Signal, 1)
+	signal.Notify(taken, syscall.SIGHUP)
+	defer signal.Stop(taken)
+
 	s := serve(t, "--data", t.TempDir(), "--log-level", "debug")
 	require.NoError(t, s.cmd.Process.Signal(syscall.SIGHUP))
 	require.Zero(t, s.code(30*time.Second))
