@@ -25,14 +25,12 @@ func newAccountsCmd() *cobra.Command {
 func accountPath(id string) string { return "/v1/accounts/" + url.PathEscape(id) }
 
 func accountsList(r *remote) *cobra.Command {
-	var cursor string
-	var limit int
+	var at paging
 	cmd := &cobra.Command{Use: "list", Short: "List accounts, the newest first", Args: cobra.NoArgs}
-	cmd.Flags().StringVar(&cursor, "cursor", "", "where to go on, as the page before said")
-	cmd.Flags().IntVar(&limit, "limit", 50, "how many, at most 200")
+	at.flags(cmd)
 	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
 		var page gen.AccountPage
-		if printed, err := r.call(cmd, http.MethodGet, "/v1/accounts"+query("cursor", cursor, "limit", strconv.Itoa(limit)), nil, &page); err != nil || printed {
+		if printed, err := r.call(cmd, http.MethodGet, "/v1/accounts"+at.query(), nil, &page); err != nil || printed {
 			return err
 		}
 		err := table(cmd.OutOrStdout(), func(row func(...any)) {

@@ -38,20 +38,18 @@ func newAlertsCmd() *cobra.Command {
 }
 
 func alertsList(r *remote) *cobra.Command {
-	var status, severity, key, assignee, text, cursor string
-	var limit int
+	var status, severity, key, assignee, text string
+	var at paging
 	cmd := &cobra.Command{Use: "list", Short: "List alerts, the newest first", Args: cobra.NoArgs}
 	cmd.Flags().StringVar(&status, "status", "", "only alerts in this state: open, acknowledged, confirmed, dismissed or closed")
 	cmd.Flags().StringVar(&severity, "severity", "", "only alerts of this severity and worse ones: low, medium, high or critical")
 	cmd.Flags().StringVar(&key, "key", "", "only alerts about this key")
 	cmd.Flags().StringVar(&assignee, "assignee", "", "only alerts that this person looks into")
 	cmd.Flags().StringVar(&text, "search", "", "only alerts with this in their title, sentence or key id")
-	cmd.Flags().StringVar(&cursor, "cursor", "", "where to go on, as the page before said")
-	cmd.Flags().IntVar(&limit, "limit", 50, "how many, at most 200")
+	at.flags(cmd)
 	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
 		var page gen.AlertPage
-		path := "/v1/alerts" + query("status", status, "severity", severity, "key_id", key, "assignee", assignee, "q", text,
-			"cursor", cursor, "limit", strconv.Itoa(limit))
+		path := "/v1/alerts" + at.query("status", status, "severity", severity, "key_id", key, "assignee", assignee, "q", text)
 		if printed, err := r.call(cmd, http.MethodGet, path, nil, &page); err != nil || printed {
 			return err
 		}

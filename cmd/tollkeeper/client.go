@@ -11,6 +11,7 @@ import (
 	"net/http"
 	"net/url"
 	"os"
+	"strconv"
 	"strings"
 	"text/tabwriter"
 	"time"
@@ -218,4 +219,20 @@ func query(pairs ...string) string {
 		return ""
 	}
 	return "?" + q.Encode()
+}
+
+// paging is which part of a list a command asks for.
+type paging struct {
+	cursor string
+	limit  int
+}
+
+func (p *paging) flags(cmd *cobra.Command) {
+	cmd.Flags().StringVar(&p.cursor, "cursor", "", "where to go on, as the page before said")
+	cmd.Flags().IntVar(&p.limit, "limit", 50, "how many, at most 200")
+}
+
+// query builds the query string of a list: of what fits the pairs, the part that is asked for.
+func (p *paging) query(pairs ...string) string {
+	return query(append(pairs, "cursor", p.cursor, "limit", strconv.Itoa(p.limit))...)
 }

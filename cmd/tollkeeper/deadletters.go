@@ -18,15 +18,14 @@ func newDeadLettersCmd() *cobra.Command {
 	r := &remote{}
 	cmd := &cobra.Command{Use: "deadletters", Short: "Look at log lines that could not be read, on a running server"}
 	r.flags(cmd)
-	var reason, cursor string
-	var limit int
+	var reason string
+	var at paging
 	list := &cobra.Command{Use: "list", Short: "List dead letters, the newest first, secrets removed", Args: cobra.NoArgs}
 	list.Flags().StringVar(&reason, "reason", "", "only those refused for this reason, such as bad_json")
-	list.Flags().StringVar(&cursor, "cursor", "", "where to go on, as the page before said")
-	list.Flags().IntVar(&limit, "limit", 50, "how many, at most 200")
+	at.flags(list)
 	list.RunE = func(cmd *cobra.Command, _ []string) error {
 		var page gen.DeadLetterPage
-		if printed, err := r.call(cmd, http.MethodGet, "/v1/dead-letters"+query("reason", reason, "cursor", cursor, "limit", strconv.Itoa(limit)), nil, &page); err != nil || printed {
+		if printed, err := r.call(cmd, http.MethodGet, "/v1/dead-letters"+at.query("reason", reason), nil, &page); err != nil || printed {
 			return err
 		}
 		err := table(cmd.OutOrStdout(), func(row func(...any)) {

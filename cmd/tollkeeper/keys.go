@@ -4,7 +4,6 @@ import (
 	"fmt"
 	"net/http"
 	"net/url"
-	"strconv"
 	"strings"
 	"time"
 
@@ -29,17 +28,16 @@ func newKeysCmd() *cobra.Command {
 }
 
 func keysList(r *remote) *cobra.Command {
-	var status, account, text, cursor string
-	var limit int
+	var status, account, text string
+	var at paging
 	cmd := &cobra.Command{Use: "list", Short: "List keys, the newest first", Args: cobra.NoArgs}
 	cmd.Flags().StringVar(&status, "status", "", "only keys in this state: active, suspended, revoked or expired")
 	cmd.Flags().StringVar(&account, "account", "", "only keys of this account")
 	cmd.Flags().StringVar(&text, "search", "", "only keys with this in their name or id")
-	cmd.Flags().StringVar(&cursor, "cursor", "", "where to go on, as the page before said")
-	cmd.Flags().IntVar(&limit, "limit", 50, "how many, at most 200")
+	at.flags(cmd)
 	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
 		var page gen.KeyPage
-		path := "/v1/keys" + query("status", status, "account_id", account, "q", text, "cursor", cursor, "limit", strconv.Itoa(limit))
+		path := "/v1/keys" + at.query("status", status, "account_id", account, "q", text)
 		if printed, err := r.call(cmd, http.MethodGet, path, nil, &page); err != nil || printed {
 			return err
 		}

@@ -5,7 +5,6 @@ import (
 	"io"
 	"net/http"
 	"net/url"
-	"strconv"
 
 	"github.com/spf13/cobra"
 
@@ -29,16 +28,15 @@ func newStatementsCmd() *cobra.Command {
 }
 
 func statementsList(r *remote) *cobra.Command {
-	var account, month, cursor string
-	var limit int
+	var account, month string
+	var at paging
 	cmd := &cobra.Command{Use: "list", Short: "List statements and corrections, the newest first", Args: cobra.NoArgs}
 	cmd.Flags().StringVar(&account, "account", "", "only those of this account")
 	cmd.Flags().StringVar(&month, "period", "", "only those of this month, such as 2026-11")
-	cmd.Flags().StringVar(&cursor, "cursor", "", "where to go on, as the page before said")
-	cmd.Flags().IntVar(&limit, "limit", 50, "how many, at most 200")
+	at.flags(cmd)
 	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
 		var page gen.StatementPage
-		path := "/v1/statements" + query("account_id", account, "period", month, "cursor", cursor, "limit", strconv.Itoa(limit))
+		path := "/v1/statements" + at.query("account_id", account, "period", month)
 		if printed, err := r.call(cmd, http.MethodGet, path, nil, &page); err != nil || printed {
 			return err
 		}

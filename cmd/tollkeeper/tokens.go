@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"net/http"
 	"net/url"
-	"strconv"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -26,14 +25,12 @@ func newTokensCmd() *cobra.Command {
 }
 
 func tokensList(r *remote) *cobra.Command {
-	var cursor string
-	var limit int
+	var at paging
 	cmd := &cobra.Command{Use: "list", Short: "List tokens, the newest first; their secrets are not kept", Args: cobra.NoArgs}
-	cmd.Flags().StringVar(&cursor, "cursor", "", "where to go on, as the page before said")
-	cmd.Flags().IntVar(&limit, "limit", 50, "how many, at most 200")
+	at.flags(cmd)
 	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
 		var page gen.TokenPage
-		if printed, err := r.call(cmd, http.MethodGet, "/v1/tokens"+query("cursor", cursor, "limit", strconv.Itoa(limit)), nil, &page); err != nil || printed {
+		if printed, err := r.call(cmd, http.MethodGet, "/v1/tokens"+at.query(), nil, &page); err != nil || printed {
 			return err
 		}
 		err := table(cmd.OutOrStdout(), func(row func(...any)) {
