@@ -31,6 +31,7 @@ parts: engine kafka gateways ## install what the tests need
 .PHONY: test
 test: parts build ## run the whole suite with the real parts
 	go test -tags $(TAGS) -timeout 40m ./...
+	@$(MAKE) --no-print-directory test-deploy
 
 .PHONY: test-fast
 test-fast: ## run what takes seconds
@@ -50,10 +51,12 @@ fmt-check: $(TOOLS)/golangci-lint
 .PHONY: vet
 vet:
 	go vet -tags $(TAGS) ./...
+	cd $(DEPLOY_TEST) && go vet ./...
 
 .PHONY: lint
 lint: $(TOOLS)/golangci-lint
 	$(TOOLS)/golangci-lint run --allow-serial-runners --build-tags $(TAGS) ./...
+	cd $(DEPLOY_TEST) && $(TOOLS)/golangci-lint run --allow-serial-runners ./...
 
 $(TOOLS)/golangci-lint:
 	@echo "installing golangci-lint $(GOLANGCI_VERSION) into $(TOOLS)"

@@ -1,12 +1,10 @@
 package main
 
 import (
-	"io"
 	"net/http"
 	"os"
 	"os/signal"
 	"path/filepath"
-	"regexp"
 	"strconv"
 	"strings"
 	"syscall"
@@ -14,61 +12,7 @@ import (
 	"time"
 
 	"github.com/stretchr/testify/require"
-	"go.yaml.in/yaml/v3"
 )
-
-// The rules for Prometheus ask for metrics that a server really has.
-func TestTheAlertRulesKnowTheMetrics(t *testing.T) {
-	s := serve(t, "--data", t.TempDir(), "--notify-url", "http://127.0.0.1:1/hook", "--notify-format", "slack")
-	res, err := http.Get(s.url + "/metrics")
-	require.NoError(t, err)
-	defer res.Body.Close()
-	raw, err := io.ReadAll(res.Body)
-	require.NoError(t, err)
-	kinds := map[string]string{}
-	for _, m := range regexp.MustCompile(`(?m)^# TYPE (\S+) (\S+)$`).FindAllStringSubmatch(string(raw), -1) {
-		kinds[m[1]] = m[2]
-	}
-
-	var file struct {
-		Groups []struct {
-			Rules []struct {
-				Alert, Expr string
-				For         string
-				Labels      struct{ Severity string }
-				Annotations struct{ Summary, Description string }
-			}
-		}
-	}
-	rules, err := os.ReadFile(filepath.Join(repository(t), "deploy/prometheus/alerts.yaml"))
-	require.NoError(t, err)
-	require.NoError(t, yaml.Unmarshal(rules, &file))
-	require.Len(t, file.Groups, 1)
-	asked := 0
-	for _, r := range file.Groups[0].Rules {
-		require.Contains(t, []string{"page", "ticket"}, r.Labels.Severity, r.Alert)
-		require.NotEmpty(t, r.Annotations.Summary, r.Alert)
-		require.NotEmpty(t, r.Annotations.Description, r.Alert)
-		if r.For != "" {
-			_, err := time.ParseDuration(r.For)
-			require.NoError(t, err, r.Alert)
-		}
-		require.Equal(t, strings.Count(r.Expr, "("), strings.Count(r.Expr, ")"), r.Alert)
-		for _, m := range regexp.MustCompile(`((?:increase|rate)\()?(tollkeeper_\w+)`).FindAllStringSubmatch(r.Expr, -1) {
-			asked++
-			want := "gauge"
-			if m[1] != "" {
-				want = "counter"
-			}
-			require.Equal(t, want, kinds[m[2]], "%s asks for %s", r.Alert, m[2])
-		}
-		for _, m := range regexp.MustCompile(`'tollkeeper ([a-z]+)[^']*'`).FindAllStringSubmatch(r.Annotations.Description, -1) {
-			_, errOut, code := tollkeeper(t, m[1], "--help")
-			require.Zero(t, code, "%s says 'tollkeeper %s': %s", r.Alert, m[1], errOut)
-		}
-	}
-	require.Greater(t, asked, 10)
-}
 
 // What systemd is told of the program is how it is.
 func TestTheServiceOfSystemdFitsTheProgram(t *testing.T) {
