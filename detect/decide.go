@@ -276,6 +276,9 @@ func (e *Engine) act(k *keyState, p *Policy, v verdict) {
 	case ep != nil && v.wanted <= ep.wanted && (!ep.early || p.early(k, v.t)):
 		ep.last = v.t
 		ep.peak = max(ep.peak, float32(v.score))
+		if v.spike != nil {
+			ep.measure(k.hours)
+		}
 		if v.t-ep.told >= progressMillis {
 			e.tell(k, p, ep, &v, PhaseContinued)
 		}
@@ -293,6 +296,9 @@ func (e *Engine) act(k *keyState, p *Policy, v verdict) {
 	}
 	ep.last, ep.wanted, ep.cause, ep.ended = v.t, v.wanted, v.f.leading(), false
 	ep.peak = max(ep.peak, float32(v.score))
+	if v.spike != nil {
+		ep.measure(k.hours)
+	}
 	action, held := e.permit(k, p, ep, v.t)
 	ep.action = action
 	ep.early = v.wanted == ActionSuspend && p.early(k, v.t)

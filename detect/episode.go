@@ -28,6 +28,16 @@ type episode struct {
 	until  int64 // when the action lapses; 0: never
 	peak   float32
 	cause  Family
+	most   [meters]float32 // for episodeHour: of one hour, as far as findings tell, and
+	day    float32         // of a day
+}
+
+// measure takes note of what the findings about an hour were about: it may be long over when a person says that it was the customer.
+func (ep *episode) measure(h *hours) {
+	for m := range ep.most {
+		ep.most[m] = max(ep.most[m], h.cur[m])
+	}
+	ep.day = max(ep.day, float32(h.today()))
 }
 
 const (

@@ -99,8 +99,9 @@ func (k *keyState) dismiss(ep *episode) {
 	case episodeHour:
 		if k.hours != nil {
 			for m := range k.hours.record {
-				k.hours.record[m] = max(k.hours.record[m], k.hours.cur[m])
+				k.hours.record[m] = max(k.hours.record[m], ep.most[m])
 			}
+			k.hours.days.record = max(k.hours.days.record, ep.day)
 		}
 		return
 	case episodePool, episodeClients:
