@@ -147,8 +147,16 @@ func TestForgettingGivesAllMemoryBack(t *testing.T) {
 	b := s.batch(0, len(s.rows))
 	e.Observe(b, 0, b.Len())
 	e.Advance(s.rows[len(s.rows)-1].TimeMillis + 2000)
+	if n := e.cohorts[everybody].members; n != 30 {
+		t.Errorf("%d keys are in cohorts: this test shows nothing", n)
+	}
 	if n := e.Trim(0); n != 30 || e.Stats().Keys != 0 || e.mem.Used() != 0 || len(e.netKeys) > 0 {
 		t.Errorf("%d keys were forgotten, %d are left with %d bytes in %d networks", n, e.Stats().Keys, e.mem.Used(), len(e.netKeys))
+	}
+	for i := range e.cohorts {
+		if n := e.cohorts[i].members; n != 0 {
+			t.Errorf("%d forgotten keys are members of cohort %d", n, i)
+		}
 	}
 	for i := range e.routes {
 		if e.routes[i].keys != 0 {

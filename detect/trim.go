@@ -80,6 +80,10 @@ func (e *Engine) forget(number uint32) {
 		arena.Free(e.mem, k.ids)
 	}
 	if h := k.hours; h != nil {
+		if h.cohort != everybody {
+			e.cohorts[h.cohort].members--
+			e.cohorts[everybody].members--
+		}
 		arena.Free(e.mem, h.units)
 		arena.Free(e.mem, h.tails)
 		arena.Free(e.mem, h)
