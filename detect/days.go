@@ -25,23 +25,20 @@ const (
 	dayLess = 1.38
 )
 
-// roll closes the hour before the one that is named, and tells of its calls.
-func (d *days) roll(closed, hour int32, calls, forget float32, first bool) {
+// roll closes the hours from the first to before the other, of which only the first had calls.
+func (d *days) roll(from, to int32, calls float32, first bool) {
 	d.calls[0] += calls
-	gone := hour/halfDay - closed/halfDay
-	if gone == 0 {
-		return
-	}
-	d.record *= forget
-	d.learn(first)
-	d.last = d.calls[0] + d.calls[1]
-	if gone > 2 { // what follows has nothing to do with it
-		d.learn(first)
-		d.last = 0
-	}
-	d.calls = [2]float32{0, d.calls[0]}
-	if gone > 1 {
-		d.calls[1] = 0
+	for borders := 0; from < to; borders++ {
+		next := min(to, (from/halfDay+1)*halfDay)
+		if borders > 2 { // of what is older nothing is left
+			next = to
+		}
+		if d.record *= forgotten(next - from); next%halfDay == 0 {
+			d.learn(first)
+			d.last = d.calls[0] + d.calls[1]
+			d.calls = [2]float32{0, d.calls[0]}
+		}
+		from = next
 	}
 }
 

@@ -50,7 +50,7 @@ func TestTheBusiestDayFollowsSlowly(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		d, hour := days{}, int32(400_000)
 		roll := func(calls float32, hours int32, first bool) {
-			d.roll(hour, hour+hours, calls, 1, first)
+			d.roll(hour, hour+hours, calls, first)
 			hour += hours
 		}
 		usual := float32(rapid.IntRange(1, 100).Draw(t, "usual"))
@@ -58,15 +58,15 @@ func TestTheBusiestDayFollowsSlowly(t *testing.T) {
 			roll(usual, 1, true)
 		}
 		before := d.record
-		if before != 24*usual {
+		if all := 24 * usual; before > all || before < 0.99*all {
 			t.Fatalf("24 hours of %v calls are a record of %v", usual, before)
 		}
 		surge := usual * float32(rapid.IntRange(3, 1000).Draw(t, "surge"))
-		since, began := d, hour
+		began := hour
 		for range 24 * 3 {
 			roll(surge, 1, false)
-			if halves := hour/halfDay - began/halfDay; halves < 2 && d.record != since.record {
-				t.Fatalf("the record was %v and is %v after %d hours", since.record, d.record, hour-began)
+			if halves := hour/halfDay - began/halfDay; halves < 2 && d.record > 24*usual {
+				t.Fatalf("the record is %v after %d hours of a surge over %v a day", d.record, hour-began, 24*usual)
 			}
 			if bound := before * float32(int32(1)<<(hour/halfDay-began/halfDay)); d.record > bound {
 				t.Fatalf("the record is %v after %d hours, beyond %v", d.record, hour-began, bound)

@@ -55,6 +55,9 @@
 // odds. An hour raises a record at most fourfold, and what a call takes counts a tenth while it is far beyond what is usual. A person's
 // dismissal teaches the one key, with decay.
 //
+// An hour is closed for all keys in the first minute of the next, in one round over them (a call that comes sooner closes its key's): what it
+// taught is known then, and which keys fell silent. The calls of a morning find the night closed.
+//
 // # Tried and dropped
 //
 // Measured on the generated worlds, and not worth their cost: that a network which is met in many countries is no place (fewer false alerts by

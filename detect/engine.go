@@ -62,6 +62,7 @@ type Engine struct {
 	forgotten uint64   // keys, by Trim
 	running   []uint32 // keys with an episode that has not ended
 	swept     int64
+	round     round
 
 	out []Decision
 }
@@ -304,13 +305,11 @@ func (e *Engine) opened(k *keyState) {
 	e.running = append(e.running, n)
 }
 
-// sweep ends episodes in which nothing was found for a while, once a minute.
+// sweep does what is due at that time: the round of the hour, and once a minute the end of episodes in which nothing was found for a while.
 func (e *Engine) sweep(t int64) {
+	e.goRound(t)
 	if t-e.swept < 60e3 {
 		return
-	}
-	if t/hourMillis > e.swept/hourMillis {
-		e.hush(t)
 	}
 	e.sweepGuesses(t)
 	e.swept = t

@@ -93,6 +93,9 @@ func (h *hours) habits(mem *arena.Arena) *habit {
 // recordGrowth bounds how much one hour can raise the record: a spike is accepted as normal only when it comes again.
 const recordGrowth = 4
 
+// longestIdle is how many hours in a row without calls teach what is usual. A key that is away for longer sleeps.
+const longestIdle = 7 * 24
+
 // slotOf is the hour of a working day (0 to 23) or of a day of a weekend (24 to 47), UTC.
 func slotOf(hour int32) int {
 	if weekday(hour/24) >= 5 {
@@ -104,7 +107,8 @@ func slotOf(hour int32) int {
 // usually is how many requests the key makes in an hour like the running one.
 func (h *hours) usually() float32 { return h.day[slotOf(h.hour)] * (1 + float32(h.differs)/1000) }
 
-// rollHours closes the key's hours before that.
+// rollHours closes the key's hours before that. It is the same whether they are closed one by one as they end, or all at once later: the round (see [round])
+// does the one, history that is read late the other.
 func (e *Engine) rollHours(k *keyState, hour int32) {
 	h := k.hours
 	if h.hour == 0 {
@@ -113,34 +117,44 @@ func (e *Engine) rollHours(k *keyState, hour int32) {
 	if hour <= h.hour {
 		return
 	}
-	gone := hour - h.hour
-	count := min(h.cur[meterRequests], recordGrowth*max(h.record[meterRequests], 10))
-	e.closeHours(k, h.hour, h.hour+min(gone, 7*24), count)
-	if gone > 7*24 {
-		h.habits(e.mem).asleep()
+	b, calls, gone := h.habits(e.mem), h.cur[meterRequests], hour-h.hour
+	if calls > 0 {
+		b.idle = 0
+	}
+	watched := min(gone, longestIdle-int32(b.idle))
+	if watched > 0 {
+		e.closeHours(k, h.hour, h.hour+watched, min(calls, recordGrowth*max(h.record[meterRequests], 10)))
+	}
+	if b.idle += uint8(watched); watched < gone {
+		b.asleep()
 		h.closed = 0
 	}
-	h.differs = int16(min(1000*(h.habit().week.factor(hour/24)-1), math.MaxInt16))
-	forget := forgotten(gone)
+	h.differs = int16(min(1000*(b.week.factor(hour/24)-1), math.MaxInt16))
+	forget, since := forgotten(gone), forgotten(gone-1)
 	h.minutes.record *= forget
 	h.seldom.record *= forget
-	h.days.roll(h.hour, hour, h.cur[meterRequests], forget, h.seen < 24)
+	h.days.roll(h.hour, hour, calls, h.seen < 24)
 	for m := range h.record {
-		h.record[m] *= forget
-		if h.cur[m] > 0 {
+		if h.record[m] *= forget; h.cur[m] > 0 {
+			h.raise(m, since)
 			e.tails.Absorb(h.grow(e.mem, m), float64(h.cur[m]))
 		}
-		h.record[m] = max(h.record[m], min(h.cur[m], recordGrowth*h.record[m]))
-		if h.seen < 24 || h.record[m] == 0 {
-			h.record[m] = max(h.record[m], h.cur[m])
-		}
 	}
-	h.seen = min(h.seen+0.1*float32(min(gone, 7*24)), 24*60)
-	if h.cur[meterRequests] > 0 {
+	h.seen = min(h.seen+0.1*float32(watched), 24*60)
+	if calls > 0 {
 		h.seen += 0.9
 	}
 	h.hour, h.cur, h.votes, h.routeN, h.late, h.refused, h.elevated, h.level = hour, [meters]float32{}, 0, 0, 0, 0, false, 0
 	h.bad = [errorClasses]uint8{}
+}
+
+// raise takes the hour that is over into the record of a meter. What is left of it is what is left of everything since.
+func (h *hours) raise(meter int, left float32) {
+	rec, cur := h.record[meter], left*h.cur[meter]
+	if h.seen >= 24 && rec > 0 {
+		cur = min(cur, recordGrowth*rec)
+	}
+	h.record[meter] = max(rec, cur)
 }
 
 // meter counts the record in the running hour of its key and of the platform.
@@ -150,14 +164,15 @@ func (e *Engine) meter(k *keyState, o *obs) {
 	}
 	h, hour := k.hours, int32(o.t/hourMillis)
 	if hour > e.all.hour {
-		e.all.roll(hour)
-		e.rollCohorts(hour)
+		e.roll(hour)
 	}
 	if hour > h.hour {
 		if h.cur[meterUnits] > 0 {
 			e.unitsHour.add(math.Log(float64(max(h.record[meterUnits], h.cur[meterUnits]))), 500)
 		}
 		e.rollHours(k, hour)
+	}
+	if h.cur[meterRequests] == 0 {
 		e.all.active++
 	}
 	h.add(o)

@@ -26,6 +26,9 @@ type habit struct {
 	expected  float32  // by the hour, with the cohort's moves
 	plain     float32  // the same without
 	whole     bool     // the running day was watched from its beginning
+	idle      uint8    // hours in a row that were closed since the last calls, the hour of these included
+	quiet     float32  // calls that were expected in them, without that hour
+	calm      ratio    // scatter when that hour was closed: hours of silence would excuse themselves
 
 	was      float32 // count of the day that was closed last, and what was expected
 	should   float32
@@ -91,7 +94,11 @@ func shrunk(own, all ratio) float64 {
 // law is the distribution of the calls in some hours of which so many are expected. Hours in a row are taken to scatter together, which
 // is the cautious side.
 func (e *Engine) law(h *hours, expected float64) counts.NegBin {
-	return counts.NegBin{Mean: expected, Size: 1 / max(dayFloor, shrunk(h.habit().scatter, e.cohorts[h.cohort].scatter))}
+	return e.lawOf(h, h.habit().scatter, expected)
+}
+
+func (e *Engine) lawOf(h *hours, scatter ratio, expected float64) counts.NegBin {
+	return counts.NegBin{Mean: expected, Size: 1 / max(dayFloor, shrunk(scatter, e.cohorts[h.cohort].scatter))}
 }
 
 // overrun is the squared relative distance from what was expected, less what counting alone makes, bounded.
@@ -130,6 +137,11 @@ func (e *Engine) closeHour(k *keyState, at int32, count float32) {
 	b.count += count
 	b.expected += float32(m)
 	b.plain += float32(plain)
+	if count > 0 {
+		b.quiet, b.calm = 0, b.scatter
+	} else {
+		b.quiet += float32(m)
+	}
 	if at%24 == 23 {
 		e.closeDay(k, at/24, half)
 		if h.known[half] < math.MaxUint8 {
@@ -156,7 +168,7 @@ func (e *Engine) closeRest(h *hours, from, to int32) {
 	scatter, all, dayFactor := b.scatter, c.scatter, b.week.factor(from/24)
 	share := h.learning(half, dayFactor)
 	known, borrowed := float64(h.known[half]), profileBorrows*average // of usual
-	weight, expected, simple := known+profileBorrows, b.expected, b.plain
+	weight, expected, simple, quiet := known+profileBorrows, b.expected, b.plain, b.quiet
 	day, shape := h.day[s:s+int(to-from)], c.shape[s:s+int(to-from)]
 	for i := range day {
 		plain := (known*float64(day[i]) + borrowed*float64(shape[i].mean)) / weight * float64(dayFactor)
@@ -170,9 +182,10 @@ func (e *Engine) closeRest(h *hours, from, to int32) {
 		}
 		expected += float32(m)
 		simple += float32(plain)
+		quiet += float32(m)
 		day[i] -= share * day[i]
 	}
-	b.expected, b.plain = expected, simple
+	b.expected, b.plain, b.quiet = expected, simple, quiet
 	b.scatter, c.scatter = scatter, all
 }
 
@@ -279,41 +292,6 @@ func (e *Engine) judgeDay(k *keyState, p *Policy, t int64) {
 	s.low, s.high = law.Low(0.01), law.High(0.01)
 	b.drift.Reset()
 	e.tellShift(k, p, &s, t)
-}
-
-// hush looks for keys that are silent when they never were, once an hour. Where many are at once, it is the platform or its log.
-func (e *Engine) hush(t int64) {
-	var found []volumeShift
-	var whose []uint32
-	for i := range e.keys.used {
-		k := e.keys.at(uint32(i))
-		gap := t - k.last
-		if k.id == "" || gap < silenceLeast || gap > silenceMost || float64(gap) < silenceOfPast*1000*float64(k.maxGapSec) || k.hours == nil || k.hours.seen < silenceHours || k.suspended(t) {
-			continue
-		}
-		h, mean := k.hours, 0.0
-		for hour := int32(k.last/hourMillis) + 1; hour < int32(t/hourMillis); hour++ {
-			m, _ := e.expected(h, hour)
-			mean += m
-		}
-		law := e.law(h, mean)
-		if score := min(50, -math.Log10(max(1e-50, law.Below(0)))); score >= max(changeFloor, float64(h.habit().required))+k.tolerant(t) {
-			found = append(found, volumeShift{
-				detector: "silence", which: shiftSilence, score: score, mean: mean, low: law.Low(0.01), high: law.High(0.01),
-				since: k.last, duration: gap,
-			})
-			whose = append(whose, uint32(i))
-		}
-	}
-	if len(found) >= manyKeys && float64(len(found)) >= elevatedShare*float64(max(e.all.active, e.all.last)) {
-		return
-	}
-	for i, n := range whose {
-		k := e.keys.at(n)
-		if p := e.policyOf(k); p.Protected != ProtectedFully {
-			e.tellShift(k, p, &found[i], t)
-		}
-	}
 }
 
 func (e *Engine) tellShift(k *keyState, p *Policy, s *volumeShift, t int64) {
