@@ -78,7 +78,7 @@ type actor struct {
 	news         uint8  // that thing: kindAddr, kindNet or kindAgent
 	seldomRoutes uint16 // of routeSeen, a bit each: the key hardly used it when this client came to it
 
-	_ [4]byte // whole lines, or the next client would lie across
+	settled float32 // of who, what the key has shown since of how often new addresses come
 }
 
 // example is a record that is kept to show what the actor did.
@@ -213,17 +213,25 @@ func (a *actor) sawRoute(t int64, route uint32, isNew, rare, seldom bool) bool {
 func (a *actor) forgive() {
 	*a = actor{
 		net: a.net, agent: a.agent, cc: a.cc, fresh: a.fresh, first: a.last, last: a.last, who: a.who, netNew: a.netNew,
-		rate: a.rate, news: a.news, line: a.line, elsewhere: a.elsewhere, ips: a.ips, ipHashes: a.ipHashes, nAddr: a.nAddr, level: a.level,
+		rate: a.rate, news: a.news, line: a.line, elsewhere: a.elsewhere, ips: a.ips, ipHashes: a.ipHashes, nAddr: a.nAddr, level: a.level, settled: a.settled,
 	}
 }
 
 func (a *actor) halve() {
-	if a.winN < windowLimit {
+	if a.winN >= windowLimit {
+		a.thin(windowLimit / 2)
+	}
+}
+
+// thin makes what the client did lately count as so many calls, where there were more.
+func (a *actor) thin(calls float32) {
+	if a.winN <= calls {
 		return
 	}
+	share := calls / a.winN
 	for _, v := range []*float32{
 		&a.winN, &a.errK[errDenied], &a.errK[errAbsent], &a.errK[errDeclined], &a.errK[errGone], &a.errK[errFaulty], &a.idN, &a.idKnown, &a.idAgain, &a.objects, &a.ownObjects,
 	} {
-		*v /= 2
+		*v *= share
 	}
 }

@@ -36,6 +36,8 @@ func (e *Engine) apply(k *keyState, o *obs) {
 		if fresh && !filling {
 			a.level = suspect(e.suspects.clients)
 		}
+	} else if fresh && seen.news(kindAddr) && !filling {
+		k.joined(a, &seen, o.t)
 	}
 	if fresh && (created || seen.news(kindAddr)) && !filling && len(e.culprits.by) > 0 {
 		e.recognise(k, a, o)

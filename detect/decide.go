@@ -196,7 +196,7 @@ func (e *Engine) weigh(k *keyState, a *actor, f *finding, p *Policy, t int64) (A
 	if best < leastBeside {
 		total += f.by[FamilyLatency]
 	}
-	total += max(0, f.overlap-oddProgram) + k.acquitted(a, f.overlap) - float64(a.line) - a.calm()
+	total += max(0, f.overlap-oddProgram) + k.acquitted(a, f.overlap) - max(float64(a.line), float64(a.settled)) - a.calm()
 	least := uint32(leastRequestsFlag)
 	if who >= awakenedWho && f.by[FamilyDormancy] >= leastBeside && !k.uses(a.agent) { // the customer's own program moves to other networks
 		least = leastAwakened

@@ -39,6 +39,25 @@ func (e *Engine) meet(k *keyState, a *actor, seen *sighting) {
 	}
 }
 
+const newcomers = 32
+
+// joined rates a client anew whose latest call is from one more address, where all else about it is the customer's: machines that live for an hour, and telephones, show up
+// at new addresses all the time, and all of them are one client that is there for days. By then the key has shown how often that happens, and what it showed before
+// today speaks for the rest of them. Addresses that come today say nothing of themselves: a thief may bring as many as it likes.
+func (k *keyState) joined(a *actor, seen *sighting, t int64) {
+	if k.day == int32(a.first/86400e3) || seen.at[kindNet].hostile() {
+		return
+	}
+	for _, kind := range [...]int{kindNet, kindAgent, kindCountry} {
+		if !seen.at[kind].established() {
+			return
+		}
+	}
+	a.thin(newcomers)
+	rate := k.rateOf(kindAddr, max(0, k.arrived[kindAddr]-float32(k.today[kindAddr])))
+	a.settled = max(a.settled, a.who-a.elsewhere+float32(math.Log10(rate)))
+}
+
 // strangeness is how new a client is that comes first, by what this key showed before what is new about it was there, or by all that it showed so far; and how much of that an address
 // that changed during a silence explains. It notes what is rarest about the client.
 func (e *Engine) strangeness(k *keyState, a *actor, seen *sighting, before bool) (who, line float64) {
@@ -109,8 +128,9 @@ func (a *actor) calm() float64 {
 // bad, and what it takes in an hour is told of its busiest: found within the hour is more than found after a day. It is bounded, since a thief may join a
 // client that was there. And in networks that are the key's own, customers put new machines every day.
 const (
-	maxLooks = 0.75
-	atHome   = 0.5
+	maxLooks   = 0.75
+	atHome     = 0.5
+	maxSettled = 0.5 // what speaks for the machines that come and go; a thief may have come among them
 )
 
 // dues is how much more evidence a suspension of that client takes.
@@ -119,7 +139,7 @@ func (a *actor) dues() float64 {
 	if !a.netNew {
 		s += atHome
 	}
-	return s
+	return s + min(maxSettled, float64(a.settled))
 }
 
 // Whoever takes something takes it soon. A program that goes into production, a contractor's, a connector does a little at first, and hours later
