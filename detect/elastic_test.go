@@ -116,3 +116,38 @@ func TestWhatAClientDidLatelyCountsAsSoManyCalls(t *testing.T) {
 		t.Error("fewer calls were thinned")
 	}
 }
+
+// A test rig, on a fresh machine of the customer's own cloud, drives the API overnight and makes up a tenth of what it asks for. Nobody told us, so it is told; it is not stopped. From
+// anywhere else the same is a theft.
+func TestALoadTestFromTheCustomersOwnCloudIsToldAndNotStopped(t *testing.T) {
+	for _, c := range []struct {
+		why  string
+		asn  uint32
+		cc   string
+		want Action
+	}{
+		{"from the customer's own cloud", 0, "", ActionFlag},
+		{"from another one abroad", 9009, "RO", ActionSuspend},
+	} {
+		s := newStory(93, 30)
+		s.machine(4, 700, 16, func(i int, r *usage.Record) {
+			r.Agent = "load-rig/2.1"
+			if i%10 == 3 {
+				r.Status = 404
+			}
+			if c.asn != 0 {
+				r.ASN, r.Country = c.asn, c.cc
+			}
+		})
+		got := ActionObserve
+		_, ds := s.engine(t)
+		for _, d := range acted(ds) {
+			if d.KeyID == "key_4" {
+				got = max(got, d.Action)
+			}
+		}
+		if got != c.want {
+			t.Errorf("%s: got %v, want %v", c.why, got, c.want)
+		}
+	}
+}

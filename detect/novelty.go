@@ -129,7 +129,7 @@ func (a *actor) calm() float64 {
 // client that was there. And in networks that are the key's own, customers put new machines every day.
 const (
 	maxLooks   = 0.75
-	atHome     = 0.5
+	atHome     = 0.75
 	maxSettled = 0.5 // what speaks for the machines that come and go; a thief may have come among them
 )
 
