@@ -35,7 +35,7 @@ const (
 	youngRequests = 40
 	youngShare    = 0.3
 	youngEvery    = 4  // requests of a new client of such a key between two looks after the first
-	judgeEvery    = 16 // requests of an established client between two looks
+	judgeEvery    = 16 // requests of an established client between two looks, unless it tries doors
 )
 
 // judge decides about those clients of k that were active in this second, of which the latest record is of t.
@@ -47,7 +47,7 @@ func (e *Engine) judge(k *keyState, t int64) {
 	}
 	for _, i := range e.touched {
 		a := &k.actors[i]
-		if !a.fresh && a.n%judgeEvery != 0 {
+		if !a.fresh && a.n%judgeEvery != 0 && (a.rare < severalDoors || !a.doors.tries(t)) {
 			continue
 		}
 		if young {
@@ -154,6 +154,9 @@ func (e *Engine) weigh(k *keyState, a *actor, f *finding, p *Policy, t int64) (A
 			convicts >= p.Required.Suspend+probedMore+more {
 			return ActionSuspend, convicts
 		}
+		if tried := a.tried(f, t); tried >= p.Required.Flag+more {
+			return ActionFlag, tried
+		}
 		own := max(f.by[FamilyErrors], f.by[FamilyMoney])
 		if a.slowly() {
 			own = max(own, f.by[FamilyLatency])
@@ -189,6 +192,9 @@ func (e *Engine) weigh(k *keyState, a *actor, f *finding, p *Policy, t int64) (A
 	}
 	if own := max(f.by[FamilyErrors], f.by[FamilyMoney]); own >= ownFlag+more && a.n >= leastRequestsFlag {
 		return ActionFlag, max(own, total) // whoever it is
+	}
+	if tried := a.tried(f, t); tried >= p.Required.Flag+more {
+		return ActionFlag, max(tried, total) // it too
 	}
 	if fleet || e.prober(k, a) {
 		more += proberBonus

@@ -58,8 +58,46 @@ func TestDoorsThatNobodyIsEverAnsweredOnAreTriedOnTheCustomersOwnMachine(t *test
 			r.TimeMillis = s.c.millis - 3*testDay + i*hourMillis/20
 			s.rows = append(s.rows, r)
 		}
+		for i := range int64(2 * judgeEvery) { // it goes on with its work
+			r := s.c.record(&s.c.keys[4])
+			r.TimeMillis = s.c.millis - testDay + (i+10)*60e3
+			s.rows = append(s.rows, r)
+		}
 		got := ActionObserve
 		for _, d := range acted(s.knocks([]int{7, 9, 4}, c.doors, c.times, c.status).decisions(t, Config{})) {
+			if d.KeyID == "key_4" {
+				got = max(got, d.Action)
+			}
+		}
+		if got != c.want {
+			t.Errorf("%s: got %v, want %v", c.why, got, c.want)
+		}
+	}
+}
+
+// A step of the customer's build that was changed, or its assistant that does what a text tells it to, asks for what it never needed, from the usual machine with the usual program: tokens, members, tables. It
+// is let in here and there. That is told, and stops nobody: the log does not say whose doing it is. A release that is ahead of other customers' comes with as many new routes, and they work.
+func TestTheCustomersOwnProgramThatAsksForWhatItNeverNeededIsTold(t *testing.T) {
+	for _, c := range []struct {
+		why     string
+		doors   int
+		refused func(i int) bool
+		want    Action
+	}{
+		{"six doors, each third refused", 6, func(i int) bool { return i%3 == 1 }, ActionFlag},
+		{"six new routes that work", 6, func(int) bool { return false }, ActionObserve},
+		{"three doors, each third refused", 3, func(i int) bool { return i%3 == 1 }, ActionObserve},
+	} {
+		s := newStory(84, 200)
+		from := len(s.rows)
+		s.knocks([]int{4}, c.doors, 1, 200)
+		for i := range s.rows[from:] {
+			if c.refused(i) {
+				s.rows[from+i].Status = 403
+			}
+		}
+		got := ActionObserve
+		for _, d := range acted(s.decisions(t, Config{})) {
 			if d.KeyID == "key_4" {
 				got = max(got, d.Action)
 			}

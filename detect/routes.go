@@ -78,6 +78,15 @@ func (e *Engine) doorEvidence(k *keyState, a *actor) float64 {
 	return max(0, mixtureBet(logBayes(hits, n, expected, trier), logBayes(hits, n, faultyTrier, trier), clumsyShare))
 }
 
+// tried is what it says that a client, be it the customer's own program on its own machine, takes several doors in one go and is not let in everywhere: a step of a
+// build that was changed, an assistant that does what a text tells it to. What the customer's release has that is new is mostly new to other keys as well, and works.
+func (a *actor) tried(f *finding, t int64) float64 {
+	if a.doors.refused == 0 || !a.doors.tries(t) {
+		return 0
+	}
+	return f.by[FamilyRoutes] + f.by[FamilyErrors]
+}
+
 // dormancy is how unusual the silence was that has just ended: a Pareto tail beyond the longest one before. Its shape is 1/2 for a key
 // whose breaks are known. One that was active on a day or two has hardly shown how long it pauses, and has a heavier tail.
 func (e *Engine) dormancy(k *keyState) float64 {
