@@ -317,6 +317,9 @@ func (e *Engine) poolEvidence(k *keyState, p *pool, f *finding, overDays bool) (
 		window = max(1, (p.last-p.since)/1000)
 		add(FamilySpread, "crowd_over_days", float64(p.days.nNets), 1, 2, fmt.Sprintf("Within %s the key was used from %s networks where it had never been used, with %s.",
 			span(p.last-p.since), atLeast(int(p.days.nNets), len(p.days.nets)), counted(int(p.days.nAgents), "client program")))
+		if f.by[FamilyGeography] > 0 {
+			add(FamilyGeography, "crowd_abroad", float64(p.days.nAbroad), 0, onceCountries-1, fmt.Sprintf("They are in %s countries in which this key was never at home.", atLeast(int(p.days.nAbroad), len(p.days.abroad))))
+		}
 		return out
 	}
 	rate := k.newRate(kindNet)

@@ -36,8 +36,10 @@ type company struct {
 	who     float32 // how new the newest of them was
 	nets    [24]uint32
 	agents  [8]uint32
+	abroad  [8]uint32 // countries that are not the customer's
 	nNets   uint8
 	nAgents uint8
+	nAbroad uint8
 }
 
 const (
@@ -54,6 +56,10 @@ const (
 	serviceSize  = 8.0
 	botnetFresh  = 0.2
 	poolSettling = 8
+
+	// A customer that is at home in a network or two grows into one country after the other. And whoever shares a key with people in many shares with them what it is used for,
+	// so that the objects that they ask for say nothing there. What checks from all over the world whether all is well brings a program of its own.
+	abroadSlope = 2.0
 
 	netsSlope      = 1.2 // customers' expansions into k networks at once are about k^-1.2 as frequent as into one
 	agentsEvidence = 0.5 // for each agent family beyond two
@@ -76,8 +82,10 @@ func (e *Engine) gather(k *keyState, a *actor, o *obs, is *reading) {
 	}
 	p.last = max(p.last, o.t)
 	p.n++
-	p.join(a.who, o)
-	p.days.join(a.who, o)
+	i := k.countries().find(uint32(o.cc))
+	abroad := o.cc != 0 && (i < 0 || !k.countries()[i].established())
+	p.join(a.who, o, abroad)
+	p.days.join(a.who, o, abroad)
 	if o.cc != 0 {
 		p.nCountries = note(p.countries[:], p.nCountries, uint32(o.cc))
 	}
@@ -110,7 +118,10 @@ func (e *Engine) gather(k *keyState, a *actor, o *obs, is *reading) {
 	}
 }
 
-func (c *company) join(who float32, o *obs) {
+func (c *company) join(who float32, o *obs, abroad bool) {
+	if abroad {
+		c.nAbroad = note(c.abroad[:], c.nAbroad, uint32(o.cc))
+	}
 	c.who = max(c.who, who)
 	c.nNets = note(c.nets[:], c.nNets, o.net)
 	c.nAgents = note(c.agents[:], c.nAgents, o.agent)
@@ -248,7 +259,11 @@ func (e *Engine) judgePool(k *keyState, pol *Policy, t int64) {
 	var f finding
 	f.by[FamilyNovelty] = float64(p.days.who)
 	f.by[FamilySpread] = netsSlope*log10(float64(p.days.nNets)) + programs(p.days.nAgents)
-	total := f.total() + k.crowdOverlap(p, &f)
+	known := k.crowdOverlap(p, &f)
+	if p.days.nAbroad >= onceCountries && k.concentrated() && 2*p.own > p.n {
+		f.by[FamilyGeography], known = abroadSlope*log10(float64(p.days.nAbroad)), 0
+	}
+	total := f.total() + known
 	if f.who() >= leastWhoFlag && total >= max(poolFlag, float64(p.level))+k.tolerant(t) {
 		e.act(k, pol, verdict{kind: episodePool, pool: p, overDays: true, f: &f, score: total, t: t, wanted: ActionFlag})
 	}

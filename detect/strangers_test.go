@@ -375,3 +375,42 @@ func TestAKeyThatIsPassedAroundOverDaysIsTold(t *testing.T) {
 		require.Greater(t, d.TimeMillis, ds[0].TimeMillis+testDay/2, "one program")
 	}
 }
+
+// One seat is sold to many, who all use it for what it is there for, with the vendor's own program, some visits a day. The objects that they ask for are those that everybody asks for there. A customer that is at
+// home in one place does not come to be at home in six countries within days; its staff on as many lines at home is none of that, nor is a tour of two countries.
+func TestASeatThatIsSharedByPeopleInManyCountriesIsTold(t *testing.T) {
+	for _, c := range []struct {
+		why       string
+		countries []string
+		want      Action
+	}{
+		{"seven people in as many countries", []string{"BR", "IN", "PL", "TR", "MX", "ID", "ZA"}, ActionFlag},
+		{"seven people in three countries", []string{"BR", "IN", "PL"}, ActionObserve},
+		{"seven people at home", nil, ActionObserve},
+	} {
+		s := newStory(62, 20)
+		k := &s.c.keys[3]
+		for visit := range 7 * 3 * 3 { // each thrice a day, on three days
+			person := visit % 7
+			for i := range 4 {
+				r := s.c.record(k)
+				r.TimeMillis = s.c.millis + int64(visit)*67*60e3 + int64(i)*25e3
+				r.ASN, r.ClientIP = uint32(40000+person), netip.AddrFrom4([4]byte{100, 1, byte(person), 7})
+				if c.countries != nil {
+					r.Country = c.countries[person%len(c.countries)]
+				}
+				s.rows = append(s.rows, r)
+			}
+		}
+		got, said := ActionObserve, false
+		for _, d := range acted(s.decisions(t, Config{})) {
+			if d.KeyID == "key_3" && d.Actor.Network != "" && d.Actor.ASN == 0 {
+				got = max(got, d.Action)
+				said = slices.ContainsFunc(d.Evidence, func(ev Evidence) bool { return ev.Detector == "crowd_abroad" && ev.Observed > ev.High })
+			}
+		}
+		if got != c.want || said != (c.want == ActionFlag) {
+			t.Errorf("%s: got %v, want %v; countries are told of: %v", c.why, got, c.want, said)
+		}
+	}
+}
