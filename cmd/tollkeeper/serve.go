@@ -86,6 +86,13 @@ func stopped(a *app.App, err error) error {
 
 // greet tells where everything is, with a one-time link for the first administrator, unless that would stay in a log.
 func greet(ctx context.Context, w io.Writer, a *app.App) error {
+	if !a.Answers() {
+		fmt.Fprintf(w, "\n  Tollkeeper %s, role ingest\n", version)
+		fmt.Fprintf(w, "  ├─ health     %s/readyz   figures at %s/metrics\n", a.URL(), a.URL())
+		fmt.Fprintf(w, "  ├─ Kafka      %s\n", a.Brokers()[0])
+		fmt.Fprintf(w, "  └─ stop       Ctrl-C\n\n")
+		return nil
+	}
 	dashboard := a.URL() + "   (a link to it: tollkeeper login)"
 	if !kept(w) {
 		link, err := a.AdminLink(ctx)

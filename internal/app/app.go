@@ -302,6 +302,9 @@ func (a *App) listen(ctx context.Context) error {
 // serve starts answering.
 func (a *App) serve(context.Context) error {
 	handler := a.API.Handler()
+	if !a.cfg.Answers() {
+		handler = healthOnly(handler)
+	}
 	a.handler.Store(&handler)
 	a.cleanups.add("API", func(ctx context.Context) error {
 		a.API.Stopping()
@@ -309,6 +312,9 @@ func (a *App) serve(context.Context) error {
 	})
 	return nil
 }
+
+// Answers says that this process serves the API.
+func (a *App) Answers() bool { return a.cfg.Answers() }
 
 // URL is where the API answers.
 func (a *App) URL() string {

@@ -68,11 +68,13 @@ func (f figures) Stats(ctx context.Context) (gen.Stats, error) {
 	if out.DeadLetters, err = f.dead.get(ctx, f.deadLetters); err != nil {
 		return out, errors.Join(api.ErrUnavailable, err)
 	}
-	var lag int64
-	for _, p := range f.a.Ingester.Health().Partitions {
-		lag += p.Lag
+	if f.a.cfg.Ingests() {
+		var lag int64
+		for _, p := range f.a.Ingester.Health().Partitions {
+			lag += p.Lag
+		}
+		out.LagRecords = &lag
 	}
-	out.LagRecords = &lag
 	return out, nil
 }
 

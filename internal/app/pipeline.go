@@ -118,9 +118,7 @@ func (a *App) openIngest(context.Context) error {
 		return err // a wrong format or mapping is found now, not with the first line
 	}
 	a.observed = newObservedKeys(a)
-	a.run("observed keys", a.observed.run)
 	escapes := newEscapes(a)
-	a.run("escapes", escapes.run)
 	var err error
 	topics, rekeyed := a.cfg.Topics, []string(nil)
 	if len(a.cfg.RekeyTopics) > 0 {
@@ -143,6 +141,11 @@ func (a *App) openIngest(context.Context) error {
 	if err != nil {
 		return err
 	}
+	if !a.cfg.Ingests() { // then it is asked how far others are, and replays dead letters
+		return nil
+	}
+	a.run("observed keys", a.observed.run)
+	a.run("escapes", escapes.run)
 	a.run("ingest", a.Ingester.Run)
 	if err := a.openRekeying(); err != nil {
 		return err

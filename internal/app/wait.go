@@ -84,13 +84,32 @@ func (w *waiting) ServeHTTP(out http.ResponseWriter, r *http.Request) {
 		}
 		answer, kind = gen.Health{Status: gen.HealthStatusFailing, Checks: []gen.Check{check}}, "application/json"
 	}
-	out.Header().Set("Content-Type", kind)
-	out.Header().Set("Cache-Control", "no-store")
 	if status != http.StatusOK {
 		out.Header().Set("Retry-After", "1")
 	}
+	say(out, kind, status, answer)
+}
+
+func say(out http.ResponseWriter, kind string, status int, answer any) {
+	out.Header().Set("Content-Type", kind)
+	out.Header().Set("Cache-Control", "no-store")
 	out.WriteHeader(status)
 	_ = json.NewEncoder(out).Encode(answer) // the client may be gone
+}
+
+// healthOnly lets through what asks for the health and the figures of a process that only takes logs in.
+func healthOnly(api http.Handler) http.Handler {
+	return http.HandlerFunc(func(out http.ResponseWriter, r *http.Request) {
+		switch r.URL.Path {
+		case "/livez", "/readyz", "/metrics":
+			api.ServeHTTP(out, r)
+			return
+		}
+		say(out, "application/problem+json", http.StatusNotFound, gen.Problem{
+			Type: "about:blank", Title: "Not found", Status: http.StatusNotFound, Code: "not_found", Instance: r.URL.Path,
+			Detail: "This process takes access logs in (role ingest) and answers `/livez`, `/readyz` and `/metrics` only. Ask one with the role api.",
+		})
+	})
 }
 
 // fromHere says that the caller is on this machine, with no proxy in between that says for whom it asks: nobody else can show a role yet.

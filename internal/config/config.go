@@ -16,6 +16,7 @@ import (
 // password of a "dsn", all of a "url" but the host, or the whole "value".
 type Config struct {
 	Data string `setting:"data" help:"folder that holds all state"`
+	Role string `setting:"role" help:"what this process does: all; api (verify, REST and the dashboard, takes nothing in); or ingest (takes in, judges and acts, answers /livez, /readyz and /metrics only)"`
 
 	Listen         string   `setting:"listen" help:"address of the REST API and the dashboard"`
 	PublicURL      string   `setting:"public-url" help:"address under which people reach the dashboard; default http://LISTEN"`
@@ -83,6 +84,7 @@ type Config struct {
 func Default() Config {
 	return Config{
 		Data:              "data",
+		Role:              RoleAll,
 		Listen:            "127.0.0.1:8080",
 		OpenAuthorize:     true,
 		KafkaListen:       "127.0.0.1:9092",
@@ -107,5 +109,31 @@ func Default() Config {
 		DetectKeys:        1_000_000,
 		LogLevel:          "info",
 		LogFormat:         "auto",
+	}
+}
+
+// Roles of a process. Where there are several, verify can be scaled and reached apart from what takes the log in.
+const (
+	RoleAll    = "all"
+	RoleAPI    = "api"
+	RoleIngest = "ingest"
+)
+
+// Ingests says that the process takes access logs in.
+func (c *Config) Ingests() bool { return c.Role != RoleAPI }
+
+// Answers says that the process serves the API, and not only its own health and metrics.
+func (c *Config) Answers() bool { return c.Role != RoleIngest }
+
+// checkRole refuses a process that would share nothing with the others: what is embedded is its own.
+func (c *Config) checkRole(bad func(string, string, ...any), oneOf func(string, string, ...string)) {
+	oneOf("role", c.Role, RoleAll, RoleAPI, RoleIngest)
+	if c.Role != RoleAPI && c.Role != RoleIngest {
+		return
+	}
+	for _, part := range []struct{ setting, value string }{{"kafka", c.Kafka}, {"clickhouse", c.ClickHouse}, {"database", c.Database}} {
+		if part.value == "" {
+			bad(part.setting, "is empty; a process of the role %s shares it with others, so it cannot be the embedded one", c.Role)
+		}
 	}
 }
