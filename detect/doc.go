@@ -29,7 +29,8 @@
 //     Nobody is stopped for these; they are told, and are alerts where a policy says so.
 //   - Not: what happens to many keys at once. Busier keys everywhere are a launch, refusals everywhere an outage, a network new to everybody a
 //     proxy in front of them, silence everywhere a broken log. Nor what one of a fleet does, as devices are that call seldom, with one program
-//     from many networks: they are judged by more.
+//     from many networks: they are judged by more. Nor that machines which live for an hour call from a new address each: that is one client, and
+//     how often the key showed new addresses before today speaks for it, within bounds where a suspension is asked for.
 //   - Not: an object that the client made itself, or that lies where the customer's own client goes through ids just now. Partners place
 //     orders and ask for them, builds make objects and delete them, jobs get a second machine: all of these are ids one after the other.
 //   - Against: the actor asks for the objects that the customer uses. A migration, a second region, a journey do that; a
@@ -75,7 +76,11 @@
 // thing (a declined card); growth without bound (who takes more every hour for a day is missed); a new country in full beside a new network,
 // as a new program is (two thieves in two hundred more, false alerts up by a third, and a warehouse's copy is stopped); that new routes say
 // less of a key that shows some every day (thieves of keys whose objects have names are found later; such names are better learnt as names);
-// that conflicts and locks over the customer's own objects, in its own network, are no refusals (nothing changes: what is told is the pace).
+// that conflicts and locks over the customer's own objects, in its own network, are no refusals (nothing changes: what is told is the pace);
+// that a key which was hardly heard of today when it should have been catches up (three false alerts in fifty fewer, but the runaway that begins as the customer
+// comes back has raised the record by the time it may be told); that one route says less of an hour of twice the busiest, or that three times are asked for (no false
+// alert fewer: told later, and a deletion by night is missed); that where new addresses are daily bread a client of the key's own program is no stranger at all, and not
+// only less of one (thieves among the machines are lost); that such machines speak less for an alert than their number says (as many false alerts more as true ones).
 // Weighed by the evidence on record, and left: a client of the key's own cloud that is new again with each new address (finds who joins it;
 // stops tenants' connectors); a crowd of one program that calls less than the key does as no alert (customers' devices, and a key in a web
 // page); the pace of a crowd as evidence where its members are there at the same time (people, devices); more strangers who list first

@@ -382,11 +382,13 @@ func TestASeatThatIsSharedByPeopleInManyCountriesIsTold(t *testing.T) {
 	for _, c := range []struct {
 		why       string
 		countries []string
+		program   string // another than the customer's
 		want      Action
 	}{
-		{"seven people in as many countries", []string{"BR", "IN", "PL", "TR", "MX", "ID", "ZA"}, ActionFlag},
-		{"seven people in three countries", []string{"BR", "IN", "PL"}, ActionObserve},
-		{"seven people at home", nil, ActionObserve},
+		{"seven people in as many countries", []string{"BR", "IN", "PL", "TR", "MX", "ID", "ZA"}, "", ActionFlag},
+		{"seven people in three countries", []string{"BR", "IN", "PL"}, "", ActionObserve},
+		{"seven people at home", nil, "", ActionObserve},
+		{"a service that checks from seven countries whether all is well", []string{"BR", "IN", "PL", "TR", "MX", "ID", "ZA"}, "uptime/3.0", ActionObserve},
 	} {
 		s := newStory(62, 20)
 		k := &s.c.keys[3]
@@ -398,6 +400,9 @@ func TestASeatThatIsSharedByPeopleInManyCountriesIsTold(t *testing.T) {
 				r.ASN, r.ClientIP = uint32(40000+person), netip.AddrFrom4([4]byte{100, 1, byte(person), 7})
 				if c.countries != nil {
 					r.Country = c.countries[person%len(c.countries)]
+				}
+				if c.program != "" {
+					r.Agent = c.program
 				}
 				s.rows = append(s.rows, r)
 			}
