@@ -37,23 +37,14 @@ func ReadClient(dataDir string) (Client, error) {
 	return c, nil
 }
 
-// admitClient writes the file that ReadClient reads. Its token works until the server stops; one that a crash left behind is
-// revoked now.
+// admitClient writes the file that ReadClient reads. Its token works until the server stops; one that a crash left behind in this folder
+// is revoked now. Other processes on the same database have folders and tokens of their own.
 func (a *App) admitClient(ctx context.Context) error {
-	for cursor := ""; ; {
-		list, next, err := a.Tokens.List(ctx, tokens.Token, cursor, 200)
-		if err != nil {
-			return err
-		}
-		for _, r := range list {
-			if r.Name == clientName && r.RevokedAt.IsZero() {
-				if err := a.Tokens.Revoke(ctx, r.ID, "system:start", ""); err != nil {
-					return err
-				}
+	if left, err := ReadClient(a.cfg.Data); err == nil {
+		if r, err := a.Tokens.Authenticate(left.Token); err == nil && r.Name == clientName {
+			if err := a.Tokens.Revoke(ctx, r.ID, "system:start", ""); err != nil {
+				return err
 			}
-		}
-		if cursor = next; next == "" {
-			break
 		}
 	}
 	r, secret, err := a.Tokens.Create(ctx, tokens.New{Name: clientName, Role: tokens.Admin, ExpiresAt: a.now().Add(clientLifetime)}, "system:start", "")
