@@ -45,7 +45,10 @@ func (h *health) run(ctx context.Context, verbose bool) gen.Health {
 			began := time.Now()
 			err := runCheck(ctx, check)
 			out := gen.Check{Name: check.Name, Status: gen.CheckStatusOk}
-			if err != nil {
+			switch {
+			case err != nil && check.Optional:
+				out.Status = gen.CheckStatusDegraded
+			case err != nil:
 				out.Status = gen.CheckStatusFailing
 			}
 			if verbose {
@@ -59,7 +62,7 @@ func (h *health) run(ctx context.Context, verbose bool) gen.Health {
 	}
 	wg.Wait()
 	for _, c := range answer.Checks {
-		if c.Status != gen.CheckStatusOk {
+		if c.Status == gen.CheckStatusFailing {
 			answer.Status = gen.HealthStatusFailing
 		}
 	}

@@ -46,9 +46,31 @@ func TestReadiness(t *testing.T) {
 	f.do("GET", "/livez", nil).status(200) // a restart would not help
 
 	broken = nil
+	f.do("GET", "/readyz", nil).status(200)
 	f.server.Stopping()
 	f.do("GET", "/readyz", nil).status(503).into(&h)
 	require.Equal(t, gen.HealthStatusStopping, h.Status)
+}
+
+// What the work goes on without does not take the node out of service, and is not hidden.
+func TestAPartThatCanBeDoneWithoutDegradesReadiness(t *testing.T) {
+	away := errors.New("cache.example:6379 does not answer")
+	f := newFixture(t, func(c *api.Config) {
+		c.Checks = []api.Check{
+			{Name: "database", Run: func(context.Context) error { return nil }},
+			{Name: "rate-limits", Run: func(context.Context) error { return away }, Optional: true},
+		}
+	})
+	var h gen.Health
+	f.do("GET", "/readyz", nil).status(200).into(&h)
+	require.Equal(t, gen.HealthStatusOk, h.Status)
+	require.Equal(t, gen.CheckStatusDegraded, h.Checks[1].Status)
+	require.Empty(t, h.Checks[1].Detail)
+	f.as("viewer", "GET", "/readyz?verbose", nil).status(200).into(&h)
+	require.Equal(t, away.Error(), h.Checks[1].Detail)
+	away = nil
+	f.do("GET", "/readyz", nil).status(200).into(&h)
+	require.Equal(t, gen.CheckStatusOk, h.Checks[1].Status)
 }
 
 // A check that hangs fails in time and holds up nobody.

@@ -86,7 +86,7 @@ type VerifyQuery struct {
 	Scopes      []string
 }
 
-// Verifier answers from memory, never waits for I/O. Code says why; a VALID answer has counted the call against its limits.
+// Verifier answers from memory; only for a key that is throttled it may wait for the bounded time of the limiter that all nodes share. Code says why; a VALID answer has counted the call against its limits.
 type Verifier interface {
 	Verify(ctx context.Context, q VerifyQuery) gen.VerifyData
 }
@@ -223,8 +223,9 @@ type Policies interface {
 
 // Check is one named part of readiness. Run returns nil when the part works; its error is shown by /readyz?verbose to those who may read metrics.
 type Check struct {
-	Name string
-	Run  func(ctx context.Context) error
+	Name     string
+	Run      func(ctx context.Context) error
+	Optional bool // without the part the program does its work less well: it is shown as degraded, and the program stays ready
 }
 
 // StoredAnswer is the answer of a request that carried an Idempotency-Key.

@@ -3,14 +3,18 @@ package keys_test
 import (
 	"context"
 	"fmt"
+	"log/slog"
 	"runtime"
 	"strings"
 	"testing"
 	"time"
 
+	"github.com/tollkeeper/tollkeeper/internal/redisrate"
+	"github.com/tollkeeper/tollkeeper/internal/redisrate/redistest"
 	"github.com/tollkeeper/tollkeeper/internal/sqlstore"
 	"github.com/tollkeeper/tollkeeper/internal/sqlstore/sqltest"
 	"github.com/tollkeeper/tollkeeper/keys"
+	"github.com/tollkeeper/tollkeeper/keys/rate"
 )
 
 // manyKeys returns a verifier that holds n keys, some of their secrets, and what it holds per key in bytes. The keys are
@@ -150,4 +154,61 @@ func BenchmarkLoad(b *testing.B) {
 			}
 		})
 	}
+}
+
+// BenchmarkVerifyThrottled is a throttled key whose calls pass and one whose calls are refused, counted in memory and, with a
+// real Redis on this machine, by all nodes together.
+func BenchmarkVerifyThrottled(b *testing.B) {
+	redis := redistest.Start(b)
+	shared, err := redisrate.Open(b.Context(), redisrate.Config{URL: "redis://" + redis.Addr, Timeout: time.Second, Logger: slog.New(slog.DiscardHandler)})
+	if err != nil {
+		b.Fatal(err)
+	}
+	defer shared.Close()
+	for _, limiter := range []struct {
+		name string
+		rate.Limiter
+	}{{"memory", rate.Local{}}, {"redis", shared}} {
+		s := newStore(b, sqltest.New(b, sqlstore.SQLite)(b), newPepper(b), nil)
+		v := newVerifier(b, s, keys.VerifierConfig{Bound: never, Limiter: limiter})
+		throttled := func(perMinute int64) string {
+			k, secret := issue(b, s, keys.New{})
+			if _, _, err := s.Throttle(context.Background(), k.ID, perMinute, time.Time{}, ada); err != nil {
+				b.Fatal(err)
+			}
+			return secret
+		}
+		for _, c := range []struct {
+			name    string
+			secrets []string
+		}{
+			{"passes", many(100, func() string { return throttled(keys.MaxPerMinute) })}, // 100,000 at once each
+			{"refused", many(1, func() string { return throttled(1) })},
+		} {
+			b.Run(limiter.name+"/"+c.name, func(b *testing.B) {
+				b.ReportAllocs()
+				for i := 0; b.Loop(); i++ {
+					v.Verify(keys.Request{Key: c.secrets[i%len(c.secrets)]})
+				}
+			})
+			b.Run(limiter.name+"/"+c.name+"/parallel", func(b *testing.B) {
+				b.ReportAllocs()
+				b.RunParallel(func(pb *testing.PB) {
+					for i := 0; pb.Next(); i++ {
+						v.Verify(keys.Request{Key: c.secrets[i%len(c.secrets)]})
+					}
+				})
+			})
+		}
+		if err := shared.Ready(b.Context()); err != nil {
+			b.Fatal(err)
+		}
+	}
+}
+
+func many(n int, one func() string) (list []string) {
+	for range n {
+		list = append(list, one())
+	}
+	return list
 }

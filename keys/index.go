@@ -50,10 +50,10 @@ const (
 var statusNames = [...]Status{Active, Suspended, Revoked, Expired}
 
 type limits struct {
-	scopes []string
-	cidrs  []netip.Prefix
-	denied []denial
-	bucket *bucket // nil: not throttled
+	scopes   []string
+	cidrs    []netip.Prefix
+	denied   []denial
+	throttle *throttled // nil: not throttled
 }
 
 // denial is Denied, made ready for comparison.
@@ -87,7 +87,7 @@ func newMemKey(k *Key) *memKey {
 		m.suspendedUntil = k.SuspendedUntil.UnixMilli()
 	}
 	if len(k.Scopes)+len(k.AllowedCIDRs)+len(k.Quarantine) > 0 || k.Throttle != nil {
-		m.limits = &limits{scopes: k.Scopes, cidrs: k.AllowedCIDRs, denied: denials(k.Quarantine), bucket: newBucket(k.Throttle)}
+		m.limits = &limits{scopes: k.Scopes, cidrs: k.AllowedCIDRs, denied: denials(k.Quarantine), throttle: newThrottled(k.ID, k.Throttle)}
 	}
 	return m
 }
@@ -202,8 +202,8 @@ func (x *index) apply(k *Key) bool {
 	if old != nil && old.seq >= m.seq {
 		return false
 	}
-	if old != nil && old.limits != nil && old.limits.bucket != nil && m.limits != nil && m.limits.bucket != nil {
-		m.limits.bucket.empty = old.limits.bucket.empty
+	if old != nil && old.limits != nil && old.limits.throttle != nil && m.limits != nil && m.limits.throttle != nil {
+		m.limits.throttle.bucket.Inherit(old.limits.throttle.bucket)
 	}
 	x.denying.Add(int64(m.denies() - old.denies()))
 	if old == nil && m.source == Observed {

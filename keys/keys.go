@@ -20,5 +20,5 @@
 //   - Changes of keys queue behind each other, on all processes, since they take their number from one row: hundreds a
 //     second, not tens of thousands. Use IssueMany and EnsureExternal for many keys.
 //
-// The package does not count usage or enforce rates; it asks a [QuotaCheck].
+// The package does not count usage; it asks a [QuotaCheck]. The rate of throttled keys is counted by package rate.
 package keys

@@ -4,8 +4,9 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
-	"sync/atomic"
 	"time"
+
+	"github.com/tollkeeper/tollkeeper/keys/rate"
 )
 
 // Throttle slows a key down without refusing it: the step between watching and suspending.
@@ -29,8 +30,8 @@ func (t *Throttle) over(now time.Time) bool {
 }
 
 // Throttle lets a key make perMinute requests a minute until the given time (zero: until it is reinstated); what is beyond
-// gets the code RATE_LIMITED. Each node counts for itself, so behind n nodes a key may make n times as many. Of two throttles
-// the stricter stays, of two equal ones the longer. [Store.Reinstate] lifts it.
+// gets the code RATE_LIMITED. All nodes count together with a VerifierConfig.Limiter that does; with the one of memory behind n
+// nodes a key may make n times as many. Of two throttles the stricter stays, of two equal ones the longer. [Store.Reinstate] lifts it.
 func (s *Store) Throttle(ctx context.Context, id string, perMinute int64, until time.Time, by By) (k Key, changed bool, err error) {
 	if perMinute < 1 || perMinute > MaxPerMinute {
 		return Key{}, false, &InputError{"per_minute", fmt.Sprintf("must be 1 to %d, got %d", MaxPerMinute, perMinute)}
@@ -53,39 +54,20 @@ func (s *Store) Throttle(ctx context.Context, id string, perMinute int64, until 
 	})
 }
 
-// bucket enforces a throttle by the generic cell rate algorithm (ITU-T I.371): it keeps the time at which the bucket will
-// be empty again. Concurrent requests agree through compare and swap.
-type bucket struct {
-	interval  int64         // nanoseconds per request
-	tolerance int64         // how far ahead of time the empty time may be
-	until     int64         // Unix milliseconds; 0: no end
-	empty     *atomic.Int64 // Unix nanoseconds; outlives changes of the key's record
-	reason    string
+// throttled is a Throttle, made ready for a verdict.
+type throttled struct {
+	bucket *rate.Bucket // outlives changes of the key's record
+	until  int64        // Unix milliseconds; 0: no end
+	reason string
 }
 
-func newBucket(t *Throttle) *bucket {
+func newThrottled(id string, t *Throttle) *throttled {
 	if t == nil {
 		return nil
 	}
-	b := &bucket{interval: int64(time.Minute) / t.PerMinute, empty: new(atomic.Int64), reason: t.Reason}
-	burst := max(t.PerMinute*burstSeconds/60, 1)
-	b.tolerance = (burst - 1) * b.interval
+	out := &throttled{bucket: rate.New(id, rate.PerMinute("throttle", t.PerMinute, burstSeconds)), reason: t.Reason}
 	if !t.Until.IsZero() {
-		b.until = t.Until.UnixMilli()
+		out.until = t.Until.UnixMilli()
 	}
-	return b
-}
-
-// take reports whether a request may pass at a time, and otherwise after how long the next may.
-func (b *bucket) take(nanos int64) (ok bool, wait time.Duration) {
-	for {
-		old := b.empty.Load()
-		from := max(old, nanos)
-		if ahead := from - nanos; ahead > b.tolerance {
-			return false, time.Duration(ahead - b.tolerance)
-		}
-		if b.empty.CompareAndSwap(old, from+b.interval) {
-			return true, 0
-		}
-	}
+	return out
 }

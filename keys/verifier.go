@@ -12,6 +12,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 
 	"github.com/tollkeeper/tollkeeper/internal/sqlstore"
+	"github.com/tollkeeper/tollkeeper/keys/rate"
 )
 
 // Defaults of a verifier.
@@ -35,6 +36,8 @@ type VerifierConfig struct {
 	ASN func(netip.Addr) uint32
 	// Agent tells the client family of a user agent, for quarantines; nil: a user agent is of the family that it mentions.
 	Agent func(userAgent string) string
+	// Limiter counts the calls of throttled keys; nil: rate.Local, which counts those of this node.
+	Limiter rate.Limiter
 	// MaxObserved bounds how many records [Verifier.Observe] makes in all; 0: DefaultMaxObserved.
 	MaxObserved int64
 	Registerer  prometheus.Registerer // nil: no metrics are exported
@@ -67,6 +70,9 @@ func NewVerifier(store *Store, cfg VerifierConfig) (*Verifier, error) {
 	}
 	if cfg.MaxObserved == 0 {
 		cfg.MaxObserved = DefaultMaxObserved
+	}
+	if cfg.Limiter == nil {
+		cfg.Limiter = rate.Local{}
 	}
 	if cfg.Poll < 0 || cfg.Poll >= cfg.Bound {
 		return nil, fmt.Errorf("the key feed is polled every %s, which must be shorter than its bound of %s", cfg.Poll, cfg.Bound)

@@ -67,8 +67,9 @@ type Verdict struct {
 // QuotaCheck is asked last, for keys that are otherwise accepted. It must answer from memory.
 type QuotaCheck func(keyID string) (ok bool, reason string)
 
-// Verify decides from memory whether a request may pass. It does no I/O, takes no lock for longer than a map access, and
-// what it is asked leaves nothing in memory. It may be called from any number of goroutines.
+// Verify decides from memory whether a request may pass. It does no I/O, except that of a VerifierConfig.Limiter for a key
+// that is throttled; it takes no lock for longer than a map access, and what it is asked leaves nothing in memory. It may be
+// called from any number of goroutines.
 func (v *Verifier) Verify(r Request) Verdict {
 	verdict := v.decide(&r)
 	v.metrics.verdicts[verdict.Code].Inc()
@@ -131,12 +132,13 @@ func (v *Verifier) judge(m *memKey, r *Request, now time.Time, verdict *Verdict)
 			return CodeQuota, reason
 		}
 	}
-	if m.limits != nil && m.limits.bucket != nil { // last, so that what is refused anyway takes nothing from the bucket
-		b := m.limits.bucket
-		if b.until == 0 || millis < b.until {
-			if ok, wait := b.take(now.UnixNano()); !ok {
-				verdict.RetryAfter = wait
-				return CodeRateLimited, b.reason
+	if m.limits != nil && m.limits.throttle != nil { // last, so that what is refused anyway takes nothing from the bucket
+		t := m.limits.throttle
+		if t.until == 0 || millis < t.until {
+			// The monotonic clock, where there is one: setting the wall clock back makes nobody wait.
+			if a := v.cfg.Limiter.Take(t.bucket, now.Sub(v.made)); !a.OK {
+				verdict.RetryAfter = a.Wait
+				return CodeRateLimited, t.reason
 			}
 		}
 	}

@@ -104,13 +104,16 @@ func (e ChargeModel) Valid() bool {
 
 // Defines values for CheckStatus.
 const (
-	CheckStatusFailing CheckStatus = "failing"
-	CheckStatusOk      CheckStatus = "ok"
+	CheckStatusDegraded CheckStatus = "degraded"
+	CheckStatusFailing  CheckStatus = "failing"
+	CheckStatusOk       CheckStatus = "ok"
 )
 
 // Valid indicates whether the value is a known member of the CheckStatus enum.
 func (e CheckStatus) Valid() bool {
 	switch e {
+	case CheckStatusDegraded:
+		return true
 	case CheckStatusFailing:
 		return true
 	case CheckStatusOk:
@@ -806,13 +809,15 @@ type ChargeModel string
 
 // Check defines model for Check.
 type Check struct {
-	Detail     string      `json:"detail,omitempty,omitzero"`
-	DurationMs int64       `json:"duration_ms,omitempty,omitzero"`
-	Name       string      `json:"name"`
-	Status     CheckStatus `json:"status"`
+	Detail     string `json:"detail,omitempty,omitzero"`
+	DurationMs int64  `json:"duration_ms,omitempty,omitzero"`
+	Name       string `json:"name"`
+
+	// Status `degraded`: the work goes on without this part, less well.
+	Status CheckStatus `json:"status"`
 }
 
-// CheckStatus defines model for Check.Status.
+// CheckStatus `degraded`: the work goes on without this part, less well.
 type CheckStatus string
 
 // Cidrs defines model for Cidrs.
@@ -1103,7 +1108,7 @@ type Key struct {
 	SuspendedUntil time.Time `json:"suspended_until,omitempty,omitzero"`
 	Tags           []string  `json:"tags,omitempty,omitzero"`
 
-	// Throttle Bounds the calls of a key on each node; calls beyond it get RATE_LIMITED.
+	// Throttle Bounds the calls of a key, on all nodes together where the setting `redis` is used, else on each; calls beyond it get RATE_LIMITED.
 	Throttle  Throttle  `json:"throttle,omitempty,omitzero"`
 	UpdatedAt time.Time `json:"updated_at,omitempty,omitzero"`
 
@@ -1891,7 +1896,7 @@ type SuspendRequest struct {
 // Tags defines model for Tags.
 type Tags = []string
 
-// Throttle Bounds the calls of a key on each node; calls beyond it get RATE_LIMITED.
+// Throttle Bounds the calls of a key, on all nodes together where the setting `redis` is used, else on each; calls beyond it get RATE_LIMITED.
 type Throttle struct {
 	Actor     string    `json:"actor,omitempty,omitzero"`
 	AlertId   string    `json:"alert_id,omitempty,omitzero"`

@@ -13,6 +13,7 @@ import (
 	"github.com/tollkeeper/tollkeeper/ingest/enrich"
 	"github.com/tollkeeper/tollkeeper/internal/app"
 	"github.com/tollkeeper/tollkeeper/internal/config"
+	"github.com/tollkeeper/tollkeeper/internal/redisrate"
 )
 
 func newConfigCmd() *cobra.Command {
@@ -69,6 +70,12 @@ func checkFiles(c config.Config) []config.Problem {
 	if _, err := app.KafkaSecurity(c); err != nil {
 		setting, text, _ := strings.Cut(err.Error(), ": ")
 		check(setting, errors.New(text))
+	}
+	if c.Redis != "" {
+		if err := redisrate.Check(c.Redis, c.RedisCAFile); err != nil {
+			setting, text, _ := strings.Cut(err.Error(), ": ")
+			check(setting, errors.New(text))
+		}
 	}
 	if c.Policy != "" {
 		raw, err := os.ReadFile(c.Policy)

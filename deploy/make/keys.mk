@@ -2,5 +2,5 @@
 # benchmarks and what they leave out are described in keys/bench_test.go. Targets of the product: below 2 µs per
 # verification, no allocation.
 .PHONY: bench-verify
-bench-verify: ## measure key verification with 1,000 and 1,000,000 keys, suspension, start-up
+bench-verify: ## measure key verification with 1,000 and 1,000,000 keys, throttled keys in memory and in Redis, suspension, start-up
 	@set -o pipefail; go test ./keys -run '^$$' -bench 'Verify|Suspend|Load' | awk -f deploy/make/keys_bench.awk

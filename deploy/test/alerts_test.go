@@ -31,6 +31,7 @@ var troubles = map[string]map[string]float64{
 	"TollkeeperIngestStalls":      {"tollkeeper_ingest_stalls_total": 1},
 	"TollkeeperTransactionOpen":   {"tollkeeper_ingest_open_transaction_seconds": 301},
 	"TollkeeperAlertsNotTold":     {"tollkeeper_notify_oldest_seconds": 601},
+	"TollkeeperRatesNotShared":    {"tollkeeper_rate_limits_shared": 0},
 	"TollkeeperLinesUnreadable":   {"tollkeeper_ingest_dead_letters_total": 1, "tollkeeper_ingest_records_total": 100},
 	"TollkeeperPolicyInvalid":     {"tollkeeper_policy_file_invalid": 1},
 	"TollkeeperEngineRestarts":    {"tollkeeper_clickhouse_engine_restarts_total": 1},
@@ -41,7 +42,7 @@ var troubles = map[string]map[string]float64{
 // Every rule asks for metrics that a server really has, is silent about one that works, and speaks of what it is about.
 func TestTheAlertRulesSpeakOfTroubleAndOfNothingElse(t *testing.T) {
 	e := expose(t)
-	well := e.record(t, 2*time.Hour, 0, map[string]float64{"tollkeeper_ingest_records_total": 6000, "tollkeeper_key_feed_silence_seconds": 1})
+	well := e.record(t, 2*time.Hour, 0, map[string]float64{"tollkeeper_ingest_records_total": 6000, "tollkeeper_key_feed_silence_seconds": 1, "tollkeeper_rate_limits_shared": 1})
 	all := rules(t, read(t, deploy(t, "prometheus", "alerts.yaml")))
 	require.Len(t, all, len(troubles), "each rule has its trouble here")
 	for _, r := range all {

@@ -46,7 +46,7 @@ func expose(t *testing.T) exposition {
 	exposed.Lock()
 	defer exposed.Unlock()
 	if exposed.e == nil {
-		s := serve(t, "--notify-url", "http://127.0.0.1:1/hook", "--notify-format", "slack", "--rekey-topics", "unkeyed")
+		s := serve(t, "--notify-url", "http://127.0.0.1:1/hook", "--notify-format", "slack", "--rekey-topics", "unkeyed", "--redis", "redis://127.0.0.1:1")
 		res, err := http.Post(s.url+"/v1/keys/verify", "application/json", strings.NewReader(`{"key":"none"}`))
 		require.NoError(t, err)
 		require.NoError(t, res.Body.Close())

@@ -31,6 +31,7 @@ import (
 	"github.com/tollkeeper/tollkeeper/internal/clickhouse"
 	"github.com/tollkeeper/tollkeeper/internal/config"
 	"github.com/tollkeeper/tollkeeper/internal/folderlock"
+	"github.com/tollkeeper/tollkeeper/internal/redisrate"
 	"github.com/tollkeeper/tollkeeper/internal/sqlstore"
 	"github.com/tollkeeper/tollkeeper/keys"
 	"github.com/tollkeeper/tollkeeper/keys/tokens"
@@ -74,6 +75,7 @@ type App struct {
 	version    string
 	tool       bool
 	pepper     *keys.Pepper
+	rates      *redisrate.Limiter // nil: this node counts for itself
 	simulated  bool
 	brokers    []string
 	security   broker.Security // of an external Kafka
@@ -243,6 +245,9 @@ func (a *App) verifierConfig() keys.VerifierConfig {
 		},
 		ASN:   func(ip netip.Addr) uint32 { _, asn := a.Enricher.Lookup(ip); return asn },
 		Agent: enrich.Family,
+	}
+	if a.rates != nil {
+		c.Limiter = a.rates
 	}
 	if a.Registry != nil {
 		c.Registerer = a.Registry

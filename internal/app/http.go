@@ -39,17 +39,13 @@ func (a *App) openAPI(context.Context) error {
 	if files, ok := page.Files(); ok {
 		dashboard = files
 	}
-	checks := []api.Check{{Name: "database", Run: a.SQL.Ping}, {Name: "clickhouse", Run: a.Events.Ping}, {Name: "key-feed", Run: func(context.Context) error { return a.Verifier.Ready() }}}
-	if a.cfg.Ingests() {
-		checks = append(checks, api.Check{Name: "ingest", Run: a.ingestReady})
-	}
 	var err error
 	a.API, err = api.New(api.Config{
 		Logger: a.Log, Now: a.now, Registerer: a.Registry, Metrics: promhttp.HandlerFor(a.Registry, promhttp.HandlerOpts{}),
 		Sessions: bind.NewTokens(a.Tokens), Tokens: bind.NewTokens(a.Tokens), Keys: bind.NewKeys(a.Keys), Audit: bind.NewKeys(a.Keys),
 		Verifier: verifier, Alerts: bind.NewAlerts(a.Alerts), Accounts: billing, Usage: billing, Billing: billing,
 		Stats: newFigures(a), DeadLetters: deadLetters{a.Events, a}, Policies: a.policies, Idempotency: bind.NewIdempotency(a.SQL, a.now),
-		Checks: checks, Events: a.liveEvents, Dashboard: dashboard, TrustedProxies: trusted, OpenAuthorize: a.cfg.OpenAuthorize,
+		Checks: a.checks(), Events: a.liveEvents, Dashboard: dashboard, TrustedProxies: trusted, OpenAuthorize: a.cfg.OpenAuthorize,
 		SecureCookie: strings.HasPrefix(a.cfg.PublicURL, "https://"),
 	})
 	return err

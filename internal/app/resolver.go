@@ -59,6 +59,9 @@ func (a *App) openKeys(ctx context.Context) error {
 	if err := a.openEnricher(); err != nil {
 		return err
 	}
+	if err := a.openRates(ctx); err != nil {
+		return err
+	}
 	if a.Verifier, err = keys.NewVerifier(a.Keys, a.verifierConfig()); err != nil {
 		return err
 	}

@@ -56,6 +56,10 @@ type Config struct {
 	Database   string `setting:"database" help:"postgres:// DSN for keys, alerts, plans and audit; empty: SQLite in the data folder" secret:"dsn"`
 	AlertsDays int    `setting:"alerts-days" help:"days that closed alerts are kept on which nobody gave a verdict, from their last change; 0 keeps them for ever"`
 
+	Redis        string        `setting:"redis" help:"redis:// or rediss:// (TLS) address of a Redis in which all nodes count the rates of keys together; empty: each counts for itself" secret:"dsn"`
+	RedisCAFile  string        `setting:"redis-ca-file" help:"PEM file with the authorities that the certificate of redis is checked by; default: the system's"`
+	RedisTimeout time.Duration `setting:"redis-timeout" help:"how long verify waits for redis before it counts by itself"`
+
 	StartWait time.Duration `setting:"start-wait" help:"how long 'serve' waits at its start for a database or ClickHouse that does not answer; 0: not at all"`
 
 	CountryFile string `setting:"country-file" help:"MaxMind-format file for the country of an address; default: the bundled data"`
@@ -64,7 +68,7 @@ type Config struct {
 	Policy            string `setting:"policy" help:"detection policy file (YAML); empty: the built-in policy"`
 	DetectKeys        int    `setting:"detect-keys" help:"keys whose habits this process remembers, about 2.5 KiB each; those unseen for longest are forgotten and learnt again from their history when they come back"`
 	Mode              string `setting:"mode" help:"enforce: decisions act on keys; observe: they are only recorded"`
-	ThrottlePerMinute int    `setting:"throttle-per-minute" help:"requests a minute that a throttled key may still make, per node"`
+	ThrottlePerMinute int    `setting:"throttle-per-minute" help:"requests a minute that a throttled key may still make: with redis on all nodes together, without on each"`
 
 	NotifyURL      string   `setting:"notify-url" help:"address that is told of alerts by HTTP POST; empty: nobody is told" secret:"url"`
 	NotifySecret   string   `setting:"notify-secret" help:"signs what is sent, as Standard Webhooks have it: whsec_ and base64 of 24 to 64 bytes; format json needs it" secret:"value"`
@@ -98,6 +102,7 @@ func Default() Config {
 		IngestMemory:      512,
 		SealGrace:         10 * time.Minute,
 		EventsDays:        90,
+		RedisTimeout:      25 * time.Millisecond,
 		StartWait:         time.Minute,
 		Mode:              "enforce",
 		ThrottlePerMinute: 60,

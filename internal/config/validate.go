@@ -113,6 +113,7 @@ func (c *Config) Validate() []Problem {
 	checkDSN(bad, "clickhouse", c.ClickHouse, "http", "https", "clickhouse")
 	checkDSN(bad, "database", c.Database, "postgres", "postgresql")
 	c.checkRole(bad, oneOf)
+	c.checkRedis(bad)
 	c.checkKafka(bad, oneOf)
 	c.checkNotify(bad, oneOf)
 	return ps

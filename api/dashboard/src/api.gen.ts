@@ -1267,7 +1267,7 @@ export interface components {
             /** Format: date-time */
             until?: string;
         };
-        /** @description Bounds the calls of a key on each node; calls beyond it get RATE_LIMITED. */
+        /** @description Bounds the calls of a key, on all nodes together where the setting `redis` is used, else on each; calls beyond it get RATE_LIMITED. */
         Throttle: {
             /** Format: int64 */
             per_minute: number;
@@ -2467,8 +2467,11 @@ export interface components {
         Check: {
             /** @example kafka */
             name: string;
-            /** @enum {string} */
-            status: "ok" | "failing";
+            /**
+             * @description `degraded`: the work goes on without this part, less well.
+             * @enum {string}
+             */
+            status: "ok" | "degraded" | "failing";
             detail?: string;
             /** Format: int64 */
             duration_ms?: number;
@@ -4321,7 +4324,7 @@ export interface operations {
         };
         requestBody?: never;
         responses: {
-            /** @description All checks pass. */
+            /** @description No check fails. */
             200: {
                 headers: {
                     [name: string]: unknown;
