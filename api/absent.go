@@ -177,6 +177,14 @@ func (absent) GetAccount(context.Context, string) (gen.Account, error) {
 	return gen.Account{}, errAbsent
 }
 
+func (absent) SuspendAccount(context.Context, Change, string, bool) (gen.AccountSwitched, error) {
+	return gen.AccountSwitched{}, errAbsent
+}
+
+func (absent) ReinstateAccount(context.Context, Change, string, bool) (gen.AccountSwitched, error) {
+	return gen.AccountSwitched{}, errAbsent
+}
+
 func (absent) CreateAccount(context.Context, Change, gen.AccountCreate) (gen.Account, error) {
 	return gen.Account{}, errAbsent
 }

@@ -6,6 +6,33 @@ import (
 	"github.com/tollkeeper/tollkeeper/api/gen"
 )
 
+func (h *handlers) SuspendAccount(ctx context.Context, q gen.SuspendAccountRequestObject) (gen.SuspendAccountResponseObject, error) {
+	r, std := of(ctx)
+	out, err := h.cfg.Accounts.SuspendAccount(std, r.change(q.Body.Reason), q.AccountId, q.Body.DryRun)
+	if err != nil {
+		return nil, err
+	}
+	h.tellAccount("account.suspended", "suspended", &out, q.Body)
+	return gen.SuspendAccount200JSONResponse(out), nil
+}
+
+func (h *handlers) ReinstateAccount(ctx context.Context, q gen.ReinstateAccountRequestObject) (gen.ReinstateAccountResponseObject, error) {
+	r, std := of(ctx)
+	out, err := h.cfg.Accounts.ReinstateAccount(std, r.change(q.Body.Reason), q.AccountId, q.Body.DryRun)
+	if err != nil {
+		return nil, err
+	}
+	h.tellAccount("account.reinstated", "reinstated", &out, q.Body)
+	return gen.ReinstateAccount200JSONResponse(out), nil
+}
+
+// tellAccount tells whoever looks on what was done to an account, if anything was.
+func (h *handlers) tellAccount(kind, done string, s *gen.AccountSwitched, why *gen.AccountSwitch) {
+	if s.Changed && !why.DryRun {
+		h.cfg.Events.Publish(gen.Event{Type: kind, AccountId: s.Account.Id, Text: "account " + s.Account.Id + " is " + done + ": " + why.Reason})
+	}
+}
+
 func (h *handlers) ListSubscriptions(ctx context.Context, q gen.ListSubscriptionsRequestObject) (gen.ListSubscriptionsResponseObject, error) {
 	r, std := of(ctx)
 	if !r.mayRead(q.AccountId) {

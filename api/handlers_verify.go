@@ -48,6 +48,7 @@ var verdictCodes = map[gen.VerifyCode]Code{
 	gen.VerifyCodeREVOKED:           CodeKeyRevoked,
 	gen.VerifyCodeEXPIRED:           CodeKeyExpired,
 	gen.VerifyCodeSUSPENDED:         CodeKeySuspended,
+	gen.VerifyCodeACCOUNTSUSPENDED:  CodeAccountSuspended,
 	gen.VerifyCodeWRONGENVIRONMENT:  CodeKeyEnvironment,
 	gen.VerifyCodeIPNOTALLOWED:      CodeClientForbidden,
 	gen.VerifyCodeQUARANTINED:       CodeClientForbidden,

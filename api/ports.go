@@ -120,6 +120,9 @@ type Accounts interface {
 	ListAccounts(ctx context.Context, p Page) (items []gen.Account, next string, err error)
 	GetAccount(ctx context.Context, id string) (gen.Account, error)
 	CreateAccount(ctx context.Context, by Change, a gen.AccountCreate) (gen.Account, error)
+	// SuspendAccount refuses all keys of an account, ReinstateAccount lifts that. With dryRun both only say what would come of it.
+	SuspendAccount(ctx context.Context, by Change, id string, dryRun bool) (gen.AccountSwitched, error)
+	ReinstateAccount(ctx context.Context, by Change, id string, dryRun bool) (gen.AccountSwitched, error)
 }
 
 // UsageQuery asks for the usage of one key, or of an account when KeyID is "". From and To are on bucket borders.

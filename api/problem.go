@@ -36,15 +36,16 @@ const (
 	CodeUnavailable          Code = "unavailable"
 	CodeTimeout              Code = "timeout"
 
-	CodeKeyMissing      Code = "key_missing"
-	CodeKeyUnknown      Code = "key_unknown"
-	CodeKeySuspended    Code = "key_suspended"
-	CodeKeyRevoked      Code = "key_revoked"
-	CodeKeyExpired      Code = "key_expired"
-	CodeKeyScope        Code = "key_scope"
-	CodeKeyEnvironment  Code = "key_environment"
-	CodeClientForbidden Code = "client_not_allowed"
-	CodeQuotaExceeded   Code = "quota_exceeded"
+	CodeKeyMissing       Code = "key_missing"
+	CodeKeyUnknown       Code = "key_unknown"
+	CodeKeySuspended     Code = "key_suspended"
+	CodeAccountSuspended Code = "account_suspended"
+	CodeKeyRevoked       Code = "key_revoked"
+	CodeKeyExpired       Code = "key_expired"
+	CodeKeyScope         Code = "key_scope"
+	CodeKeyEnvironment   Code = "key_environment"
+	CodeClientForbidden  Code = "client_not_allowed"
+	CodeQuotaExceeded    Code = "quota_exceeded"
 )
 
 // Meaning is what a code means, for HTTP and for people.
@@ -75,15 +76,16 @@ var problems = map[Code]Meaning{
 	CodeUnavailable:          {http.StatusServiceUnavailable, "Not available now", "Repeat later; `/readyz` says what is missing."},
 	CodeTimeout:              {http.StatusServiceUnavailable, "Took too long", "Repeat with a smaller range."},
 
-	CodeKeyMissing:      {http.StatusUnauthorized, "No API key", "Send the key in `X-Api-Key` or as a bearer token."},
-	CodeKeyUnknown:      {http.StatusUnauthorized, "Unknown API key", "Check the key."},
-	CodeKeySuspended:    {http.StatusForbidden, "API key suspended", "Ask the provider of the API."},
-	CodeKeyRevoked:      {http.StatusForbidden, "API key revoked", "Ask for a new key."},
-	CodeKeyExpired:      {http.StatusForbidden, "API key expired", "Ask for a new key."},
-	CodeKeyScope:        {http.StatusForbidden, "API key lacks a scope", "Use a key with the scope that the call needs."},
-	CodeKeyEnvironment:  {http.StatusForbidden, "API key of another environment", "Use a live key in production and a test key elsewhere."},
-	CodeClientForbidden: {http.StatusForbidden, "Client not allowed", "Call from a network that the key allows."},
-	CodeQuotaExceeded:   {http.StatusTooManyRequests, "Quota used up", "Wait for the next period or ask for a larger plan."},
+	CodeKeyMissing:       {http.StatusUnauthorized, "No API key", "Send the key in `X-Api-Key` or as a bearer token."},
+	CodeKeyUnknown:       {http.StatusUnauthorized, "Unknown API key", "Check the key."},
+	CodeKeySuspended:     {http.StatusForbidden, "API key suspended", "Ask the provider of the API."},
+	CodeAccountSuspended: {http.StatusForbidden, "Account suspended", "Ask the provider of the API."},
+	CodeKeyRevoked:       {http.StatusForbidden, "API key revoked", "Ask for a new key."},
+	CodeKeyExpired:       {http.StatusForbidden, "API key expired", "Ask for a new key."},
+	CodeKeyScope:         {http.StatusForbidden, "API key lacks a scope", "Use a key with the scope that the call needs."},
+	CodeKeyEnvironment:   {http.StatusForbidden, "API key of another environment", "Use a live key in production and a test key elsewhere."},
+	CodeClientForbidden:  {http.StatusForbidden, "Client not allowed", "Call from a network that the key allows."},
+	CodeQuotaExceeded:    {http.StatusTooManyRequests, "Quota used up", "Wait for the next period or ask for a larger plan."},
 }
 
 // Sentinels that the implementations of the ports wrap to say what kind of failure it was. Anything else is an internal

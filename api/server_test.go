@@ -132,7 +132,7 @@ func newFixture(t testing.TB, change ...func(*api.Config)) *fixture {
 	})
 	require.NoError(t, err)
 	billing := bind.NewBilling(service, f.keys, verifier, f.clock.Now)
-	b, tok := bind.NewKeys(f.keys), bind.NewTokens(f.tokens)
+	b, tok := bind.NewKeys(f.keys, verifier), bind.NewTokens(f.tokens)
 	cfg := api.Config{
 		Logger: slog.New(slog.NewJSONHandler(f.log, &slog.HandlerOptions{Level: slog.LevelDebug})), Now: f.clock.Now,
 		Registerer: prometheus.NewRegistry(), Sessions: tok, Tokens: tok, Keys: b, Audit: b, Verifier: bind.NewVerifier(verifier),

@@ -22,6 +22,10 @@ type Account struct {
 	Version   int64
 	CreatedAt time.Time
 	UpdatedAt time.Time
+
+	Suspension *Suspension // nil: its keys are judged by their own state alone
+
+	seq int64 // place of its last suspension or reinstatement among all changes of keys; 0: never
 }
 
 // ensureAccounts makes the accounts that keys name and that do not exist, named like their id.
@@ -41,18 +45,21 @@ func ensureAccounts(ctx context.Context, tx *sql.Tx, keys []Key, now time.Time) 
 	return nil
 }
 
-const accountColumns = `id, name, metadata, version, created_at, updated_at`
+const accountColumns = `id, name, metadata, version, created_at, updated_at, suspension, seq`
 
 func scanAccount(row scanner) (Account, error) {
 	var a Account
-	var metadata string
+	var metadata, suspension string
 	var created, updated int64
-	if err := row.Scan(&a.ID, &a.Name, &metadata, &a.Version, &created, &updated); err != nil {
+	if err := row.Scan(&a.ID, &a.Name, &metadata, &a.Version, &created, &updated, &suspension, &a.seq); err != nil {
 		return Account{}, err
 	}
 	a.CreatedAt, a.UpdatedAt = sqlstore.Time(created), sqlstore.Time(updated)
 	if err := json.Unmarshal([]byte(metadata), &a.Metadata); err != nil {
 		return Account{}, fmt.Errorf("account %s: metadata: %w", a.ID, err)
+	}
+	if err := json.Unmarshal([]byte(suspension), &a.Suspension); err != nil {
+		return Account{}, fmt.Errorf("account %s: suspension: %w", a.ID, err)
 	}
 	return a, nil
 }
@@ -104,7 +111,11 @@ func (s *Store) PutAccount(ctx context.Context, id, name string, metadata map[st
 
 // GetAccount returns an account or ErrNotFound.
 func (s *Store) GetAccount(ctx context.Context, id string) (Account, error) {
-	a, err := scanAccount(s.db.Read().QueryRowContext(ctx, `SELECT `+accountColumns+` FROM accounts WHERE id = $1`, id))
+	return loadAccount(ctx, s.db.Read(), id)
+}
+
+func loadAccount(ctx context.Context, q sqlstore.Querier, id string) (Account, error) {
+	a, err := scanAccount(q.QueryRowContext(ctx, `SELECT `+accountColumns+` FROM accounts WHERE id = $1`, id))
 	if errors.Is(err, sql.ErrNoRows) {
 		return Account{}, fmt.Errorf("account %q: %w", printable(id), ErrNotFound)
 	}

@@ -29,6 +29,10 @@ func FrequentQueries() map[string]string {
 		"keys_due_expires":   dueQueries[1],
 		"keys_due_grace":     dueQueries[2],
 		"keys_seq":           `SELECT ` + keyColumns + ` FROM keys WHERE seq > $1 ORDER BY seq LIMIT $2`,
+		"accounts_seq":       changedAccounts,
 		"keys_status":        `SELECT ` + keyColumns + ` FROM keys WHERE status IN ('suspended') AND created_at < $1 ORDER BY created_at DESC, id DESC LIMIT $2`,
 	}
 }
+
+// HearOfAccount gives v news of an account as the feed does.
+func HearOfAccount(v *Verifier, a *Account) { v.accounts.apply(a) }

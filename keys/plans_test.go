@@ -16,7 +16,8 @@ import (
 func TestFrequentQueriesReadAnIndexAndNotAllKeys(t *testing.T) {
 	db := sqltest.New(t, sqlstore.SQLite)(t)
 	for index, query := range keys.FrequentQueries() {
-		rows, err := db.Read().QueryContext(context.Background(), "EXPLAIN QUERY PLAN "+query, 1, 1)
+		table, _, _ := strings.Cut(index, "_")
+		rows, err := db.Read().QueryContext(context.Background(), "EXPLAIN QUERY PLAN "+query, []any{1, 1}[:strings.Count(query, "$")]...)
 		if err != nil {
 			t.Fatalf("%s: %v", index, err)
 		}
@@ -33,7 +34,7 @@ func TestFrequentQueriesReadAnIndexAndNotAllKeys(t *testing.T) {
 			t.Fatal(err)
 		}
 		text := strings.Join(plan, "; ")
-		if !strings.Contains(text, "SEARCH keys USING INDEX "+index+" ") || strings.Contains(text, "SCAN") || strings.Contains(text, "TEMP B-TREE") {
+		if !strings.Contains(text, "SEARCH "+table+" USING INDEX "+index+" ") || strings.Contains(text, "SCAN") || strings.Contains(text, "TEMP B-TREE") {
 			t.Errorf("%s: %s", index, text)
 		}
 	}

@@ -42,6 +42,8 @@ type Store struct {
 
 	mu       sync.RWMutex
 	appliers []func([]Key) // told before a change returns to its caller
+
+	accountAppliers []func(*Account) // the same for suspensions of accounts
 }
 
 // keysLedger numbers all changes of keys.
@@ -116,11 +118,11 @@ func (s *Store) DB() *sqlstore.DB { return s.db }
 // package feed for what a slow subscriber gets.
 func (s *Store) Subscribe(buffer int) *feed.Subscription[Change] { return s.hub.Subscribe(buffer) }
 
-// onCommit makes f hear of the keys of every commit before the change returns to its caller.
-func (s *Store) onCommit(f func([]Key)) {
+// onCommit makes both hear of every commit before the change returns to its caller.
+func (s *Store) onCommit(ofKeys func([]Key), ofAccount func(*Account)) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.appliers = append(s.appliers, f)
+	s.appliers, s.accountAppliers = append(s.appliers, ofKeys), append(s.accountAppliers, ofAccount)
 }
 
 // publish tells first the verifiers, then the subscribers.

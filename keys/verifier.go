@@ -47,9 +47,12 @@ type VerifierConfig struct {
 // [Verifier.Load] has returned, and keeps up with other processes while [Verifier.Run] runs. Changes made through its own
 // store are in force before they return to their caller.
 type Verifier struct {
-	store   *Store
-	cfg     VerifierConfig
-	index   *index
+	store *Store
+	cfg   VerifierConfig
+	index *index
+
+	accounts suspendedAccounts
+
 	now     func() time.Time
 	metrics verifierMetrics
 
@@ -85,7 +88,7 @@ func NewVerifier(store *Store, cfg VerifierConfig) (*Verifier, error) {
 		for i := range keys {
 			v.index.apply(&keys[i])
 		}
-	})
+	}, v.accounts.apply)
 	return v, nil
 }
 
@@ -111,6 +114,9 @@ func (v *Verifier) Load(ctx context.Context) error {
 		})
 	if err != nil {
 		return fmt.Errorf("load keys: %w", err)
+	}
+	if err := v.readAccounts(ctx, 0); err != nil {
+		return err
 	}
 	v.seq.Store(seq)
 	v.refreshed(started)
@@ -161,6 +167,11 @@ func (v *Verifier) poll(ctx context.Context) error {
 		return err
 	}
 	after := v.seq.Load()
+	if last > after { // accounts share the numbers of keys; there are few changes of them, and each is of many keys
+		if err := v.readAccounts(ctx, after); err != nil {
+			return err
+		}
+	}
 	if last-after > feedPage {
 		// Somebody made many keys at once. What has happened to keys that exist comes first, so that a node that is busy
 		// learning of new ones does not have to call itself stale.

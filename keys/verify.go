@@ -17,6 +17,7 @@ const (
 	CodeRevoked          Code = "REVOKED"
 	CodeExpired          Code = "EXPIRED"
 	CodeSuspended        Code = "SUSPENDED"
+	CodeAccountSuspended Code = "ACCOUNT_SUSPENDED" // of the key itself nothing else is known against it
 	CodeWrongEnvironment Code = "WRONG_ENVIRONMENT" // a test key in production, or the reverse
 	CodeIPNotAllowed     Code = "IP_NOT_ALLOWED"
 	CodeQuarantined      Code = "QUARANTINED" // this client may not use it; others may
@@ -30,7 +31,7 @@ const (
 // Codes lists all codes.
 func Codes() []Code {
 	return []Code{
-		CodeMalformed, CodeNotFound, CodeRevoked, CodeExpired, CodeSuspended, CodeWrongEnvironment, CodeIPNotAllowed, CodeQuarantined,
+		CodeMalformed, CodeNotFound, CodeRevoked, CodeExpired, CodeSuspended, CodeAccountSuspended, CodeWrongEnvironment, CodeIPNotAllowed, CodeQuarantined,
 		CodeScope, CodeQuota, CodeRateLimited, CodeStaleFeed, CodeValid,
 	}
 }
@@ -116,6 +117,9 @@ func (v *Verifier) judge(m *memKey, r *Request, now time.Time, verdict *Verdict)
 		}
 		return CodeSuspended, m.reason.Value()
 	case stActive:
+	}
+	if account, suspended := v.accounts.find(m.account); suspended {
+		return CodeAccountSuspended, account.reason
 	}
 	if r.Environment != "" && r.Environment != m.environment {
 		return CodeWrongEnvironment, "this is a " + string(m.environment) + " key"

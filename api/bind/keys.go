@@ -19,15 +19,18 @@ import (
 )
 
 // Keys implements api.Keys and api.Audit with a key store.
-type Keys struct{ store *keys.Store }
+type Keys struct {
+	store    *keys.Store
+	verifier *keys.Verifier
+}
 
 var (
 	_ api.Keys  = Keys{}
 	_ api.Audit = Keys{}
 )
 
-// NewKeys binds store.
-func NewKeys(store *keys.Store) Keys { return Keys{store} }
+// NewKeys binds store; verifier knows which accounts are suspended.
+func NewKeys(store *keys.Store, verifier *keys.Verifier) Keys { return Keys{store, verifier} }
 
 // ListKeys implements api.KeyReader.
 func (b Keys) ListKeys(ctx context.Context, f api.KeyFilter) ([]gen.Key, string, error) {
@@ -41,7 +44,7 @@ func (b Keys) ListKeys(ctx context.Context, f api.KeyFilter) ([]gen.Key, string,
 	}
 	out := make([]gen.Key, len(list))
 	for i := range list {
-		out[i] = toKey(&list[i])
+		out[i] = b.toKey(&list[i])
 	}
 	return out, next, nil
 }
@@ -49,7 +52,7 @@ func (b Keys) ListKeys(ctx context.Context, f api.KeyFilter) ([]gen.Key, string,
 // GetKey implements api.KeyReader.
 func (b Keys) GetKey(ctx context.Context, id string) (gen.Key, error) {
 	k, err := b.store.Get(ctx, id)
-	return toKey(&k), keyError(err)
+	return b.toKey(&k), keyError(err)
 }
 
 // CreateKey implements api.KeyEditor.
@@ -65,7 +68,7 @@ func (b Keys) CreateKey(ctx context.Context, by api.Change, n gen.KeyCreate) (ge
 	if n.Secret != "" {
 		secret = "" // who imports a key knows it
 	}
-	return toKey(&k), secret, keyError(err)
+	return b.toKey(&k), secret, keyError(err)
 }
 
 // PatchKey implements api.KeyEditor.
@@ -108,13 +111,13 @@ func (b Keys) PatchKey(ctx context.Context, by api.Change, id string, p gen.KeyP
 		patch.Metadata = (*map[string]string)(&p.Metadata)
 	}
 	k, err := b.store.Update(ctx, id, patch, toBy(by))
-	return toKey(&k), keyError(err)
+	return b.toKey(&k), keyError(err)
 }
 
 // RotateKey implements api.KeyEditor.
 func (b Keys) RotateKey(ctx context.Context, by api.Change, id string, grace time.Duration) (gen.Key, string, error) {
 	r, err := b.store.Rotate(ctx, id, grace, toBy(by))
-	return toKey(&r.Key), r.Secret, keyError(err)
+	return b.toKey(&r.Key), r.Secret, keyError(err)
 }
 
 // DeleteKey implements api.KeyEditor.
@@ -125,19 +128,19 @@ func (b Keys) DeleteKey(ctx context.Context, by api.Change, id string) error {
 // SuspendKey implements api.KeySwitch.
 func (b Keys) SuspendKey(ctx context.Context, by api.Change, id string, until time.Time) (gen.Key, error) {
 	k, _, err := b.store.Suspend(ctx, id, until, toBy(by))
-	return toKey(&k), keyError(err)
+	return b.toKey(&k), keyError(err)
 }
 
 // RevokeKey implements api.KeySwitch.
 func (b Keys) RevokeKey(ctx context.Context, by api.Change, id string) (gen.Key, error) {
 	k, _, err := b.store.Revoke(ctx, id, toBy(by))
-	return toKey(&k), keyError(err)
+	return b.toKey(&k), keyError(err)
 }
 
 // ReinstateKey implements api.KeySwitch.
 func (b Keys) ReinstateKey(ctx context.Context, by api.Change, id string) (gen.Key, error) {
 	k, _, err := b.store.Reinstate(ctx, id, toBy(by))
-	return toKey(&k), keyError(err)
+	return b.toKey(&k), keyError(err)
 }
 
 // QuarantineKey implements api.KeySwitch.
@@ -145,14 +148,14 @@ func (b Keys) QuarantineKey(ctx context.Context, by api.Change, id string, d api
 	k, _, err := b.store.Quarantine(ctx, id, []keys.Denied{{
 		Kind: keys.DenyKind(d.Kind), Value: d.Value, Agent: d.Agent, Until: until, Reason: by.Reason, AlertID: by.AlertID, Actor: by.Actor,
 	}}, toBy(by))
-	return toKey(&k), keyError(err)
+	return b.toKey(&k), keyError(err)
 }
 
 // ReleaseQuarantine implements api.KeySwitch.
 func (b Keys) ReleaseQuarantine(ctx context.Context, by api.Change, id string, d api.Denied) (gen.Key, error) {
 	if d.Kind != "" {
 		k, _, err := b.store.LiftQuarantine(ctx, id, keys.Denied{Kind: keys.DenyKind(d.Kind), Value: d.Value, Agent: d.Agent}, toBy(by))
-		return toKey(&k), keyError(err)
+		return b.toKey(&k), keyError(err)
 	}
 	k, err := b.store.Get(ctx, id)
 	if err != nil {
@@ -163,7 +166,7 @@ func (b Keys) ReleaseQuarantine(ctx context.Context, by api.Change, id string, d
 			return gen.Key{}, keyError(err)
 		}
 	}
-	return toKey(&k), nil
+	return b.toKey(&k), nil
 }
 
 // ListAudit implements api.Audit.
@@ -225,7 +228,7 @@ func toBy(c api.Change) keys.By {
 	return keys.By{Actor: c.Actor, Reason: c.Reason, RequestID: c.RequestID, AlertID: c.AlertID, IfVersion: c.IfVersion}
 }
 
-func toKey(k *keys.Key) gen.Key {
+func (b Keys) toKey(k *keys.Key) gen.Key {
 	out := gen.Key{
 		Id: k.ID, Name: k.Name, AccountId: k.AccountID, PlanId: k.PlanID, Environment: gen.Environment(k.Environment),
 		Source: gen.KeySource(k.Source), Prefix: k.Prefix, Last4: k.Last4, Status: gen.KeyStatus(k.Status), StatusReason: k.Reason,
@@ -238,6 +241,9 @@ func toKey(k *keys.Key) gen.Key {
 	}
 	if t := k.Throttle; t != nil {
 		out.Throttle = gen.Throttle{PerMinute: t.PerMinute, Until: t.Until, Reason: t.Reason, AlertId: t.AlertID, Actor: t.Actor, At: t.At}
+	}
+	if since, suspended := b.verifier.AccountSuspended(k.AccountID); suspended {
+		out.AccountSuspension = toSuspension(&since)
 	}
 	for _, d := range k.Quarantine {
 		out.Quarantines = append(out.Quarantines, gen.Quarantine{

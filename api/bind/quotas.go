@@ -277,7 +277,45 @@ func (b Billing) account(ctx context.Context, a *keys.Account) (gen.Account, err
 	if err != nil {
 		return gen.Account{}, quotaError(err, "")
 	}
-	return gen.Account{Id: a.ID, Name: a.Name, PlanId: plan.ID, Metadata: a.Metadata, CreatedAt: a.CreatedAt}, nil
+	out := gen.Account{Id: a.ID, Name: a.Name, PlanId: plan.ID, Metadata: a.Metadata, CreatedAt: a.CreatedAt}
+	if a.Suspension != nil {
+		out.Suspension = toSuspension(a.Suspension)
+	}
+	return out, nil
+}
+
+// SuspendAccount implements api.Accounts.
+func (b Billing) SuspendAccount(ctx context.Context, by api.Change, id string, dryRun bool) (gen.AccountSwitched, error) {
+	return b.switchAccount(ctx, by, id, dryRun, true, b.store.SuspendAccount)
+}
+
+// ReinstateAccount implements api.Accounts.
+func (b Billing) ReinstateAccount(ctx context.Context, by api.Change, id string, dryRun bool) (gen.AccountSwitched, error) {
+	return b.switchAccount(ctx, by, id, dryRun, false, b.store.ReinstateAccount)
+}
+
+func (b Billing) switchAccount(ctx context.Context, by api.Change, id string, dryRun, suspend bool,
+	do func(context.Context, string, keys.By) (keys.Account, bool, error),
+) (out gen.AccountSwitched, err error) {
+	if out.Keys, err = b.store.CountPassing(ctx, id); err != nil {
+		return out, keyError(err)
+	}
+	var a keys.Account
+	if dryRun {
+		a, err = b.store.GetAccount(ctx, id)
+		out.Changed = suspend == (a.Suspension == nil)
+	} else {
+		a, out.Changed, err = do(ctx, id, toBy(by))
+	}
+	if err != nil {
+		return out, keyError(err)
+	}
+	out.Account, err = b.account(ctx, &a)
+	return out, err
+}
+
+func toSuspension(s *keys.Suspension) gen.AccountSuspension {
+	return gen.AccountSuspension{Reason: s.Reason, Actor: s.Actor, At: s.At}
 }
 
 // convert copies by JSON: the description takes its names for plans, quotas and statements from the domain, and decimals

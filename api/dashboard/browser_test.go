@@ -92,7 +92,7 @@ func newSite(t *testing.T, quiet bool) *site {
 	}
 	files, built := dashboard.Files()
 	require.True(t, built)
-	b := bind.NewKeys(s.keys)
+	b := bind.NewKeys(s.keys, s.verifier)
 	server, err := api.New(api.Config{
 		Logger: slog.New(slog.DiscardHandler), Now: time.Now, Sessions: bind.NewTokens(tok), Keys: b, Audit: b, Verifier: bind.NewVerifier(s.verifier),
 		Alerts: bind.NewAlerts(found), Stats: wave{s.keys}, Events: s.events, Dashboard: files,
@@ -126,6 +126,8 @@ func (s *site) seed(t *testing.T, found *alerts.Store) {
 		require.NoError(t, err)
 		s.victim, s.secret = k.ID, secret
 	}
+	_, _, err := s.keys.SuspendAccount(ctx, "acc_wingtip", keys.By{Actor: "user:ada", Reason: "the invoice of May is overdue"})
+	require.NoError(t, err)
 	raise := func(id, account, title, sentence string, severity alerts.Severity, action alerts.Action, evidence json.RawMessage) string {
 		r, err := found.Raise(ctx, alerts.Finding{
 			KeyID: id, AccountID: account, Severity: severity, Action: action, Title: title, Sentence: sentence, By: "detector:engine", Evidence: evidence,
@@ -244,6 +246,10 @@ func TestAnalystSuspendsTheStolenKey(t *testing.T) {
 	require.Contains(t, text, "never used")
 	require.Contains(t, text, "expected")
 	require.True(t, s.verifier.Verify(keys.Request{Key: s.secret}).Valid)
+	text, err = chromedp.Run(ctx, chromedp.Text(`.keys table`))
+	require.NoError(t, err)
+	require.Regexp(t, `staging[^\n]*(\n[^\n]+)?\s+acc_wingtip\s*account suspended\s*the invoice of May is overdue`, text)
+	require.Equal(t, 1, strings.Count(text, "account suspended"))
 	shoot(t, ctx, "alert-light")
 
 	steps(t, ctx,

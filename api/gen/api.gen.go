@@ -560,6 +560,7 @@ func (e TransformRound) Valid() bool {
 
 // Defines values for VerifyCode.
 const (
+	VerifyCodeACCOUNTSUSPENDED  VerifyCode = "ACCOUNT_SUSPENDED"
 	VerifyCodeEXPIRED           VerifyCode = "EXPIRED"
 	VerifyCodeINSUFFICIENTSCOPE VerifyCode = "INSUFFICIENT_SCOPE"
 	VerifyCodeIPNOTALLOWED      VerifyCode = "IP_NOT_ALLOWED"
@@ -578,6 +579,8 @@ const (
 // Valid indicates whether the value is a known member of the VerifyCode enum.
 func (e VerifyCode) Valid() bool {
 	switch e {
+	case VerifyCodeACCOUNTSUSPENDED:
+		return true
 	case VerifyCodeEXPIRED:
 		return true
 	case VerifyCodeINSUFFICIENTSCOPE:
@@ -640,6 +643,9 @@ type Account struct {
 
 	// PlanId Opaque id.
 	PlanId Id `json:"plan_id,omitempty,omitzero"`
+
+	// Suspension Why all keys of an account are refused, whatever their own state; absent when they are not.
+	Suspension AccountSuspension `json:"suspension,omitempty,omitzero"`
 }
 
 // AccountCreate defines model for AccountCreate.
@@ -659,6 +665,34 @@ type AccountCreate struct {
 type AccountPage struct {
 	Items      []Account `json:"items"`
 	NextCursor string    `json:"next_cursor,omitempty,omitzero"`
+}
+
+// AccountSuspension Why all keys of an account are refused, whatever their own state; absent when they are not.
+type AccountSuspension struct {
+	// Actor Who did it: `user:NAME` or `token:ID`.
+	Actor  string    `json:"actor"`
+	At     time.Time `json:"at"`
+	Reason string    `json:"reason,omitempty,omitzero"`
+}
+
+// AccountSwitch defines model for AccountSwitch.
+type AccountSwitch struct {
+	// DryRun Only say what would come of it; nothing changes.
+	DryRun bool `json:"dry_run,omitempty,omitzero"`
+
+	// Reason Why, in words; kept in the audit trail.
+	Reason Reason `json:"reason"`
+}
+
+// AccountSwitched defines model for AccountSwitched.
+type AccountSwitched struct {
+	Account Account `json:"account"`
+
+	// Changed Whether it was not so before; after a dry run, whether it would change.
+	Changed bool `json:"changed"`
+
+	// Keys Keys that are active themselves, which this refuses or lets pass again.
+	Keys int64 `json:"keys"`
 }
 
 // Alert One episode of a key's abuse. Further findings join it. Where somebody guesses keys there is no `key_id`.
@@ -1052,6 +1086,9 @@ type IngestAudit struct {
 type Key struct {
 	// AccountId Opaque id.
 	AccountId Id `json:"account_id,omitempty,omitzero"`
+
+	// AccountSuspension Why all keys of an account are refused, whatever their own state; absent when they are not.
+	AccountSuspension AccountSuspension `json:"account_suspension,omitempty,omitzero"`
 
 	// AllowedCidrs Networks that may use the key; none means all.
 	AllowedCidrs []string    `json:"allowed_cidrs,omitempty,omitzero"`
@@ -2248,6 +2285,12 @@ type GiveCreditParams struct {
 	IdempotencyKey IdempotencyKey `json:"Idempotency-Key,omitempty,omitzero"`
 }
 
+// ReinstateAccountParams defines parameters for ReinstateAccount.
+type ReinstateAccountParams struct {
+	// IdempotencyKey Makes a repeat safe; see the introduction.
+	IdempotencyKey IdempotencyKey `json:"Idempotency-Key,omitempty,omitzero"`
+}
+
 // SubscribeParams defines parameters for Subscribe.
 type SubscribeParams struct {
 	// IdempotencyKey Makes a repeat safe; see the introduction.
@@ -2256,6 +2299,12 @@ type SubscribeParams struct {
 
 // EndSubscriptionParams defines parameters for EndSubscription.
 type EndSubscriptionParams struct {
+	// IdempotencyKey Makes a repeat safe; see the introduction.
+	IdempotencyKey IdempotencyKey `json:"Idempotency-Key,omitempty,omitzero"`
+}
+
+// SuspendAccountParams defines parameters for SuspendAccount.
+type SuspendAccountParams struct {
 	// IdempotencyKey Makes a repeat safe; see the introduction.
 	IdempotencyKey IdempotencyKey `json:"Idempotency-Key,omitempty,omitzero"`
 }
@@ -2617,11 +2666,17 @@ type CreateAccountJSONRequestBody = AccountCreate
 // GiveCreditJSONRequestBody defines body for GiveCredit for application/json ContentType.
 type GiveCreditJSONRequestBody = CreditCreate
 
+// ReinstateAccountJSONRequestBody defines body for ReinstateAccount for application/json ContentType.
+type ReinstateAccountJSONRequestBody = AccountSwitch
+
 // SubscribeJSONRequestBody defines body for Subscribe for application/json ContentType.
 type SubscribeJSONRequestBody = SubscriptionCreate
 
 // EndSubscriptionJSONRequestBody defines body for EndSubscription for application/json ContentType.
 type EndSubscriptionJSONRequestBody = SubscriptionEnd
+
+// SuspendAccountJSONRequestBody defines body for SuspendAccount for application/json ContentType.
+type SuspendAccountJSONRequestBody = AccountSwitch
 
 // AcknowledgeAlertJSONRequestBody defines body for AcknowledgeAlert for application/json ContentType.
 type AcknowledgeAlertJSONRequestBody = VerdictRequest
@@ -2715,6 +2770,9 @@ type ServerInterface interface {
 	// ListNotifications Thresholds of quotas that an account and its keys reached
 	// (GET /v1/accounts/{account_id}/notifications)
 	ListNotifications(c *gin.Context, accountId AccountId)
+	// ReinstateAccount Lift the suspension of an account
+	// (POST /v1/accounts/{account_id}/reinstate)
+	ReinstateAccount(c *gin.Context, accountId AccountId, params ReinstateAccountParams)
 	// ListSubscriptions Which plans an account was, is and will be on
 	// (GET /v1/accounts/{account_id}/subscriptions)
 	ListSubscriptions(c *gin.Context, accountId AccountId)
@@ -2724,6 +2782,9 @@ type ServerInterface interface {
 	// EndSubscription End the subscription of an account
 	// (POST /v1/accounts/{account_id}/subscriptions/end)
 	EndSubscription(c *gin.Context, accountId AccountId, params EndSubscriptionParams)
+	// SuspendAccount Suspend an account
+	// (POST /v1/accounts/{account_id}/suspend)
+	SuspendAccount(c *gin.Context, accountId AccountId, params SuspendAccountParams)
 	// ListAlerts List alerts
 	// (GET /v1/alerts)
 	ListAlerts(c *gin.Context, params ListAlertsParams)
@@ -3133,6 +3194,55 @@ func (siw *ServerInterfaceWrapper) ListNotifications(c *gin.Context) {
 	siw.Handler.ListNotifications(c, accountId)
 }
 
+// ReinstateAccount operation middleware
+func (siw *ServerInterfaceWrapper) ReinstateAccount(c *gin.Context) {
+
+	var err error
+	_ = err
+
+	// ------------- Path parameter "account_id" -------------
+	var accountId AccountId
+
+	err = runtime.BindStyledParameterWithOptions("simple", "account_id", c.Param("account_id"), &accountId, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "", ValueIsUnescaped: true})
+	if err != nil {
+		siw.ErrorHandler(c, fmt.Errorf("Invalid format for parameter account_id: %w", err), http.StatusBadRequest)
+		return
+	}
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params ReinstateAccountParams
+
+	headers := c.Request.Header
+
+	// ------------- Optional header parameter "Idempotency-Key" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("Idempotency-Key")]; found {
+		var IdempotencyKey IdempotencyKey
+		n := len(valueList)
+		if n != 1 {
+			siw.ErrorHandler(c, fmt.Errorf("Expected one value for Idempotency-Key, got %d", n), http.StatusBadRequest)
+			return
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "Idempotency-Key", valueList[0], &IdempotencyKey, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			siw.ErrorHandler(c, fmt.Errorf("Invalid format for parameter Idempotency-Key: %w", err), http.StatusBadRequest)
+			return
+		}
+
+		params.IdempotencyKey = IdempotencyKey
+
+	}
+
+	for _, middleware := range siw.HandlerMiddlewares {
+		middleware(c)
+		if c.IsAborted() {
+			return
+		}
+	}
+
+	siw.Handler.ReinstateAccount(c, accountId, params)
+}
+
 // ListSubscriptions operation middleware
 func (siw *ServerInterfaceWrapper) ListSubscriptions(c *gin.Context) {
 
@@ -3254,6 +3364,55 @@ func (siw *ServerInterfaceWrapper) EndSubscription(c *gin.Context) {
 	}
 
 	siw.Handler.EndSubscription(c, accountId, params)
+}
+
+// SuspendAccount operation middleware
+func (siw *ServerInterfaceWrapper) SuspendAccount(c *gin.Context) {
+
+	var err error
+	_ = err
+
+	// ------------- Path parameter "account_id" -------------
+	var accountId AccountId
+
+	err = runtime.BindStyledParameterWithOptions("simple", "account_id", c.Param("account_id"), &accountId, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "", ValueIsUnescaped: true})
+	if err != nil {
+		siw.ErrorHandler(c, fmt.Errorf("Invalid format for parameter account_id: %w", err), http.StatusBadRequest)
+		return
+	}
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params SuspendAccountParams
+
+	headers := c.Request.Header
+
+	// ------------- Optional header parameter "Idempotency-Key" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("Idempotency-Key")]; found {
+		var IdempotencyKey IdempotencyKey
+		n := len(valueList)
+		if n != 1 {
+			siw.ErrorHandler(c, fmt.Errorf("Expected one value for Idempotency-Key, got %d", n), http.StatusBadRequest)
+			return
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "Idempotency-Key", valueList[0], &IdempotencyKey, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			siw.ErrorHandler(c, fmt.Errorf("Invalid format for parameter Idempotency-Key: %w", err), http.StatusBadRequest)
+			return
+		}
+
+		params.IdempotencyKey = IdempotencyKey
+
+	}
+
+	for _, middleware := range siw.HandlerMiddlewares {
+		middleware(c)
+		if c.IsAborted() {
+			return
+		}
+	}
+
+	siw.Handler.SuspendAccount(c, accountId, params)
 }
 
 // ListAlerts operation middleware
@@ -5487,6 +5646,8 @@ func RegisterHandlersWithOptions(router gin.IRouter, si ServerInterface, options
 	router.GET(options.BaseURL+"/v1/accounts", wrapper.ListAccounts)
 	router.POST(options.BaseURL+"/v1/accounts", wrapper.CreateAccount)
 	router.GET(options.BaseURL+"/v1/accounts/:account_id", wrapper.GetAccount)
+	router.POST(options.BaseURL+"/v1/accounts/:account_id/suspend", wrapper.SuspendAccount)
+	router.POST(options.BaseURL+"/v1/accounts/:account_id/reinstate", wrapper.ReinstateAccount)
 	router.GET(options.BaseURL+"/v1/accounts/:account_id/subscriptions", wrapper.ListSubscriptions)
 	router.POST(options.BaseURL+"/v1/accounts/:account_id/subscriptions", wrapper.Subscribe)
 	router.POST(options.BaseURL+"/v1/accounts/:account_id/subscriptions/end", wrapper.EndSubscription)
@@ -5969,6 +6130,63 @@ func (response ListNotificationsdefaultApplicationProblemPlusJSONResponse) Visit
 	return err
 }
 
+type ReinstateAccountRequestObject struct {
+	AccountId AccountId `json:"account_id"`
+	Params    ReinstateAccountParams
+	Body      *ReinstateAccountJSONRequestBody
+}
+
+type ReinstateAccountResponseObject interface {
+	VisitReinstateAccountResponse(w http.ResponseWriter) error
+}
+
+type ReinstateAccount200JSONResponse AccountSwitched
+
+func (response ReinstateAccount200JSONResponse) VisitReinstateAccountResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ReinstateAccount404ApplicationProblemPlusJSONResponse struct {
+	NotFoundApplicationProblemPlusJSONResponse
+}
+
+func (response ReinstateAccount404ApplicationProblemPlusJSONResponse) VisitReinstateAccountResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(404)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ReinstateAccountdefaultApplicationProblemPlusJSONResponse struct {
+	Body       Problem
+	StatusCode int
+}
+
+func (response ReinstateAccountdefaultApplicationProblemPlusJSONResponse) VisitReinstateAccountResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(response.StatusCode)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
 type ListSubscriptionsRequestObject struct {
 	AccountId AccountId `json:"account_id"`
 }
@@ -6159,6 +6377,63 @@ type EndSubscriptiondefaultApplicationProblemPlusJSONResponse struct {
 }
 
 func (response EndSubscriptiondefaultApplicationProblemPlusJSONResponse) VisitEndSubscriptionResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(response.StatusCode)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type SuspendAccountRequestObject struct {
+	AccountId AccountId `json:"account_id"`
+	Params    SuspendAccountParams
+	Body      *SuspendAccountJSONRequestBody
+}
+
+type SuspendAccountResponseObject interface {
+	VisitSuspendAccountResponse(w http.ResponseWriter) error
+}
+
+type SuspendAccount200JSONResponse AccountSwitched
+
+func (response SuspendAccount200JSONResponse) VisitSuspendAccountResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type SuspendAccount404ApplicationProblemPlusJSONResponse struct {
+	NotFoundApplicationProblemPlusJSONResponse
+}
+
+func (response SuspendAccount404ApplicationProblemPlusJSONResponse) VisitSuspendAccountResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(404)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type SuspendAccountdefaultApplicationProblemPlusJSONResponse struct {
+	Body       Problem
+	StatusCode int
+}
+
+func (response SuspendAccountdefaultApplicationProblemPlusJSONResponse) VisitSuspendAccountResponse(w http.ResponseWriter) error {
 
 	var buf bytes.Buffer
 	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
@@ -9419,6 +9694,9 @@ type StrictServerInterface interface {
 	// ListNotifications Thresholds of quotas that an account and its keys reached
 	// (GET /v1/accounts/{account_id}/notifications)
 	ListNotifications(ctx context.Context, request ListNotificationsRequestObject) (ListNotificationsResponseObject, error)
+	// ReinstateAccount Lift the suspension of an account
+	// (POST /v1/accounts/{account_id}/reinstate)
+	ReinstateAccount(ctx context.Context, request ReinstateAccountRequestObject) (ReinstateAccountResponseObject, error)
 	// ListSubscriptions Which plans an account was, is and will be on
 	// (GET /v1/accounts/{account_id}/subscriptions)
 	ListSubscriptions(ctx context.Context, request ListSubscriptionsRequestObject) (ListSubscriptionsResponseObject, error)
@@ -9428,6 +9706,9 @@ type StrictServerInterface interface {
 	// EndSubscription End the subscription of an account
 	// (POST /v1/accounts/{account_id}/subscriptions/end)
 	EndSubscription(ctx context.Context, request EndSubscriptionRequestObject) (EndSubscriptionResponseObject, error)
+	// SuspendAccount Suspend an account
+	// (POST /v1/accounts/{account_id}/suspend)
+	SuspendAccount(ctx context.Context, request SuspendAccountRequestObject) (SuspendAccountResponseObject, error)
 	// ListAlerts List alerts
 	// (GET /v1/alerts)
 	ListAlerts(ctx context.Context, request ListAlertsRequestObject) (ListAlertsResponseObject, error)
@@ -9889,6 +10170,51 @@ func (sh *strictHandler) ListNotifications(ctx *gin.Context, accountId AccountId
 	}
 }
 
+// ReinstateAccount operation middleware
+func (sh *strictHandler) ReinstateAccount(ctx *gin.Context, accountId AccountId, params ReinstateAccountParams) {
+	var request ReinstateAccountRequestObject
+
+	request.AccountId = accountId
+	request.Params = params
+
+	var body ReinstateAccountJSONRequestBody
+	var err error
+	// A request validator built on kin-openapi's openapi3filter with
+	// KeepValidatedValue leaves the value it validated on the body. Bind
+	// that value, matching member names exactly, so the handler receives
+	// what was validated instead of a second, case-insensitive decode.
+	if vb, ok := ctx.Request.Body.(interface{ ValidatedValue() any }); !ok || runtime.BindJSONValue(vb.ValidatedValue(), &body) != nil {
+		err = ctx.ShouldBindJSON(&body)
+	} else if binding.Validator != nil {
+		// ShouldBindJSON runs the struct validator after decoding; keep that.
+		err = binding.Validator.ValidateStruct(&body)
+	}
+	if err != nil {
+		sh.options.RequestErrorHandlerFunc(ctx, err)
+		return
+	}
+	request.Body = &body
+
+	handler := func(ctx *gin.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.ReinstateAccount(ctx, request.(ReinstateAccountRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "ReinstateAccount")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		sh.options.HandlerErrorFunc(ctx, err)
+	} else if validResponse, ok := response.(ReinstateAccountResponseObject); ok {
+		if err := validResponse.VisitReinstateAccountResponse(ctx.Writer); err != nil {
+			sh.options.ResponseErrorHandlerFunc(ctx, err)
+		}
+	} else if response != nil {
+		sh.options.ResponseErrorHandlerFunc(ctx, fmt.Errorf("unexpected response type: %T", response))
+	}
+}
+
 // ListSubscriptions operation middleware
 func (sh *strictHandler) ListSubscriptions(ctx *gin.Context, accountId AccountId) {
 	var request ListSubscriptionsRequestObject
@@ -9998,6 +10324,51 @@ func (sh *strictHandler) EndSubscription(ctx *gin.Context, accountId AccountId, 
 		sh.options.HandlerErrorFunc(ctx, err)
 	} else if validResponse, ok := response.(EndSubscriptionResponseObject); ok {
 		if err := validResponse.VisitEndSubscriptionResponse(ctx.Writer); err != nil {
+			sh.options.ResponseErrorHandlerFunc(ctx, err)
+		}
+	} else if response != nil {
+		sh.options.ResponseErrorHandlerFunc(ctx, fmt.Errorf("unexpected response type: %T", response))
+	}
+}
+
+// SuspendAccount operation middleware
+func (sh *strictHandler) SuspendAccount(ctx *gin.Context, accountId AccountId, params SuspendAccountParams) {
+	var request SuspendAccountRequestObject
+
+	request.AccountId = accountId
+	request.Params = params
+
+	var body SuspendAccountJSONRequestBody
+	var err error
+	// A request validator built on kin-openapi's openapi3filter with
+	// KeepValidatedValue leaves the value it validated on the body. Bind
+	// that value, matching member names exactly, so the handler receives
+	// what was validated instead of a second, case-insensitive decode.
+	if vb, ok := ctx.Request.Body.(interface{ ValidatedValue() any }); !ok || runtime.BindJSONValue(vb.ValidatedValue(), &body) != nil {
+		err = ctx.ShouldBindJSON(&body)
+	} else if binding.Validator != nil {
+		// ShouldBindJSON runs the struct validator after decoding; keep that.
+		err = binding.Validator.ValidateStruct(&body)
+	}
+	if err != nil {
+		sh.options.RequestErrorHandlerFunc(ctx, err)
+		return
+	}
+	request.Body = &body
+
+	handler := func(ctx *gin.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.SuspendAccount(ctx, request.(SuspendAccountRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "SuspendAccount")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		sh.options.HandlerErrorFunc(ctx, err)
+	} else if validResponse, ok := response.(SuspendAccountResponseObject); ok {
+		if err := validResponse.VisitSuspendAccountResponse(ctx.Writer); err != nil {
 			sh.options.ResponseErrorHandlerFunc(ctx, err)
 		}
 	} else if response != nil {

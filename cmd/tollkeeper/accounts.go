@@ -16,9 +16,11 @@ import (
 
 func newAccountsCmd() *cobra.Command {
 	r := &remote{}
-	cmd := &cobra.Command{Use: "accounts", Short: "List, open and show accounts, and put them on plans, on a running server"}
+	cmd := &cobra.Command{Use: "accounts", Short: "List, open, show, suspend and reinstate accounts, and put them on plans, on a running server"}
 	r.flags(cmd)
-	cmd.AddCommand(accountsList(r), accountsOpen(r), accountsShow(r), accountsSubscribe(r), accountsUnsubscribe(r), accountsCredit(r))
+	cmd.AddCommand(accountsList(r), accountsOpen(r), accountsShow(r), accountsSubscribe(r), accountsUnsubscribe(r), accountsCredit(r),
+		accountsSwitch(r, "suspend", "Refuse all keys of an account until it is reinstated", "suspended", "are refused"),
+		accountsSwitch(r, "reinstate", "Lift the suspension of an account; each of its keys is what it would be without", "reinstated", "pass again"))
 	return cmd
 }
 
@@ -34,9 +36,9 @@ func accountsList(r *remote) *cobra.Command {
 			return err
 		}
 		err := table(cmd.OutOrStdout(), func(row func(...any)) {
-			row("ID", "NAME", "PLAN", "OPENED")
+			row("ID", "NAME", "PLAN", "OPENED", "SUSPENDED")
 			for _, a := range page.Items {
-				row(a.Id, a.Name, a.PlanId, a.CreatedAt)
+				row(a.Id, a.Name, a.PlanId, a.CreatedAt, a.Suspension.Reason)
 			}
 		})
 		more(cmd, page.NextCursor)
@@ -106,6 +108,9 @@ func (v *accountView) print(w io.Writer) error {
 		row("name", v.Account.Name)
 		row("plan", v.Account.PlanId)
 		row("opened", v.Account.CreatedAt)
+		if s := v.Account.Suspension; !s.At.IsZero() {
+			row("suspended", s.At, s.Actor, s.Reason)
+		}
 	})
 	if err == nil && len(v.Subscriptions) > 0 {
 		fmt.Fprintln(w)
@@ -139,6 +144,36 @@ func (v *accountView) print(w io.Writer) error {
 		})
 	}
 	return err
+}
+
+func accountsSwitch(r *remote, verb, short, done, effect string) *cobra.Command {
+	var body gen.AccountSwitch
+	cmd := &cobra.Command{
+		Use: verb + " ID", Short: short, Args: cobra.ExactArgs(1),
+		Example: "  tollkeeper accounts " + verb + " acct_1 --reason 'invoice 2026-0412' --dry-run   # how many keys that is about",
+	}
+	cmd.Flags().StringVar(&body.Reason, "reason", "", "why; kept in the audit trail")
+	_ = cmd.MarkFlagRequired("reason")
+	cmd.Flags().BoolVar(&body.DryRun, "dry-run", false, "only say what would come of it; change nothing")
+	cmd.RunE = func(cmd *cobra.Command, args []string) error {
+		var s gen.AccountSwitched
+		if printed, err := r.call(cmd, http.MethodPost, accountPath(args[0])+"/"+verb, body, &s); err != nil || printed {
+			return err
+		}
+		w := cmd.OutOrStdout()
+		switch {
+		case !s.Changed && verb == "suspend":
+			fmt.Fprintf(w, "%s was suspended already: %s\n", s.Account.Id, s.Account.Suspension.Reason)
+		case !s.Changed:
+			fmt.Fprintf(w, "%s was not suspended\n", s.Account.Id)
+		case body.DryRun:
+			fmt.Fprintf(w, "%s would be %s: %d active keys\nA dry run: nothing was changed.\n", s.Account.Id, done, s.Keys)
+		default:
+			fmt.Fprintf(w, "%s is %s: %d active keys %s\n", s.Account.Id, done, s.Keys, effect)
+		}
+		return nil
+	}
+	return cmd
 }
 
 func accountsSubscribe(r *remote) *cobra.Command {

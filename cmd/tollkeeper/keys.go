@@ -98,6 +98,9 @@ func keysShow(r *remote) *cobra.Command {
 				row("since", k.StatusChangedAt, k.StatusActor)
 				row("until", k.SuspendedUntil)
 				row("account", k.AccountId)
+				if s := k.AccountSuspension; !s.At.IsZero() {
+					row("", "suspended", s.At, s.Actor, s.Reason)
+				}
 				row("plan", k.PlanId)
 				row("tags", strings.Join(k.Tags, ", "))
 				row("created", k.CreatedAt)

@@ -510,6 +510,52 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/v1/accounts/{account_id}/suspend": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description Id of the account. */
+                account_id: components["parameters"]["AccountId"];
+            };
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Suspend an account
+         * @description Every node refuses all keys of the account with `ACCOUNT_SUSPENDED` within the published bound, also those that it is given later. The keys' own states stay as they are. An account that is suspended already keeps its first reason.
+         */
+        post: operations["SuspendAccount"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/accounts/{account_id}/reinstate": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description Id of the account. */
+                account_id: components["parameters"]["AccountId"];
+            };
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Lift the suspension of an account
+         * @description Each key is what it would be without. Keys that are suspended, revoked or expired themselves go on being refused.
+         */
+        post: operations["ReinstateAccount"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/v1/accounts/{account_id}/subscriptions": {
         parameters: {
             query?: never;
@@ -1324,6 +1370,7 @@ export interface components {
             expires_at?: string;
             quarantines?: components["schemas"]["Quarantine"][];
             throttle?: components["schemas"]["Throttle"];
+            account_suspension?: components["schemas"]["AccountSuspension"];
             rotated_from?: components["schemas"]["Id"];
             rotated_to?: components["schemas"]["Id"];
             /** @description The alert that led to this state. */
@@ -1447,7 +1494,7 @@ export interface components {
          *     client may not use it while others may, `STALE_FEED` this node may have missed a suspension and fails closed.
          * @enum {string}
          */
-        VerifyCode: "VALID" | "MALFORMED" | "NOT_FOUND" | "REVOKED" | "EXPIRED" | "SUSPENDED" | "WRONG_ENVIRONMENT" | "IP_NOT_ALLOWED" | "QUARANTINED" | "INSUFFICIENT_SCOPE" | "QUOTA_EXCEEDED" | "RATE_LIMITED" | "STALE_FEED";
+        VerifyCode: "VALID" | "MALFORMED" | "NOT_FOUND" | "REVOKED" | "EXPIRED" | "SUSPENDED" | "ACCOUNT_SUSPENDED" | "WRONG_ENVIRONMENT" | "IP_NOT_ALLOWED" | "QUARANTINED" | "INSUFFICIENT_SCOPE" | "QUOTA_EXCEEDED" | "RATE_LIMITED" | "STALE_FEED";
         VerifyResponse: {
             meta: {
                 request_id: string;
@@ -1734,8 +1781,35 @@ export interface components {
             name: string;
             plan_id?: components["schemas"]["Id"];
             metadata?: components["schemas"]["Metadata"];
+            suspension?: components["schemas"]["AccountSuspension"];
             /** Format: date-time */
             created_at: string;
+        };
+        /** @description Why all keys of an account are refused, whatever their own state; absent when they are not. */
+        AccountSuspension: {
+            reason?: string;
+            /**
+             * @description Who did it: `user:NAME` or `token:ID`.
+             * @example user:ada
+             */
+            actor: string;
+            /** Format: date-time */
+            at: string;
+        };
+        AccountSwitch: {
+            reason: components["schemas"]["Reason"];
+            /** @description Only say what would come of it; nothing changes. */
+            dry_run?: boolean;
+        };
+        AccountSwitched: {
+            account: components["schemas"]["Account"];
+            /** @description Whether it was not so before; after a dry run, whether it would change. */
+            changed: boolean;
+            /**
+             * Format: int64
+             * @description Keys that are active themselves, which this refuses or lets pass again.
+             */
+            keys: number;
         };
         AccountPage: {
             items: components["schemas"]["Account"][];
@@ -3335,6 +3409,70 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["Account"];
+                };
+            };
+            404: components["responses"]["NotFound"];
+            default: components["responses"]["Problem"];
+        };
+    };
+    SuspendAccount: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description Makes a repeat safe; see the introduction. */
+                "Idempotency-Key"?: components["parameters"]["IdempotencyKey"];
+            };
+            path: {
+                /** @description Id of the account. */
+                account_id: components["parameters"]["AccountId"];
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["AccountSwitch"];
+            };
+        };
+        responses: {
+            /** @description The account, and how many of its keys that stops. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["AccountSwitched"];
+                };
+            };
+            404: components["responses"]["NotFound"];
+            default: components["responses"]["Problem"];
+        };
+    };
+    ReinstateAccount: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description Makes a repeat safe; see the introduction. */
+                "Idempotency-Key"?: components["parameters"]["IdempotencyKey"];
+            };
+            path: {
+                /** @description Id of the account. */
+                account_id: components["parameters"]["AccountId"];
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["AccountSwitch"];
+            };
+        };
+        responses: {
+            /** @description The account, and how many of its keys pass again. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["AccountSwitched"];
                 };
             };
             404: components["responses"]["NotFound"];

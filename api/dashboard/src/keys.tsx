@@ -55,7 +55,15 @@ export function Keys({ keys, counts, search, setSearch, status, setStatus, now, 
                     <b>{k.name || k.id}</b>
                     <code className="muted">{k.prefix ? `${k.prefix}…${k.last4 ?? ""}` : k.id}</code>
                   </td>
-                  <td>{k.account_id ?? ""}</td>
+                  <td>
+                    {k.account_id ?? ""}
+                    {k.account_suspension && (
+                      <>
+                        <span className="pill suspend" title={`by ${actor(k.account_suspension.actor)}`}>account suspended</span>
+                        {k.account_suspension.reason && <span className="reason" title={k.account_suspension.reason}>{k.account_suspension.reason}</span>}
+                      </>
+                    )}
+                  </td>
                   <td>
                     <span className={`dot ${k.status}`} /> {k.status}
                     {k.quarantines?.length ? <span className="pill quarantine">quarantine</span> : null}
