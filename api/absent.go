@@ -205,6 +205,10 @@ func (absent) GetPlan(context.Context, string, int32) (gen.Plan, error) {
 	return gen.Plan{}, errAbsent
 }
 
+func (absent) PlanOfAccount(context.Context, string) (gen.Plan, error) {
+	return gen.Plan{}, errAbsent
+}
+
 func (absent) CreatePlanVersion(context.Context, Change, string, gen.PlanDraft) (gen.Plan, error) {
 	return gen.Plan{}, errAbsent
 }

@@ -48,6 +48,42 @@ func TestCreditAndSubscriptions(t *testing.T) {
 	f.as("billing", "POST", "/v1/credits/"+credit.Id+"/void", nil).problem(404, api.CodeNotFound)
 }
 
+// A customer may know what it pays for, and nobody else's terms.
+func TestACustomerReadsItsOwnPlan(t *testing.T) {
+	f := newFixture(t)
+	f.as("billing", "POST", "/v1/plans/growth/versions", growth()).status(201)
+	f.as("billing", "POST", "/v1/plans/growth/versions/1/publish", nil).status(200)
+	for _, id := range []string{"acc_northwind", "acc_other"} {
+		f.as("billing", "POST", "/v1/accounts", map[string]any{"id": id, "name": id}).status(201)
+	}
+	const plan = "/v1/accounts/acc_northwind/plan"
+	var p gen.Plan
+	f.as("customer", "GET", plan, nil).status(200).into(&p)
+	require.Equal(t, "default", p.Id)
+	f.as("billing", "POST", "/v1/accounts/acc_northwind/subscriptions", map[string]any{"plan_id": "growth", "starts_at": "2026-11-20T00:00:00Z", "plan_version": 1}).status(201)
+	f.as("billing", "POST", "/v1/plans/growth/versions", growth()).status(201)
+	f.as("billing", "POST", "/v1/plans/growth/versions/2/publish", nil).status(200)
+
+	var whole, seen gen.Plan
+	f.as("billing", "GET", "/v1/plans/growth?version=1", nil).status(200).into(&whole)
+	require.NotEmpty(t, whole.CreatedBy)
+	f.as("customer", "GET", plan, nil).status(200).into(&seen)
+	require.EqualValues(t, 1, seen.Version, "the version that it is on, not the newest")
+	require.NotEmpty(t, seen.Charges)
+	require.NotEmpty(t, seen.Quotas)
+	require.Empty(t, seen.CreatedBy)
+	whole.CreatedBy = ""
+	require.Equal(t, whole, seen)
+	f.as("viewer", "GET", plan, nil).status(200).into(&seen)
+	require.Equal(t, "user:billing", seen.CreatedBy)
+
+	f.as("customer", "GET", "/v1/accounts/acc_other/plan", nil).problem(404, api.CodeNotFound)
+	f.as("customer", "GET", "/v1/accounts/acc_none/plan", nil).problem(404, api.CodeNotFound)
+	f.as("billing", "GET", "/v1/accounts/acc_none/plan", nil).problem(404, api.CodeNotFound)
+	f.as("customer", "GET", "/v1/plans/growth", nil).problem(403, api.CodeForbidden)
+	f.as("customer", "GET", "/v1/plans", nil).problem(403, api.CodeForbidden)
+}
+
 // A trial ends by itself, a subscription when it is told to; both are answered with what is wrong when there is none.
 func TestASubscriptionEnds(t *testing.T) {
 	f := newFixture(t)

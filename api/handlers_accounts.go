@@ -33,6 +33,21 @@ func (h *handlers) tellAccount(kind, done string, s *gen.AccountSwitched, why *g
 	}
 }
 
+func (h *handlers) GetAccountPlan(ctx context.Context, q gen.GetAccountPlanRequestObject) (gen.GetAccountPlanResponseObject, error) {
+	r, std := of(ctx)
+	if !r.mayRead(q.AccountId) {
+		return nil, ErrNotFound
+	}
+	p, err := h.cfg.Billing.PlanOfAccount(std, q.AccountId)
+	if err != nil {
+		return nil, err
+	}
+	if r.who.Role == gen.RoleCustomer {
+		p.CreatedBy = ""
+	}
+	return gen.GetAccountPlan200JSONResponse(p), nil
+}
+
 func (h *handlers) ListSubscriptions(ctx context.Context, q gen.ListSubscriptionsRequestObject) (gen.ListSubscriptionsResponseObject, error) {
 	r, std := of(ctx)
 	if !r.mayRead(q.AccountId) {

@@ -146,6 +146,8 @@ type Billing interface {
 	ListPlans(ctx context.Context, p Page) (items []gen.Plan, next string, err error)
 	// GetPlan returns the newest version when version is 0.
 	GetPlan(ctx context.Context, id string, version int32) (gen.Plan, error)
+	// PlanOfAccount returns the version that the account is on now.
+	PlanOfAccount(ctx context.Context, accountID string) (gen.Plan, error)
 	CreatePlanVersion(ctx context.Context, by Change, id string, d gen.PlanDraft) (gen.Plan, error)
 	PublishPlanVersion(ctx context.Context, by Change, id string, version int32) (gen.Plan, error)
 	ListStatements(ctx context.Context, accountID, period string, p Page) (items []gen.Statement, next string, err error)

@@ -16,6 +16,18 @@ func (b Billing) exists(ctx context.Context, accountID string) error {
 	return keyError(err)
 }
 
+// PlanOfAccount implements api.Billing.
+func (b Billing) PlanOfAccount(ctx context.Context, accountID string) (gen.Plan, error) {
+	if err := b.exists(ctx, accountID); err != nil {
+		return gen.Plan{}, err
+	}
+	p, err := b.service.PlanOf(ctx, accountID, b.now())
+	if err != nil {
+		return gen.Plan{}, quotaError(err, "")
+	}
+	return convert[gen.Plan](p)
+}
+
 // ListSubscriptions implements api.Billing.
 func (b Billing) ListSubscriptions(ctx context.Context, accountID string) ([]gen.Subscription, error) {
 	if err := b.exists(ctx, accountID); err != nil {

@@ -2770,6 +2770,9 @@ type ServerInterface interface {
 	// ListNotifications Thresholds of quotas that an account and its keys reached
 	// (GET /v1/accounts/{account_id}/notifications)
 	ListNotifications(c *gin.Context, accountId AccountId)
+	// GetAccountPlan The plan that an account is on now
+	// (GET /v1/accounts/{account_id}/plan)
+	GetAccountPlan(c *gin.Context, accountId AccountId)
 	// ReinstateAccount Lift the suspension of an account
 	// (POST /v1/accounts/{account_id}/reinstate)
 	ReinstateAccount(c *gin.Context, accountId AccountId, params ReinstateAccountParams)
@@ -3192,6 +3195,31 @@ func (siw *ServerInterfaceWrapper) ListNotifications(c *gin.Context) {
 	}
 
 	siw.Handler.ListNotifications(c, accountId)
+}
+
+// GetAccountPlan operation middleware
+func (siw *ServerInterfaceWrapper) GetAccountPlan(c *gin.Context) {
+
+	var err error
+	_ = err
+
+	// ------------- Path parameter "account_id" -------------
+	var accountId AccountId
+
+	err = runtime.BindStyledParameterWithOptions("simple", "account_id", c.Param("account_id"), &accountId, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "", ValueIsUnescaped: true})
+	if err != nil {
+		siw.ErrorHandler(c, fmt.Errorf("Invalid format for parameter account_id: %w", err), http.StatusBadRequest)
+		return
+	}
+
+	for _, middleware := range siw.HandlerMiddlewares {
+		middleware(c)
+		if c.IsAborted() {
+			return
+		}
+	}
+
+	siw.Handler.GetAccountPlan(c, accountId)
 }
 
 // ReinstateAccount operation middleware
@@ -5648,6 +5676,7 @@ func RegisterHandlersWithOptions(router gin.IRouter, si ServerInterface, options
 	router.GET(options.BaseURL+"/v1/accounts/:account_id", wrapper.GetAccount)
 	router.POST(options.BaseURL+"/v1/accounts/:account_id/suspend", wrapper.SuspendAccount)
 	router.POST(options.BaseURL+"/v1/accounts/:account_id/reinstate", wrapper.ReinstateAccount)
+	router.GET(options.BaseURL+"/v1/accounts/:account_id/plan", wrapper.GetAccountPlan)
 	router.GET(options.BaseURL+"/v1/accounts/:account_id/subscriptions", wrapper.ListSubscriptions)
 	router.POST(options.BaseURL+"/v1/accounts/:account_id/subscriptions", wrapper.Subscribe)
 	router.POST(options.BaseURL+"/v1/accounts/:account_id/subscriptions/end", wrapper.EndSubscription)
@@ -6119,6 +6148,61 @@ type ListNotificationsdefaultApplicationProblemPlusJSONResponse struct {
 }
 
 func (response ListNotificationsdefaultApplicationProblemPlusJSONResponse) VisitListNotificationsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(response.StatusCode)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type GetAccountPlanRequestObject struct {
+	AccountId AccountId `json:"account_id"`
+}
+
+type GetAccountPlanResponseObject interface {
+	VisitGetAccountPlanResponse(w http.ResponseWriter) error
+}
+
+type GetAccountPlan200JSONResponse Plan
+
+func (response GetAccountPlan200JSONResponse) VisitGetAccountPlanResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type GetAccountPlan404ApplicationProblemPlusJSONResponse struct {
+	NotFoundApplicationProblemPlusJSONResponse
+}
+
+func (response GetAccountPlan404ApplicationProblemPlusJSONResponse) VisitGetAccountPlanResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(404)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type GetAccountPlandefaultApplicationProblemPlusJSONResponse struct {
+	Body       Problem
+	StatusCode int
+}
+
+func (response GetAccountPlandefaultApplicationProblemPlusJSONResponse) VisitGetAccountPlanResponse(w http.ResponseWriter) error {
 
 	var buf bytes.Buffer
 	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
@@ -9694,6 +9778,9 @@ type StrictServerInterface interface {
 	// ListNotifications Thresholds of quotas that an account and its keys reached
 	// (GET /v1/accounts/{account_id}/notifications)
 	ListNotifications(ctx context.Context, request ListNotificationsRequestObject) (ListNotificationsResponseObject, error)
+	// GetAccountPlan The plan that an account is on now
+	// (GET /v1/accounts/{account_id}/plan)
+	GetAccountPlan(ctx context.Context, request GetAccountPlanRequestObject) (GetAccountPlanResponseObject, error)
 	// ReinstateAccount Lift the suspension of an account
 	// (POST /v1/accounts/{account_id}/reinstate)
 	ReinstateAccount(ctx context.Context, request ReinstateAccountRequestObject) (ReinstateAccountResponseObject, error)
@@ -10163,6 +10250,32 @@ func (sh *strictHandler) ListNotifications(ctx *gin.Context, accountId AccountId
 		sh.options.HandlerErrorFunc(ctx, err)
 	} else if validResponse, ok := response.(ListNotificationsResponseObject); ok {
 		if err := validResponse.VisitListNotificationsResponse(ctx.Writer); err != nil {
+			sh.options.ResponseErrorHandlerFunc(ctx, err)
+		}
+	} else if response != nil {
+		sh.options.ResponseErrorHandlerFunc(ctx, fmt.Errorf("unexpected response type: %T", response))
+	}
+}
+
+// GetAccountPlan operation middleware
+func (sh *strictHandler) GetAccountPlan(ctx *gin.Context, accountId AccountId) {
+	var request GetAccountPlanRequestObject
+
+	request.AccountId = accountId
+
+	handler := func(ctx *gin.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.GetAccountPlan(ctx, request.(GetAccountPlanRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "GetAccountPlan")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		sh.options.HandlerErrorFunc(ctx, err)
+	} else if validResponse, ok := response.(GetAccountPlanResponseObject); ok {
+		if err := validResponse.VisitGetAccountPlanResponse(ctx.Writer); err != nil {
 			sh.options.ResponseErrorHandlerFunc(ctx, err)
 		}
 	} else if response != nil {
