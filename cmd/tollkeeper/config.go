@@ -14,6 +14,7 @@ import (
 	"github.com/tollkeeper/tollkeeper/internal/app"
 	"github.com/tollkeeper/tollkeeper/internal/config"
 	"github.com/tollkeeper/tollkeeper/internal/redisrate"
+	"github.com/tollkeeper/tollkeeper/keys"
 )
 
 func newConfigCmd() *cobra.Command {
@@ -76,6 +77,10 @@ func checkFiles(c config.Config) []config.Problem {
 			setting, text, _ := strings.Cut(err.Error(), ": ")
 			check(setting, errors.New(text))
 		}
+	}
+	if c.Pepper != "" {
+		_, err := keys.ParsePepper([]byte(c.Pepper))
+		check("pepper", err)
 	}
 	if c.Policy != "" {
 		raw, err := os.ReadFile(c.Policy)

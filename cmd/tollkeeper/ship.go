@@ -27,7 +27,7 @@ func newShipCmd() *cobra.Command {
 		Long: "Tail a gateway's log file into Kafka. Each line becomes a record under its key's id; keys in clear stay on this\n" +
 			"machine. The file may be rotated; the position is kept, so that nothing is lost or counted twice over restarts.\n\n" +
 			"A key's id is found with the server's pepper and database. On the server's machine name its --data folder; elsewhere\n" +
-			"copy the file named pepper into a folder of its own, name that with --data, and the database with --database.",
+			"name a copy of the file pepper with TOLLKEEPER_PEPPER_FILE, and the database with --database.",
 		Example: "  tollkeeper ship --dry-run --format nginx /var/log/nginx/api.json\n" +
 			"  tollkeeper ship --kafka broker:9092 --format nginx /var/log/nginx/api.json",
 	}
@@ -129,8 +129,8 @@ func sharesKeys(c config.Config) error {
 		_, err := os.Stat(filepath.Join(c.Data, name))
 		return errors.Is(err, fs.ErrNotExist)
 	}
-	if missing("pepper") {
-		return fmt.Errorf("data: %s holds no file named pepper, without which ship cannot tell whose a line is; name the server's data folder with --data, or a folder with a copy of that file", c.Data)
+	if c.Pepper == "" && missing("pepper") {
+		return fmt.Errorf("data: %s holds no file named pepper, without which ship cannot tell whose a line is; name the server's data folder with --data, or a copy of that file with TOLLKEEPER_PEPPER_FILE", c.Data)
 	}
 	if c.Database == "" && missing("tollkeeper.db") {
 		return fmt.Errorf("database: %s holds no database of keys; name the server's with --database, or its data folder with --data", c.Data)

@@ -2,6 +2,7 @@ package app
 
 import (
 	"context"
+	"fmt"
 	"log/slog"
 	"path/filepath"
 	"time"
@@ -34,9 +35,21 @@ func KeyResolver(ctx context.Context, c config.Config, log *slog.Logger) (_ acce
 	return a.Verifier, end, nil
 }
 
+// loadPepper takes the setting rather than the file in the data folder, which every container would make anew for itself.
+func loadPepper(c config.Config) (*keys.Pepper, error) {
+	if c.Pepper == "" {
+		return keys.LoadPepper(filepath.Join(c.Data, "pepper"))
+	}
+	p, err := keys.ParsePepper([]byte(c.Pepper))
+	if err != nil {
+		return nil, fmt.Errorf("pepper: %w", err)
+	}
+	return p, nil
+}
+
 // openKeys opens the database and the keys in it.
 func (a *App) openKeys(ctx context.Context) error {
-	pepper, err := keys.LoadPepper(a.path("pepper"))
+	pepper, err := loadPepper(a.cfg)
 	if err != nil {
 		return err
 	}
