@@ -62,20 +62,25 @@ func TestTheAlertRulesSpeakOfTroubleAndOfNothingElse(t *testing.T) {
 	}
 }
 
-// scrapeInterval is how often the example for Prometheus asks a server.
-func scrapeInterval(t *testing.T) string {
+// scrape is how a file for Prometheus has it ask a server.
+type scrape struct {
+	JobName        string `json:"job_name"`
+	ScrapeInterval string `json:"scrape_interval"`
+	Authorization  struct {
+		CredentialsFile string `json:"credentials_file"`
+	}
+	StaticConfigs []struct{ Targets []string } `json:"static_configs"`
+}
+
+func scrapeConfig(t *testing.T, raw []byte) scrape {
 	t.Helper()
 	var c struct {
-		ScrapeConfigs []struct {
-			JobName        string                       `json:"job_name"`
-			ScrapeInterval string                       `json:"scrape_interval"`
-			StaticConfigs  []struct{ Targets []string } `json:"static_configs"`
-		} `json:"scrape_configs"`
-		RuleFiles []string `json:"rule_files"`
+		ScrapeConfigs []scrape `json:"scrape_configs"`
+		RuleFiles     []string `json:"rule_files"`
 	}
-	require.NoError(t, yaml.UnmarshalStrict(read(t, deploy(t, "prometheus", "prometheus.yaml")), &c))
+	require.NoError(t, yaml.UnmarshalStrict(raw, &c))
 	require.Len(t, c.ScrapeConfigs, 1)
 	require.Equal(t, "tollkeeper", c.ScrapeConfigs[0].JobName, "the rules know the job by this name")
 	require.Equal(t, []string{"alerts.yaml"}, c.RuleFiles)
-	return c.ScrapeConfigs[0].ScrapeInterval
+	return c.ScrapeConfigs[0]
 }

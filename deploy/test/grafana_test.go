@@ -139,7 +139,10 @@ func TestGrafanaIsToldWhereThingsAre(t *testing.T) {
 	require.NoError(t, yaml.UnmarshalStrict(read(t, filepath.Join(folder, "datasources", "tollkeeper.yaml")), &sources))
 	require.Len(t, sources.Datasources, 1)
 	require.Equal(t, "prometheus", sources.Datasources[0].Type)
-	require.Equal(t, scrapeInterval(t), sources.Datasources[0].JSONData.TimeInterval, "rates span four of Prometheus' intervals")
+	for _, folder := range []string{"prometheus", "compose"} {
+		asks := scrapeConfig(t, read(t, deploy(t, folder, "prometheus.yaml")))
+		require.Equal(t, asks.ScrapeInterval, sources.Datasources[0].JSONData.TimeInterval, "rates span four of Prometheus' intervals")
+	}
 
 	var providers struct {
 		APIVersion int `json:"apiVersion"`

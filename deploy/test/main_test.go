@@ -81,7 +81,7 @@ type server struct{ url, kafka, data string }
 // serve starts the program; it is ended in order with the test.
 func serve(t testing.TB, args ...string) server {
 	t.Helper()
-	s := server{data: t.TempDir()}
+	s := server{data: filepath.Join(t.TempDir(), "data")}
 	cmd := exec.Command(binary, append([]string{"serve", "--listen", "127.0.0.1:0", "--kafka-listen", "127.0.0.1:0", "--data", s.data}, args...)...)
 	cmd.Dir = filepath.Join("..", "..")
 	var out output
@@ -119,6 +119,21 @@ func (s server) get(t testing.TB, path string) []byte {
 	body, err := io.ReadAll(res.Body)
 	require.NoError(t, err)
 	return body
+}
+
+// metrics asks as a scraper elsewhere has to: with a token.
+func (s server) metrics(t testing.TB, token string) string {
+	t.Helper()
+	req, err := http.NewRequestWithContext(t.Context(), http.MethodGet, s.url+"/metrics", http.NoBody)
+	require.NoError(t, err)
+	req.Header.Set("Authorization", "Bearer "+token)
+	res, err := http.DefaultClient.Do(req)
+	require.NoError(t, err)
+	defer res.Body.Close()
+	body, err := io.ReadAll(res.Body)
+	require.NoError(t, err)
+	require.Equal(t, http.StatusOK, res.StatusCode, string(body))
+	return string(body)
 }
 
 // output is what a process has written so far.
