@@ -127,11 +127,7 @@ func TestTheComposeFilesSettingsAndSecretsFitTheProgramAndEachOther(t *testing.T
 		require.Equal(t, before, strings.TrimSpace(string(read(t, filepath.Join(folder, "secrets", name)))), name)
 	}
 
-	var env []string
-	image := last[*instructions.EnvCommand](stages(t), "slim")
-	for _, pair := range image.Env {
-		env = append(env, pair.String())
-	}
+	env := imageEnv(t, project.Services["tollkeeper"].Build.Target)
 	for name, value := range project.Services["tollkeeper"].Environment {
 		env = append(env, name+"="+strings.Replace(*value, "/run/secrets", filepath.Join(folder, "secrets"), 1))
 	}

@@ -51,6 +51,15 @@ func last[T instructions.Command](all []instructions.Stage, name string) (found 
 	return found
 }
 
+// imageEnv is the environment that the image sets, with the file of settings as it lies here.
+func imageEnv(t *testing.T, image string) []string {
+	t.Helper()
+	env := last[*instructions.EnvCommand](stages(t), image).Env
+	require.Len(t, env, 1, "all but the file is in the file, over which the environment would win")
+	require.Equal(t, "TOLLKEEPER_CONFIG=/etc/tollkeeper/config.yaml", env[0].String())
+	return []string{"TOLLKEEPER_CONFIG=" + deploy(t, "docker", "config.yaml")}
+}
+
 // The image is of pinned parts, runs as nobody in particular, looks after itself by the program's own command, and its settings are ones
 // that the program has.
 func TestTheImageIsPinnedUnprivilegedAndChecksItself(t *testing.T) {
@@ -73,16 +82,13 @@ func TestTheImageIsPinnedUnprivilegedAndChecksItself(t *testing.T) {
 		require.Equal(t, []string{"tollkeeper"}, []string(last[*instructions.EntrypointCommand](all, image).CmdLine))
 		require.Equal(t, []string{"serve"}, []string(last[*instructions.CmdCommand](all, image).CmdLine))
 		require.Equal(t, []string{"CMD", "tollkeeper", "status"}, last[*instructions.HealthCheckCommand](all, image).Health.Test)
-		var env []string
-		for _, pair := range last[*instructions.EnvCommand](all, image).Env {
-			env = append(env, pair.String())
-		}
+		env := imageEnv(t, image)
 		out, errOut, code := tollkeeper(t, env, "config", "check")
 		require.Zero(t, code, errOut)
 		require.Equal(t, "the settings are valid\n", out)
-		for _, setting := range []string{"TOLLKEEPER_LISTEN=0.0.0.0:8080", "TOLLKEEPER_PUBLIC_URL=http://localhost:8080"} {
-			require.Contains(t, env, setting)
-		}
+		out, _, _ = tollkeeper(t, env, "config", "print")
+		require.Contains(t, out, "\nlisten: 0.0.0.0:8080\n", "loopback would be the container's own")
+		require.Contains(t, out, "\npublic-url: http://localhost:8080\n")
 	}
 	require.Equal(t, []string{"/var/lib/tollkeeper"}, last[*instructions.VolumeCommand](all, "full").Volumes)
 	require.Equal(t, "/var/lib/tollkeeper", last[*instructions.WorkdirCommand](all, "full").Path, "./data is in the volume")
@@ -128,7 +134,7 @@ func TestTheImagesContextHoldsTheSourcesAndNothingElse(t *testing.T) {
 	raw, err := list.Output()
 	require.NoError(t, err)
 	files := []string{
-		"go.mod", "go.sum", "Makefile", "cmd/tollkeeper/default.pgo",
+		"go.mod", "go.sum", "Makefile", "deploy/docker/config.yaml", "cmd/tollkeeper/default.pgo",
 		"deploy/engine/fetch.sh", "deploy/engine/package.json", "deploy/engine/package-lock.json", "deploy/engine/.npmrc",
 	}
 	made, err := filepath.Glob(filepath.Join(root, "deploy", "make", "*.mk"))
