@@ -28,6 +28,7 @@ const pepper = "1 7d1f0c5e9ab04c6e8f25b1d36a7094c2e5d8f1a3b6c9e0d2f4a5b7c8d9e0f1
 // What the secrets of the tests' releases hold.
 var secretTexts = map[string]string{
 	"clickhouse": "https://tollkeeper:hunter2@clickhouse.example:8443/tollkeeper", "database": "postgres://tollkeeper:hunter2@postgres.example/tollkeeper",
+	"redis":  "rediss://:hunter2@redis.example:6379/0",
 	"pepper": pepper, "kafka-password": "hunter2", "notify-url": "https://hooks.example/x", "notify-secret": "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSwMfKQ9r8GKYqrTwjUPD8=",
 }
 
@@ -58,6 +59,7 @@ secrets:
   kafka-password: {name: kafka-user, key: password}
   notify-url: {name: tollkeeper, key: notify-url}
   notify-secret: {name: tollkeeper, key: notify-secret}
+  redis: {name: tollkeeper, key: redis-url}
 policy: |
   version: 1
   policies: [{id: careful}]
