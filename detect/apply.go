@@ -98,7 +98,7 @@ func (e *Engine) apply(k *keyState, o *obs) {
 	if k.hours == nil || !k.accused(o) { // a thief's traffic is no part of the key's day
 		e.meter(k, o)
 		if is.seldom {
-			k.hours.seldom.add(int32(o.t/hourMillis), k.hours.seen < 24)
+			k.hours.seldom.add(int32(o.t/hourMillis), k.hours.young())
 		}
 	}
 	k.last = max(k.last, o.t)

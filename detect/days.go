@@ -25,16 +25,17 @@ const (
 	dayLess = 1.38
 )
 
-// roll closes the hours from the first to before the other, of which only the first had calls.
-func (d *days) roll(from, to int32, calls float32, first bool) {
+// roll closes the hours from the first to before the other, of which only the first had calls, for a key that was watched for so many.
+func (d *days) roll(from, to int32, calls, seen float32) {
 	d.calls[0] += calls
+	began := from
 	for borders := 0; from < to; borders++ {
 		next := min(to, (from/halfDay+1)*halfDay)
 		if borders > 2 { // of what is older nothing is left
 			next = to
 		}
 		if d.record *= forgotten(next - from); next%halfDay == 0 {
-			d.learn(first)
+			d.learn(watchedFor(seen, calls, next-1-began) < knownFrom)
 			d.last = d.calls[0] + d.calls[1]
 			d.calls = [2]float32{0, d.calls[0]}
 		}

@@ -50,7 +50,11 @@ func TestTheBusiestDayFollowsSlowly(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		d, hour := days{}, int32(400_000)
 		roll := func(calls float32, hours int32, first bool) {
-			d.roll(hour, hour+hours, calls, first)
+			seen := float32(100)
+			if first {
+				seen = 0
+			}
+			d.roll(hour, hour+hours, calls, seen)
 			hour += hours
 		}
 		usual := float32(rapid.IntRange(1, 100).Draw(t, "usual"))

@@ -133,25 +133,36 @@ func (e *Engine) rollHours(k *keyState, hour int32) {
 	forget, since := forgotten(gone), forgotten(gone-1)
 	h.minutes.record *= forget
 	h.seldom.record *= forget
-	h.days.roll(h.hour, hour, calls, h.seen < 24)
+	h.days.roll(h.hour, hour, calls, h.seen)
 	for m := range h.record {
 		if h.record[m] *= forget; h.cur[m] > 0 {
 			h.raise(m, since)
 			e.tails.Absorb(h.grow(e.mem, m), float64(h.cur[m]))
 		}
 	}
-	h.seen = min(h.seen+0.1*float32(watched), 24*60)
-	if calls > 0 {
-		h.seen += 0.9
-	}
+	h.seen = min(watchedFor(h.seen, calls, watched), 24*60)
 	h.hour, h.cur, h.votes, h.routeN, h.late, h.refused, h.elevated, h.level = hour, [meters]float32{}, 0, 0, 0, 0, false, 0
 	h.bad = [errorClasses]uint8{}
+}
+
+// knownFrom is how many hours a key was watched from which its records are more than what it shows at first. It lies between the tenths in which they are
+// counted, so that rounding decides nothing.
+const knownFrom = 23.95
+
+func (h *hours) young() bool { return h.seen < knownFrom }
+
+// watchedFor is how many hours a key was watched after so many more of which the first had calls: those without count a tenth.
+func watchedFor(seen, calls float32, more int32) float32 {
+	if seen += 0.1 * float32(more); calls > 0 && more > 0 {
+		seen += 0.9
+	}
+	return seen
 }
 
 // raise takes the hour that is over into the record of a meter. What is left of it is what is left of everything since.
 func (h *hours) raise(meter int, left float32) {
 	rec, cur := h.record[meter], left*h.cur[meter]
-	if h.seen >= 24 && rec > 0 {
+	if !h.young() && rec > 0 {
 		cur = min(cur, recordGrowth*rec)
 	}
 	h.record[meter] = max(rec, cur)
@@ -220,7 +231,7 @@ func (p *peak) add(at int32, first bool) {
 }
 
 func (h *hours) add(o *obs) {
-	h.minutes.add(int32(o.t/minutesMillis), h.seen < 24)
+	h.minutes.add(int32(o.t/minutesMillis), h.young())
 	h.cur[meterRequests]++
 	h.cur[meterBytes] += o.bytes
 	h.cur[meterUnits] += o.units

@@ -19,11 +19,12 @@ func TestHoursThatAreClosedRoundByRoundAreAsThoseThatAreClosedByTheNextCall(t *t
 	rapid.Check(t, func(t *rapid.T) {
 		rng := rand.New(rand.NewPCG(rapid.Uint64().Draw(t, "seed"), 2))
 		hour := int32(490_000 + rng.IntN(24*7))
+		watched := float32(rapid.SampledFrom([]int{0, 12, 21, 40}).Draw(t, "hours watched"))
 		var engines [2]*Engine
 		var keys [2]*keyState
 		for i := range engines {
 			engines[i] = freshEngine()
-			keys[i] = &keyState{born: int64(hour-24*9) * hourMillis, hours: &hours{hour: hour}}
+			keys[i] = &keyState{born: int64(hour-24*9) * hourMillis, hours: &hours{hour: hour, seen: watched}}
 		}
 		for range rapid.IntRange(1, 60).Draw(t, "hours with calls") {
 			calls, bytes := float32(1+rng.IntN(60)), float32(rng.IntN(9000))

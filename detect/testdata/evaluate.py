@@ -37,9 +37,11 @@ def seeds(text):
 
 def generate(cache, generator, prefix, seed):
     folder = os.path.join(cache, "%s%d" % (prefix, seed))
-    if not os.path.exists(os.path.join(folder, "labels.json")):
-        subprocess.run([sys.executable, generator, "--seed", str(seed), "--out", folder], check=True, stdout=subprocess.DEVNULL,
+    if not os.path.exists(folder):
+        part = folder + ".part"  # one that was stopped leaves no half of the traffic behind under its name
+        subprocess.run([sys.executable, generator, "--seed", str(seed), "--out", part], check=True, stdout=subprocess.DEVNULL,
                        env=dict(os.environ, TOLLKEEPER_SHARED=SHARED))
+        os.rename(part, folder)
     return folder
 
 
@@ -105,8 +107,9 @@ def clothes(out, binary, cache, world, prefix, seed):
         dressed = folder
         if style:
             dressed = os.path.join(cache, "%s%d-%s" % (prefix, seed, style))
-            if not os.path.exists(os.path.join(dressed, "labels.json")):
-                dress.dress(folder, style, dressed)
+            if not os.path.exists(dressed):
+                dress.dress(folder, style, dressed + ".part")
+                os.rename(dressed + ".part", dressed)
         score = replay(binary, os.path.join(dressed, "access.log.gz") if style == "combined" else dressed, dressed, told(cache, more))
         acts = {(dress.plain(style, d["key_id"]), d["action"]) for d in score.pop("decisions")}
         first = first or acts
