@@ -117,6 +117,9 @@ func (e *Engine) rollHours(k *keyState, hour int32) {
 	if hour <= h.hour {
 		return
 	}
+	if h.cur[meterUnits] > 0 {
+		e.unitsHour.add(math.Log(float64(max(h.record[meterUnits], h.cur[meterUnits]))), 500)
+	}
 	b, calls, gone := h.habits(e.mem), h.cur[meterRequests], hour-h.hour
 	if calls > 0 {
 		b.idle = 0
@@ -177,12 +180,7 @@ func (e *Engine) meter(k *keyState, o *obs) {
 	if hour > e.all.hour {
 		e.roll(hour)
 	}
-	if hour > h.hour {
-		if h.cur[meterUnits] > 0 {
-			e.unitsHour.add(math.Log(float64(max(h.record[meterUnits], h.cur[meterUnits]))), 500)
-		}
-		e.rollHours(k, hour)
-	}
+	e.rollHours(k, hour)
 	if h.cur[meterRequests] == 0 {
 		e.all.active++
 	}

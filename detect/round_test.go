@@ -1,6 +1,7 @@
 package detect
 
 import (
+	"math"
 	"math/rand/v2"
 	"reflect"
 	"slices"
@@ -93,6 +94,25 @@ func TestARoundAfterALongSilenceClosesAllHours(t *testing.T) {
 		require.EqualValues(t, ends/hourMillis+30, h.hour)
 		require.EqualValues(t, 31, h.habit().idle)
 		require.Zero(t, h.cur[meterRequests])
+	}
+}
+
+// What an hour of units is on the platform is learnt from every hour that had any, whether a round closes it or the next call.
+func TestARoundTeachesThePlatformWhatAnHourOfUnitsIs(t *testing.T) {
+	for name, close := range map[string]func(e *Engine, k *keyState, t int64){
+		"a round":       func(e *Engine, _ *keyState, t int64) { e.Advance(t + roundMillis) },
+		"the next call": func(e *Engine, k *keyState, t int64) { e.meter(k, &obs{t: t}) },
+	} {
+		t.Run(name, func(t *testing.T) {
+			e := mustEngine(t)
+			ends := quietKeys(e, 1)
+			e.JudgeNow()
+			k := e.keys.at(0)
+			k.hours.cur[meterUnits] = 500
+			close(e, k, ends)
+			require.EqualValues(t, 1, e.unitsHour.n)
+			require.InEpsilon(t, 500, math.Exp(float64(e.unitsHour.mean)), 1e-4)
+		})
 	}
 }
 
