@@ -280,11 +280,7 @@ func (e *Engine) act(k *keyState, p *Policy, v verdict) {
 	case ep == nil && k.suspended(v.t):
 		return
 	case ep != nil && v.wanted <= ep.wanted && (!ep.early || p.early(k, v.t)):
-		ep.last = v.t
-		ep.peak = max(ep.peak, float32(v.score))
-		if v.spike != nil {
-			ep.measure(k.hours)
-		}
+		ep.add(k, &v)
 		if v.t-ep.told >= progressMillis {
 			e.tell(k, p, ep, &v, PhaseContinued)
 		}
@@ -300,11 +296,8 @@ func (e *Engine) act(k *keyState, p *Policy, v verdict) {
 		e.opened(k)
 		e.suspects.charged(v.kind)
 	}
-	ep.last, ep.wanted, ep.cause, ep.ended = v.t, v.wanted, v.f.leading(), false
-	ep.peak = max(ep.peak, float32(v.score))
-	if v.spike != nil {
-		ep.measure(k.hours)
-	}
+	ep.wanted, ep.cause, ep.ended = v.wanted, v.f.leading(), false
+	ep.add(k, &v)
 	action, held := e.permit(k, p, ep, v.t)
 	ep.action = action
 	ep.early = v.wanted == ActionSuspend && p.early(k, v.t)

@@ -32,12 +32,17 @@ type episode struct {
 	day    float32         // of a day
 }
 
-// measure takes note of what the findings about an hour were about: it may be long over when a person says that it was the customer.
-func (ep *episode) measure(h *hours) {
-	for m := range ep.most {
-		ep.most[m] = max(ep.most[m], h.cur[m])
+// add takes note of a finding: of one about an hour also what it is about, since the hour may be long over when a person says that it was the customer.
+func (ep *episode) add(k *keyState, v *verdict) {
+	ep.last = v.t
+	ep.peak = max(ep.peak, float32(v.score))
+	if v.spike == nil {
+		return
 	}
-	ep.day = max(ep.day, float32(h.today()))
+	for m := range ep.most {
+		ep.most[m] = max(ep.most[m], k.hours.cur[m])
+	}
+	ep.day = max(ep.day, float32(k.hours.today()))
 }
 
 const (

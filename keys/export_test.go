@@ -35,4 +35,4 @@ func FrequentQueries() map[string]string {
 }
 
 // HearOfAccount gives v news of an account as the feed does.
-func HearOfAccount(v *Verifier, a *Account) { v.accounts.apply(a) }
+func HearOfAccount(v *Verifier, a *Account) { v.accounts.apply([]Account{*a}) }

@@ -43,7 +43,7 @@ type Store struct {
 	mu       sync.RWMutex
 	appliers []func([]Key) // told before a change returns to its caller
 
-	accountAppliers []func(*Account) // the same for suspensions of accounts
+	accountAppliers []func([]Account) // the same for suspensions of accounts
 }
 
 // keysLedger numbers all changes of keys.
@@ -119,10 +119,10 @@ func (s *Store) DB() *sqlstore.DB { return s.db }
 func (s *Store) Subscribe(buffer int) *feed.Subscription[Change] { return s.hub.Subscribe(buffer) }
 
 // onCommit makes both hear of every commit before the change returns to its caller.
-func (s *Store) onCommit(ofKeys func([]Key), ofAccount func(*Account)) {
+func (s *Store) onCommit(ofKeys func([]Key), ofAccounts func([]Account)) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.appliers, s.accountAppliers = append(s.appliers, ofKeys), append(s.accountAppliers, ofAccount)
+	s.appliers, s.accountAppliers = append(s.appliers, ofKeys), append(s.accountAppliers, ofAccounts)
 }
 
 // publish tells first the verifiers, then the subscribers.

@@ -85,7 +85,7 @@ func (s *Store) changeAccount(ctx context.Context, id, action string, by By, to 
 	appliers := s.accountAppliers
 	s.mu.RUnlock()
 	for _, apply := range appliers {
-		apply(&out)
+		apply([]Account{out})
 	}
 	return out, true, nil
 }
@@ -136,8 +136,11 @@ func (x *suspendedAccounts) find(account unique.Handle[string]) (accountState, b
 	return state, state.suspended
 }
 
-// apply takes news of an account unless it knows newer ones: they come from this process's commits and from the feed.
-func (x *suspendedAccounts) apply(a *Account) {
+// apply takes news of accounts, but for those of which it knows newer ones: they come from this process's commits and from the feed.
+func (x *suspendedAccounts) apply(news []Account) {
+	if len(news) == 0 {
+		return
+	}
 	x.mu.Lock()
 	defer x.mu.Unlock()
 	next := map[unique.Handle[string]]accountState{}
@@ -146,35 +149,40 @@ func (x *suspendedAccounts) apply(a *Account) {
 			next[k] = v
 		}
 	}
-	id := unique.Make(a.ID)
-	if next[id].seq >= a.seq {
-		return
-	}
-	state := accountState{seq: a.seq}
-	if a.Suspension != nil {
-		state.suspended, state.since, state.reason = true, *a.Suspension, "the account is suspended"
-		if a.Suspension.Reason != "" {
-			state.reason += ": " + a.Suspension.Reason
+	for i := range news {
+		a := &news[i]
+		if id := unique.Make(a.ID); next[id].seq < a.seq {
+			next[id] = a.state()
 		}
 	}
-	next[id] = state
 	x.m.Store(&next)
+}
+
+func (a *Account) state() accountState {
+	s := accountState{seq: a.seq}
+	if a.Suspension != nil {
+		s.suspended, s.since, s.reason = true, *a.Suspension, "the account is suspended"
+		if a.Suspension.Reason != "" {
+			s.reason += ": " + a.Suspension.Reason
+		}
+	}
+	return s
 }
 
 // readAccounts applies what has happened to accounts after a change.
 func (v *Verifier) readAccounts(ctx context.Context, after int64) error {
 	ctx, cancel := v.deadline(ctx)
 	defer cancel()
+	var news []Account
 	err := eachRow(ctx, v.store.db.Read(), changedAccounts, []any{after}, func(row scanner) error {
 		a, err := scanAccount(row)
-		if err == nil {
-			v.accounts.apply(&a)
-		}
+		news = append(news, a)
 		return err
 	})
 	if err != nil {
 		return fmt.Errorf("read changes of accounts: %w", err)
 	}
+	v.accounts.apply(news)
 	return nil
 }
 

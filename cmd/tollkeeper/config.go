@@ -68,15 +68,16 @@ func checkFiles(c config.Config) []config.Problem {
 		_, err = accesslog.New(c.Format, options)
 		check("format", err)
 	}
-	if _, err := app.KafkaSecurity(c); err != nil {
-		setting, text, _ := strings.Cut(err.Error(), ": ")
-		check(setting, errors.New(text))
-	}
-	if c.Redis != "" {
-		if err := redisrate.Check(c.Redis, c.RedisCAFile); err != nil {
+	named := func(err error) { // its text begins with the setting
+		if err != nil {
 			setting, text, _ := strings.Cut(err.Error(), ": ")
 			check(setting, errors.New(text))
 		}
+	}
+	_, err = app.KafkaSecurity(c)
+	named(err)
+	if c.Redis != "" {
+		named(redisrate.Check(c.Redis, c.RedisCAFile))
 	}
 	if c.Pepper != "" {
 		_, err := keys.ParsePepper([]byte(c.Pepper))

@@ -23,11 +23,17 @@ import (
 
 func (s *server) ready() (status int, body string) {
 	s.t.Helper()
-	res, err := http.Get(s.url + "/readyz?verbose")
-	require.NoError(s.t, err)
+	return get(s.t, s.url+"/readyz?verbose")
+}
+
+// get asks without a token.
+func get(t testing.TB, url string) (status int, body string) {
+	t.Helper()
+	res, err := http.Get(url)
+	require.NoError(t, err)
 	defer res.Body.Close()
 	raw, err := io.ReadAll(res.Body)
-	require.NoError(s.t, err)
+	require.NoError(t, err)
 	return res.StatusCode, string(raw)
 }
 

@@ -2,7 +2,6 @@ package main
 
 import (
 	"fmt"
-	"io"
 	"net/http"
 	"os"
 	"path/filepath"
@@ -42,19 +41,11 @@ func TestTheAPIAndIngestMayBeProcessesOfTheirOwn(t *testing.T) {
 	p := ingest()
 	require.NotContains(t, p.output(), "login")
 	api.wantTotal(first)
-	get := func(path string) (int, string) {
-		res, err := http.Get("http://" + listen + path)
-		require.NoError(t, err)
-		defer res.Body.Close()
-		raw, err := io.ReadAll(res.Body)
-		require.NoError(t, err)
-		return res.StatusCode, string(raw)
-	}
 	for path, want := range map[string]int{
 		"/livez": http.StatusOK, "/readyz": http.StatusOK,
 		"/v1/keys": http.StatusNotFound, "/v1/authorize": http.StatusNotFound, "/docs": http.StatusNotFound, "/": http.StatusNotFound, "/v1/session": http.StatusNotFound,
 	} {
-		status, body := get(path)
+		status, body := get(t, "http://"+listen+path)
 		require.Equal(t, want, status, "%s: %s", path, body)
 		if want == http.StatusNotFound {
 			require.Contains(t, body, "Ask one with the role api")

@@ -31,14 +31,6 @@ func TestTheStartWaitsForADatabaseThatComesLater(t *testing.T) {
 		"--database", "postgres://postgres:hunter2@"+database+"/postgres?sslmode=disable&search_path="+u.Query().Get("search_path"))
 	p.find(30*time.Second, "the start waits.*database.*"+database)
 
-	get := func(path string) (int, string) {
-		res, err := http.Get("http://" + listen + path)
-		require.NoError(t, err)
-		defer res.Body.Close()
-		raw, err := io.ReadAll(res.Body)
-		require.NoError(t, err)
-		return res.StatusCode, string(raw)
-	}
 	for path, want := range map[string]struct {
 		status int
 		has    string
@@ -46,7 +38,7 @@ func TestTheStartWaitsForADatabaseThatComesLater(t *testing.T) {
 		"/livez": {http.StatusOK, "ok"}, "/readyz": {http.StatusServiceUnavailable, `"name":"database"`},
 		"/readyz?verbose": {http.StatusServiceUnavailable, database}, "/v1/keys": {http.StatusServiceUnavailable, "is starting"},
 	} {
-		status, body := get(path)
+		status, body := get(t, "http://"+listen+path)
 		require.Equal(t, want.status, status, "%s: %s", path, body)
 		require.Contains(t, body, want.has, path)
 	}
@@ -65,14 +57,10 @@ func TestTheStartWaitsForAClickHouseThatComesLater(t *testing.T) {
 	waits := func(why string) {
 		t.Helper()
 		p.find(40*time.Second, `the start waits.*clickhouse.*`+regexp.QuoteMeta(addr)+`.*`+why)
-		res, err := http.Get("http://" + listen + "/readyz?verbose")
-		require.NoError(t, err)
-		defer res.Body.Close()
-		raw, err := io.ReadAll(res.Body)
-		require.NoError(t, err)
-		require.Equal(t, http.StatusServiceUnavailable, res.StatusCode)
-		require.Contains(t, string(raw), `"name":"clickhouse"`)
-		require.Contains(t, string(raw), addr)
+		status, body := get(t, "http://"+listen+"/readyz?verbose")
+		require.Equal(t, http.StatusServiceUnavailable, status)
+		require.Contains(t, body, `"name":"clickhouse"`)
+		require.Contains(t, body, addr)
 	}
 	waits("refused")
 

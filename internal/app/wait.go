@@ -87,10 +87,10 @@ func (w *waiting) ServeHTTP(out http.ResponseWriter, r *http.Request) {
 	if status != http.StatusOK {
 		out.Header().Set("Retry-After", "1")
 	}
-	say(out, kind, status, answer)
+	reply(out, kind, status, answer)
 }
 
-func say(out http.ResponseWriter, kind string, status int, answer any) {
+func reply(out http.ResponseWriter, kind string, status int, answer any) {
 	out.Header().Set("Content-Type", kind)
 	out.Header().Set("Cache-Control", "no-store")
 	out.WriteHeader(status)
@@ -105,7 +105,7 @@ func healthOnly(api http.Handler) http.Handler {
 			api.ServeHTTP(out, r)
 			return
 		}
-		say(out, "application/problem+json", http.StatusNotFound, gen.Problem{
+		reply(out, "application/problem+json", http.StatusNotFound, gen.Problem{
 			Type: "about:blank", Title: "Not found", Status: http.StatusNotFound, Code: "not_found", Instance: r.URL.Path,
 			Detail: "This process takes access logs in (role ingest) and answers `/livez`, `/readyz` and `/metrics` only. Ask one with the role api.",
 		})

@@ -20,6 +20,18 @@ func load(t *testing.T, env []string, args ...string) (Config, error) {
 	return Load(fs, env, Default())
 }
 
+// wantProblem says that settings are refused for that, or taken where it is "". What is secret in them is "canary".
+func wantProblem(t *testing.T, problem string, args ...string) {
+	t.Helper()
+	_, err := load(t, nil, args...)
+	if problem == "" {
+		require.NoError(t, err)
+		return
+	}
+	require.ErrorContains(t, err, problem)
+	require.NotContains(t, err.Error(), "canary", "addresses and secrets are nobody's business")
+}
+
 func TestDefaultsAreValid(t *testing.T) {
 	c, err := load(t, nil)
 	require.NoError(t, err)

@@ -36,13 +36,7 @@ func TestWhoIsToldOfAlerts(t *testing.T) {
 		{"an unknown severity", []string{"--notify-severity", "bad"}, `notify-severity: "bad" is not one of low, medium, high, critical`},
 	} {
 		t.Run(c.name, func(t *testing.T) {
-			_, err := load(t, nil, c.args...)
-			if c.problem == "" {
-				require.NoError(t, err)
-				return
-			}
-			require.ErrorContains(t, err, c.problem)
-			require.NotContains(t, err.Error(), "canary", "the address and the secret are nobody's business")
+			wantProblem(t, c.problem, c.args...)
 		})
 	}
 }
