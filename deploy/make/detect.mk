@@ -1,6 +1,6 @@
 # Measures of the detectors; documented in detect/doc.go and written to detect/EVALUATION.md.
 
-# What a record costs and a key takes with 1,000, 100,000 and 1,000,000 keys (detect/bench says how); about six minutes.
+# What a record costs and a key takes with 1,000, 100,000 and 1,000,000 keys (detect/bench says how), in medians of three runs; about twelve minutes.
 .PHONY: bench-detect
 bench-detect:
 	@mkdir -p .cache/bench && go build -tags $(TAGS) -pgo=$(PROFILE) -o .cache/bench/bench-detect ./detect/bench && .cache/bench/bench-detect
