@@ -233,6 +233,10 @@ func (absent) ListAudit(context.Context, AuditFilter) ([]gen.AuditEntry, string,
 	return nil, "", errAbsent
 }
 
+func (absent) CheckAudit(context.Context, string) (gen.AuditCheck, error) {
+	return gen.AuditCheck{}, errAbsent
+}
+
 func (absent) CreateLink(context.Context, Change, gen.LoginLinkCreate) (string, time.Time, error) {
 	return "", time.Time{}, errAbsent
 }

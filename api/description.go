@@ -103,7 +103,7 @@ func readOperation(method, path string, item *openapi3.PathItem, o *openapi3.Ope
 	}
 	op.unlimited = slices.Contains(op.roles, rolePublic) || slices.Contains(op.roles, roleGateway) || op.id == "VerifyKey"
 	op.streams = op.id == "StreamEvents"
-	if op.bound = handlerBound; op.id == "GetIngestAudit" {
+	if op.bound = handlerBound; op.id == "GetIngestAudit" || op.id == "CheckAudit" {
 		op.bound = auditBound
 	}
 	return op, nil

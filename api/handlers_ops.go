@@ -57,8 +57,12 @@ func (h *handlers) GetAccount(ctx context.Context, q gen.GetAccountRequestObject
 
 func (h *handlers) ListAudit(ctx context.Context, q gen.ListAuditRequestObject) (gen.ListAuditResponseObject, error) {
 	_, std := of(ctx)
+	from, to, err := span(q.Params.From, q.Params.To)
+	if err != nil {
+		return nil, err
+	}
 	items, next, err := h.cfg.Audit.ListAudit(std, AuditFilter{
-		TargetID: q.Params.TargetId, Actor: q.Params.Actor, Action: q.Params.Action, Page: page(q.Params.Limit, q.Params.Cursor),
+		TargetID: q.Params.TargetId, Actor: q.Params.Actor, Action: q.Params.Action, From: from, To: to, Page: page(q.Params.Limit, q.Params.Cursor),
 	})
 	if err != nil {
 		return nil, err
@@ -66,6 +70,15 @@ func (h *handlers) ListAudit(ctx context.Context, q gen.ListAuditRequestObject) 
 	out := gen.ListAudit200JSONResponse{Body: gen.AuditPage{Items: append([]gen.AuditEntry{}, items...), NextCursor: next}}
 	out.Headers.Link = nextLink(ctx, next)
 	return out, nil
+}
+
+func (h *handlers) CheckAudit(ctx context.Context, q gen.CheckAuditRequestObject) (gen.CheckAuditResponseObject, error) {
+	_, std := of(ctx)
+	res, err := h.cfg.Audit.CheckAudit(std, q.Params.Noted)
+	if err != nil {
+		return nil, err
+	}
+	return gen.CheckAudit200JSONResponse(res), nil
 }
 
 func (h *handlers) ListTokens(ctx context.Context, q gen.ListTokensRequestObject) (gen.ListTokensResponseObject, error) {
@@ -184,15 +197,23 @@ func (h *handlers) ReplayDeadLetters(ctx context.Context, q gen.ReplayDeadLetter
 
 func (h *handlers) GetIngestAudit(ctx context.Context, q gen.GetIngestAuditRequestObject) (gen.GetIngestAuditResponseObject, error) {
 	_, std := of(ctx)
-	from, to := q.Params.From.UTC(), q.Params.To.UTC()
-	if !to.IsZero() && !from.Before(to) {
-		return nil, &Error{Code: CodeInvalidRequest, Fields: []gen.FieldProblem{{Parameter: "to", Detail: "must be after from"}}}
+	from, to, err := span(q.Params.From, q.Params.To)
+	if err != nil {
+		return nil, err
 	}
 	res, err := h.cfg.DeadLetters.AuditIngest(std, from, to)
 	if err != nil {
 		return nil, err
 	}
 	return gen.GetIngestAudit200JSONResponse(res), nil
+}
+
+// span returns the times [from, to) of a question, either of them open where it is zero.
+func span(from, to time.Time) (time.Time, time.Time, error) {
+	if !to.IsZero() && !from.Before(to) {
+		return from, to, InvalidParameter("to", "must be after from")
+	}
+	return from.UTC(), to.UTC(), nil
 }
 
 func session(p Principal) gen.Session {

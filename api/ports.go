@@ -170,12 +170,15 @@ type Billing interface {
 // AuditFilter selects entries of the audit trail; zero fields select all.
 type AuditFilter struct {
 	TargetID, Actor, Action string
+	From, To                time.Time // [From, To)
 	Page
 }
 
 // Audit reads the audit trail.
 type Audit interface {
 	ListAudit(ctx context.Context, f AuditFilter) (items []gen.AuditEntry, next string, err error)
+	// CheckAudit reads all of it; noted may be empty. That an entry is not intact, or not as noted, is an answer and no error.
+	CheckAudit(ctx context.Context, noted string) (gen.AuditCheck, error)
 }
 
 // Principal is the caller.

@@ -172,7 +172,7 @@ func (b Keys) ReleaseQuarantine(ctx context.Context, by api.Change, id string, d
 // ListAudit implements api.Audit.
 func (b Keys) ListAudit(ctx context.Context, f api.AuditFilter) ([]gen.AuditEntry, string, error) {
 	list, next, err := b.store.Audit().List(ctx, b.store.DB().Read(), audit.Filter{
-		TargetID: f.TargetID, Actor: f.Actor, Action: f.Action, Cursor: f.Cursor, Limit: f.Limit,
+		TargetID: f.TargetID, Actor: f.Actor, Action: f.Action, Since: f.From, Until: f.To, Cursor: f.Cursor, Limit: f.Limit,
 	})
 	if err != nil {
 		return nil, "", keyError(err)
@@ -182,6 +182,33 @@ func (b Keys) ListAudit(ctx context.Context, f api.AuditFilter) ([]gen.AuditEntr
 		out[i] = toAudit(&list[i])
 	}
 	return out, next, nil
+}
+
+// CheckAudit implements api.Audit.
+func (b Keys) CheckAudit(ctx context.Context, noted string) (gen.AuditCheck, error) {
+	var heads []audit.Head
+	if noted != "" {
+		h, err := audit.ParseHead(noted)
+		if err != nil {
+			return gen.AuditCheck{}, api.InvalidParameter("noted", err.Error())
+		}
+		heads = append(heads, h)
+	}
+	got, err := b.store.Audit().Verify(ctx, b.store.DB().Read(), heads...)
+	out := gen.AuditCheck{Intact: err == nil, First: got.First, Entries: got.Rows}
+	if got.Rows > 0 {
+		out.Head = got.Head.String()
+	}
+	switch {
+	case err == nil:
+	case errors.Is(err, audit.ErrBroken):
+		out.Problem = err.Error()
+	case errors.Is(err, audit.ErrExpired):
+		return gen.AuditCheck{}, api.InvalidParameter("noted", err.Error())
+	default:
+		return gen.AuditCheck{}, keyError(err)
+	}
+	return out, nil
 }
 
 // Verifier implements api.Verifier with a node's memory of all keys.

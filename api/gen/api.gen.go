@@ -773,6 +773,22 @@ type AssignRequest struct {
 	Reason Reason `json:"reason,omitempty,omitzero"`
 }
 
+// AuditCheck defines model for AuditCheck.
+type AuditCheck struct {
+	// Entries How many are intact, from there on.
+	Entries int64 `json:"entries"`
+
+	// First Number of the oldest entry that is kept; 1 unless old ones were deleted (setting `audit-days`).
+	First int64 `json:"first"`
+
+	// Head Number and hash of the last of them. Noted elsewhere it proves later that the trail up to there is still the same. Absent where there is none.
+	Head   string `json:"head,omitempty,omitzero"`
+	Intact bool   `json:"intact"`
+
+	// Problem What the first entry is that is not intact; absent where all are.
+	Problem string `json:"problem,omitempty,omitzero"`
+}
+
 // AuditEntry defines model for AuditEntry.
 type AuditEntry struct {
 	AccountId string `json:"account_id,omitempty,omitzero"`
@@ -2400,6 +2416,18 @@ type ListAuditParams struct {
 
 	// Action Only this action, such as `key.suspend`.
 	Action string `form:"action,omitempty" json:"action,omitempty,omitzero"`
+
+	// From Only entries of this time or later.
+	From time.Time `form:"from,omitempty" json:"from,omitempty,omitzero"`
+
+	// To Only entries before this time.
+	To time.Time `form:"to,omitempty" json:"to,omitempty,omitzero"`
+}
+
+// CheckAuditParams defines parameters for CheckAudit.
+type CheckAuditParams struct {
+	// Noted An end of the trail that was noted earlier, as `head` gives it. The trail must run through it.
+	Noted string `form:"noted,omitempty" json:"noted,omitempty,omitzero"`
 }
 
 // AuthorizeParams defines parameters for Authorize.
@@ -2824,6 +2852,9 @@ type ServerInterface interface {
 	// ListAudit Who did what
 	// (GET /v1/audit)
 	ListAudit(c *gin.Context, params ListAuditParams)
+	// CheckAudit Whether the audit trail is what was written
+	// (GET /v1/audit/check)
+	CheckAudit(c *gin.Context, params CheckAuditParams)
 	// Authorize Gateway sub-request
 	// (GET /v1/authorize)
 	Authorize(c *gin.Context, params AuthorizeParams)
@@ -4004,6 +4035,22 @@ func (siw *ServerInterfaceWrapper) ListAudit(c *gin.Context) {
 		return
 	}
 
+	// ------------- Optional query parameter "from" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "from", c.Request.URL.Query(), &params.From, runtime.BindQueryParameterOptions{Type: "string", Format: "date-time"})
+	if err != nil {
+		siw.ErrorHandler(c, fmt.Errorf("Invalid format for parameter from: %w", err), http.StatusBadRequest)
+		return
+	}
+
+	// ------------- Optional query parameter "to" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "to", c.Request.URL.Query(), &params.To, runtime.BindQueryParameterOptions{Type: "string", Format: "date-time"})
+	if err != nil {
+		siw.ErrorHandler(c, fmt.Errorf("Invalid format for parameter to: %w", err), http.StatusBadRequest)
+		return
+	}
+
 	for _, middleware := range siw.HandlerMiddlewares {
 		middleware(c)
 		if c.IsAborted() {
@@ -4012,6 +4059,33 @@ func (siw *ServerInterfaceWrapper) ListAudit(c *gin.Context) {
 	}
 
 	siw.Handler.ListAudit(c, params)
+}
+
+// CheckAudit operation middleware
+func (siw *ServerInterfaceWrapper) CheckAudit(c *gin.Context) {
+
+	var err error
+	_ = err
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params CheckAuditParams
+
+	// ------------- Optional query parameter "noted" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "noted", c.Request.URL.Query(), &params.Noted, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		siw.ErrorHandler(c, fmt.Errorf("Invalid format for parameter noted: %w", err), http.StatusBadRequest)
+		return
+	}
+
+	for _, middleware := range siw.HandlerMiddlewares {
+		middleware(c)
+		if c.IsAborted() {
+			return
+		}
+	}
+
+	siw.Handler.CheckAudit(c, params)
 }
 
 // Authorize operation middleware
@@ -5698,6 +5772,7 @@ func RegisterHandlersWithOptions(router gin.IRouter, si ServerInterface, options
 	router.GET(options.BaseURL+"/v1/statements/:statement_id/csv", wrapper.ExportStatement)
 	router.POST(options.BaseURL+"/v1/statements/:statement_id/correct", wrapper.CorrectStatement)
 	router.GET(options.BaseURL+"/v1/audit", wrapper.ListAudit)
+	router.GET(options.BaseURL+"/v1/audit/check", wrapper.CheckAudit)
 	router.GET(options.BaseURL+"/v1/policies", wrapper.ListPolicies)
 	router.GET(options.BaseURL+"/v1/policies/:revision", wrapper.GetPolicy)
 	router.GET(options.BaseURL+"/v1/tokens", wrapper.ListTokens)
@@ -7289,6 +7364,45 @@ type ListAuditdefaultApplicationProblemPlusJSONResponse struct {
 }
 
 func (response ListAuditdefaultApplicationProblemPlusJSONResponse) VisitListAuditResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(response.StatusCode)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type CheckAuditRequestObject struct {
+	Params CheckAuditParams
+}
+
+type CheckAuditResponseObject interface {
+	VisitCheckAuditResponse(w http.ResponseWriter) error
+}
+
+type CheckAudit200JSONResponse AuditCheck
+
+func (response CheckAudit200JSONResponse) VisitCheckAuditResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type CheckAuditdefaultApplicationProblemPlusJSONResponse struct {
+	Body       Problem
+	StatusCode int
+}
+
+func (response CheckAuditdefaultApplicationProblemPlusJSONResponse) VisitCheckAuditResponse(w http.ResponseWriter) error {
 
 	var buf bytes.Buffer
 	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
@@ -9832,6 +9946,9 @@ type StrictServerInterface interface {
 	// ListAudit Who did what
 	// (GET /v1/audit)
 	ListAudit(ctx context.Context, request ListAuditRequestObject) (ListAuditResponseObject, error)
+	// CheckAudit Whether the audit trail is what was written
+	// (GET /v1/audit/check)
+	CheckAudit(ctx context.Context, request CheckAuditRequestObject) (CheckAuditResponseObject, error)
 	// Authorize Gateway sub-request
 	// (GET /v1/authorize)
 	Authorize(ctx context.Context, request AuthorizeRequestObject) (AuthorizeResponseObject, error)
@@ -10928,6 +11045,32 @@ func (sh *strictHandler) ListAudit(ctx *gin.Context, params ListAuditParams) {
 		sh.options.HandlerErrorFunc(ctx, err)
 	} else if validResponse, ok := response.(ListAuditResponseObject); ok {
 		if err := validResponse.VisitListAuditResponse(ctx.Writer); err != nil {
+			sh.options.ResponseErrorHandlerFunc(ctx, err)
+		}
+	} else if response != nil {
+		sh.options.ResponseErrorHandlerFunc(ctx, fmt.Errorf("unexpected response type: %T", response))
+	}
+}
+
+// CheckAudit operation middleware
+func (sh *strictHandler) CheckAudit(ctx *gin.Context, params CheckAuditParams) {
+	var request CheckAuditRequestObject
+
+	request.Params = params
+
+	handler := func(ctx *gin.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.CheckAudit(ctx, request.(CheckAuditRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "CheckAudit")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		sh.options.HandlerErrorFunc(ctx, err)
+	} else if validResponse, ok := response.(CheckAuditResponseObject); ok {
+		if err := validResponse.VisitCheckAuditResponse(ctx.Writer); err != nil {
 			sh.options.ResponseErrorHandlerFunc(ctx, err)
 		}
 	} else if response != nil {

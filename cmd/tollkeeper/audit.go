@@ -97,22 +97,10 @@ func tellTooOld(w io.Writer, old gen.TooOldRecords) {
 
 // between is the query for the days from that of since up to that of until, each as moment reads it.
 func between(since, until string, now time.Time) (string, error) {
-	from, err := moment("since", since, now)
+	from, to, err := moments(since, until, now)
 	if err != nil {
 		return "", err
 	}
-	to, err := moment("until", until, now)
-	if err != nil {
-		return "", err
-	}
-	if !to.IsZero() && !from.Before(to) {
-		return "", fmt.Errorf("--since %s is not before --until %s", since, until)
-	}
-	day := func(t time.Time) string {
-		if t.IsZero() {
-			return ""
-		}
-		return t.UTC().Truncate(24 * time.Hour).Format(time.RFC3339)
-	}
-	return query("from", day(from), "to", day(to)), nil
+	const day = 24 * time.Hour
+	return query("from", instant(from.Truncate(day)), "to", instant(to.Truncate(day))), nil
 }

@@ -108,7 +108,7 @@ func newRootCmd() *cobra.Command {
 	root.AddCommand(
 		newServeCmd(), newDemoCmd(), newStatusCmd(), newImportCmd(), newShipCmd(), newKeysCmd(), newAlertsCmd(), newNotifyCmd(),
 		newAccountsCmd(), newPlansCmd(), newUsageCmd(), newStatementsCmd(), newLoginCmd(), newTokensCmd(),
-		newDeadLettersCmd(), newAuditCmd(), newFormatsCmd(), newBacktestCmd(), newPolicyCmd(),
+		newDeadLettersCmd(), newAuditCmd(), newTrailCmd(), newFormatsCmd(), newBacktestCmd(), newPolicyCmd(),
 		newConfigCmd(), newVersionCmd(), newEngineCmd(),
 	)
 	explain(root)

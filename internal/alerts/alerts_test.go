@@ -186,8 +186,8 @@ func TestVerdictsAndTheirTimeline(t *testing.T) {
 			t.Errorf("nothing: %v", err)
 		}
 		wantTimeline(t, s, id, "opened", "acknowledged", "action", "assigned", "comment", "dismissed", "finding", "reopened", "confirmed", "dismissed", "closed")
-		if n, err := audit.New(secret).Verify(ctx, db.Read()); n != 10 || err != nil {
-			t.Errorf("audit trail: %d, %v", n, err)
+		if got, err := audit.New(secret).Verify(ctx, db.Read()); got.Rows != 10 || err != nil {
+			t.Errorf("audit trail: %+v, %v", got, err)
 		}
 	})
 }

@@ -187,50 +187,9 @@ func (a *App) openStores(ctx context.Context) error {
 		a.run("token feed", a.Tokens.Run)
 		a.run("alert feed", a.Alerts.Run)
 		a.run("old alerts", a.settleOldAlerts)
+		a.run("old audit entries", a.expireAudit)
 	}
 	return nil
-}
-
-// alertIdle is how long an alert stays open that nobody looks at and nothing adds to.
-const alertIdle = 14 * 24 * time.Hour
-
-// settleOldAlerts closes alerts that nobody looks at, and deletes closed ones when they are as old as the settings say.
-func (a *App) settleOldAlerts(ctx context.Context) error {
-	tick := time.NewTicker(time.Hour)
-	defer tick.Stop()
-	for {
-		a.each(ctx, "closed", func() (int, error) { return a.Alerts.CloseIdle(ctx, alertIdle, alertBatch) })
-		if age := time.Duration(a.cfg.AlertsDays) * 24 * time.Hour; age > 0 {
-			a.each(ctx, "deleted", func() (int, error) { return a.Alerts.Expire(ctx, age, alertBatch) })
-		}
-		select {
-		case <-ctx.Done():
-			return nil
-		case <-tick.C:
-		}
-	}
-}
-
-// alertBatch is how many alerts one transaction settles.
-const alertBatch = 1000
-
-// each repeats what settles a batch of alerts until one is not full.
-func (a *App) each(ctx context.Context, done string, settle func() (int, error)) {
-	for {
-		n, err := settle()
-		if err != nil {
-			if ctx.Err() == nil {
-				a.Log.Warn("old alerts could not be settled; it is tried again in an hour", "err", err)
-			}
-			return
-		}
-		if n > 0 {
-			a.Log.Info("old alerts settled", "alerts", n, "done", done)
-		}
-		if n < alertBatch {
-			return
-		}
-	}
 }
 
 func (a *App) verifierConfig() keys.VerifierConfig {

@@ -56,6 +56,7 @@ type Config struct {
 	Database   string `setting:"database" help:"postgres:// DSN for keys, alerts, plans and audit; empty: SQLite in the data folder" secret:"dsn"`
 	Pepper     string `setting:"pepper" help:"what the file pepper holds, for processes that share a database; empty: that file in the data folder, made by the first start" secret:"value"`
 	AlertsDays int    `setting:"alerts-days" help:"days that closed alerts are kept on which nobody gave a verdict, from their last change; 0 keeps them for ever"`
+	AuditDays  int    `setting:"audit-days" help:"days that the audit trail is kept; 0 keeps it for ever"`
 
 	Redis        string        `setting:"redis" help:"redis:// or rediss:// (TLS) address of a Redis in which all nodes count the rates of keys together; empty: each counts for itself" secret:"dsn"`
 	RedisCAFile  string        `setting:"redis-ca-file" help:"PEM file with the authorities that the certificate of redis is checked by; default: the system's"`

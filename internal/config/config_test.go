@@ -66,11 +66,11 @@ func TestEveryProblemIsReportedAtOnceByName(t *testing.T) {
 }
 
 func TestWhatIsKeptTooShortIsRefused(t *testing.T) {
-	_, err := load(t, nil, "--alerts-days", "29", "--kafka-retention-size", "63MiB", "--kafka-retention", "30m", "--events-days", "2")
-	for _, want := range []string{"alerts-days: 29 is too few", "kafka-retention-size: 63 MiB is too small", "kafka-retention: 30m0s is too short", "events-days: 2 is too few"} {
+	_, err := load(t, nil, "--alerts-days", "29", "--audit-days", "89", "--kafka-retention-size", "63MiB", "--kafka-retention", "30m", "--events-days", "2")
+	for _, want := range []string{"alerts-days: 29 is too few", "audit-days: 89 is too few", "kafka-retention-size: 63 MiB is too small", "kafka-retention: 30m0s is too short", "events-days: 2 is too few"} {
 		require.ErrorContains(t, err, want)
 	}
-	c, err := load(t, nil, "--alerts-days", "30", "--kafka-retention-size", "2GiB")
+	c, err := load(t, nil, "--alerts-days", "30", "--audit-days", "90", "--kafka-retention-size", "2GiB")
 	require.NoError(t, err)
 	require.Equal(t, 2048, c.KafkaRetentionSize)
 }

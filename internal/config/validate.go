@@ -71,6 +71,9 @@ func (c *Config) Validate() []Problem {
 	if c.AlertsDays != 0 && c.AlertsDays < 30 {
 		bad("alerts-days", "%d is too few to look back at what happened; use 0 (for ever) or at least 30", c.AlertsDays)
 	}
+	if c.AuditDays != 0 && c.AuditDays < 90 {
+		bad("audit-days", "%d is too few to find out who did what once it is asked for; use 0 (for ever) or at least 90", c.AuditDays)
+	}
 	positive("throttle-per-minute", c.ThrottlePerMinute)
 	if c.KafkaRetention != 0 && c.KafkaRetention < time.Hour {
 		bad("kafka-retention", "%v is too short to read everything before it is dropped; use 0 (for ever) or at least 1h", c.KafkaRetention)

@@ -964,6 +964,29 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/v1/audit/check": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Whether the audit trail is what was written
+         * @description Every entry vouches for the one before it, under a key that is not in the database. This reads all of them, some ten
+         *     seconds for each million, and names the first that was changed, removed, inserted or moved. A database that was put back
+         *     as a whole to an earlier copy of itself is found by what was noted since: `head` of an answer, or what the server logs
+         *     at each start.
+         */
+        get: operations["CheckAudit"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/v1/policies": {
         parameters: {
             query?: never;
@@ -2279,6 +2302,26 @@ export interface components {
         AuditPage: {
             items: components["schemas"]["AuditEntry"][];
             next_cursor?: string;
+        };
+        AuditCheck: {
+            intact: boolean;
+            /** @description What the first entry is that is not intact; absent where all are. */
+            problem?: string;
+            /**
+             * Format: int64
+             * @description Number of the oldest entry that is kept; 1 unless old ones were deleted (setting `audit-days`).
+             */
+            first: number;
+            /**
+             * Format: int64
+             * @description How many are intact, from there on.
+             */
+            entries: number;
+            /**
+             * @description Number and hash of the last of them. Noted elsewhere it proves later that the trail up to there is still the same. Absent where there is none.
+             * @example 12:9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08
+             */
+            head?: string;
         };
         PolicyRevision: {
             /** @example 9f86d081884c */
@@ -4114,6 +4157,10 @@ export interface operations {
                 actor?: string;
                 /** @description Only this action, such as `key.suspend`. */
                 action?: string;
+                /** @description Only entries of this time or later. */
+                from?: string;
+                /** @description Only entries before this time. */
+                to?: string;
             };
             header?: never;
             path?: never;
@@ -4129,6 +4176,30 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["AuditPage"];
+                };
+            };
+            default: components["responses"]["Problem"];
+        };
+    };
+    CheckAudit: {
+        parameters: {
+            query?: {
+                /** @description An end of the trail that was noted earlier, as `head` gives it. The trail must run through it. */
+                noted?: string;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description What came of it. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["AuditCheck"];
                 };
             };
             default: components["responses"]["Problem"];

@@ -2,8 +2,9 @@
 // so there is no change without a row and no row without a change.
 //
 // The trail is tamper-evident: every row carries an HMAC over its own content and the HMAC of the row before, under a key
-// that is derived from the pepper file and so is not in the database; the ledger holds an HMAC of where the trail ends.
-// [Log.Verify] finds a row that was changed, removed, inserted or moved, and rows cut off at the end. Two things it cannot
+// that is derived from the pepper file and so is not in the database; the ledger holds an HMAC of where the trail ends, and of
+// where it begins once [Log.Expire] deleted rows for their age. [Log.Verify] finds a row that was changed, removed, inserted or
+// moved, and rows cut off at either end. Two things it cannot
 // find: what somebody does who holds the pepper file too, and the whole database put back to an earlier copy of itself,
 // unless it is given a [Head] that was noted elsewhere since. No row may hold a secret: callers put ids, never keys, into it.
 package audit
@@ -19,6 +20,7 @@ import (
 	"errors"
 	"fmt"
 	"strconv"
+	"strings"
 	"time"
 
 	"github.com/tollkeeper/tollkeeper/internal/sqlstore"
@@ -26,7 +28,7 @@ import (
 
 // Entry is one row.
 type Entry struct {
-	Seq        int64     // from 1, without gaps
+	Seq        int64     // from 1, without gaps; the oldest may have been deleted
 	At         time.Time // millisecond precision
 	Actor      string    // user:<name>, detector:<id>, api or system:<part>
 	Action     string    // key.suspend, alert.dismiss, ...
@@ -80,7 +82,7 @@ func (l *Log) Append(ctx context.Context, tx *sql.Tx, entries ...Entry) error {
 	if err != nil {
 		return fmt.Errorf("append to the audit trail: %w", err)
 	}
-	if _, err := tx.ExecContext(ctx, `UPDATE ledger SET hash = $1 WHERE name = $2`, l.seal(Head{last, head}), ledger); err != nil {
+	if _, err := tx.ExecContext(ctx, `UPDATE ledger SET hash = $1 WHERE name = $2`, l.seal("head", Head{last, head}), ledger); err != nil {
 		return fmt.Errorf("set the head of the audit trail: %w", err)
 	}
 	return nil
@@ -93,6 +95,19 @@ type Head struct {
 	Hash string
 }
 
+// String writes h as it is noted: the row's number, a colon, its hash.
+func (h Head) String() string { return strconv.FormatInt(h.Seq, 10) + ":" + h.Hash }
+
+// ParseHead reads what [Head.String] wrote.
+func ParseHead(s string) (Head, error) {
+	number, hash, _ := strings.Cut(s, ":")
+	seq, err := strconv.ParseInt(number, 10, 64)
+	if raw, wrong := hex.DecodeString(hash); err != nil || seq < 1 || wrong != nil || len(raw) != sha256.Size {
+		return Head{}, fmt.Errorf("%.100q does not name an entry of the audit trail: give its number, a colon and its hash of 64 hexadecimal digits, as it was noted", s)
+	}
+	return Head{seq, hash}, nil
+}
+
 // Head returns the end of the trail, the zero Head when it is empty.
 func (l *Log) Head(ctx context.Context, q sqlstore.Querier) (Head, error) {
 	var h Head
@@ -103,10 +118,10 @@ func (l *Log) Head(ctx context.Context, q sqlstore.Querier) (Head, error) {
 	return h, nil
 }
 
-// seal is what the ledger holds of a head. Unlike the hash, which is in the last row for all to copy, it cannot be made up.
-func (l *Log) seal(h Head) string {
+// seal is what the ledger holds of either end of the trail, "head" or "start". Unlike the hash, which is in the row for all to copy, it cannot be made up.
+func (l *Log) seal(end string, h Head) string {
 	mac := hmac.New(sha256.New, l.secret)
-	mac.Write([]byte("head " + strconv.FormatInt(h.Seq, 10) + " " + h.Hash))
+	mac.Write([]byte(end + " " + strconv.FormatInt(h.Seq, 10) + " " + h.Hash))
 	return hex.EncodeToString(mac.Sum(nil))
 }
 
@@ -196,65 +211,4 @@ func read(ctx context.Context, q sqlstore.Querier, rest string, args ...any) ([]
 		return nil, fmt.Errorf("read the audit trail: %w", err)
 	}
 	return entries, nil
-}
-
-// ErrBroken is returned by Verify for a trail that was tampered with (or whose pepper file was exchanged).
-var ErrBroken = errors.New("the audit trail is broken")
-
-// Verify reads the whole trail and returns the number of rows that are intact, counted from the first. The error wraps
-// ErrBroken and names the first row that is not. The trail must also run through the heads that were noted earlier. Rows
-// appended meanwhile are not looked at.
-func (l *Log) Verify(ctx context.Context, q sqlstore.Querier, noted ...Head) (int64, error) {
-	var end int64
-	var want string
-	passed := 0
-	err := q.QueryRowContext(ctx, `SELECT seq, hash FROM ledger WHERE name = $1`, ledger).Scan(&end, &want)
-	if err != nil && !errors.Is(err, sql.ErrNoRows) {
-		return 0, fmt.Errorf("read the head of the audit trail: %w", err)
-	}
-	head, checked := "", int64(0)
-	for {
-		entries, err := read(ctx, q, ` WHERE seq > $1 AND seq <= $2 ORDER BY seq LIMIT 1000`, checked, end)
-		if err != nil {
-			return checked, err
-		}
-		for i := range entries {
-			if entries[i].Seq != checked+1 {
-				return checked, fmt.Errorf("%w: row %d is missing", ErrBroken, checked+1)
-			}
-			head = l.chain(head, &entries[i])
-			if !hmac.Equal([]byte(head), []byte(entries[i].Hash)) {
-				return checked, fmt.Errorf("%w: row %d does not match its hash", ErrBroken, entries[i].Seq)
-			}
-			checked++
-			for _, h := range noted {
-				if h.Seq != checked {
-					continue
-				}
-				if h.Hash != head {
-					return checked - 1, fmt.Errorf("%w: row %d is not the one that was noted", ErrBroken, checked)
-				}
-				passed++
-			}
-		}
-		if len(entries) == 0 {
-			break
-		}
-	}
-	switch {
-	case checked != end:
-		return checked, fmt.Errorf("%w: it ends at row %d instead of %d", ErrBroken, checked, end)
-	case passed != len(noted):
-		return checked, fmt.Errorf("%w: it ends at row %d, before one that was noted", ErrBroken, end)
-	case end > 0 && !hmac.Equal([]byte(l.seal(Head{end, head})), []byte(want)):
-		return checked, fmt.Errorf("%w: its head does not match row %d", ErrBroken, end)
-	}
-	var beyond int64
-	if err := q.QueryRowContext(ctx, `SELECT COUNT(*) FROM audit_log WHERE seq <= 0`).Scan(&beyond); err != nil {
-		return checked, fmt.Errorf("read the audit trail: %w", err)
-	}
-	if beyond > 0 {
-		return checked, fmt.Errorf("%w: %d rows stand before the first", ErrBroken, beyond)
-	}
-	return checked, nil
 }

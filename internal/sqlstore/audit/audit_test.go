@@ -96,8 +96,8 @@ func TestANotedHeadFindsADatabaseThatWasPutBack(t *testing.T) {
 		if err != nil || late.Seq != 7 {
 			t.Fatalf("head %+v, %v", late, err)
 		}
-		if n, err := log.Verify(ctx, db.Read(), early, late); n != 7 || err != nil {
-			t.Fatalf("an intact trail: %d, %v", n, err)
+		if got, err := log.Verify(ctx, db.Read(), early, late); got.Rows != 7 || got.Head != late || err != nil {
+			t.Fatalf("an intact trail: %+v, %v", got, err)
 		}
 		if _, err := log.Verify(ctx, db.Read(), audit.Head{Seq: 5, Hash: early.Hash}); !errors.Is(err, audit.ErrBroken) {
 			t.Errorf("another row than the noted one: %v", err)
@@ -111,8 +111,8 @@ func TestANotedHeadFindsADatabaseThatWasPutBack(t *testing.T) {
 		}); err != nil {
 			t.Fatal(err)
 		}
-		if n, err := log.Verify(ctx, db.Read(), early); n != 4 || err != nil {
-			t.Errorf("put back, with a head from before: %d, %v", n, err)
+		if got, err := log.Verify(ctx, db.Read(), early); got.Rows != 4 || err != nil {
+			t.Errorf("put back, with a head from before: %+v, %v", got, err)
 		}
 		if _, err := log.Verify(ctx, db.Read(), late); !errors.Is(err, audit.ErrBroken) || !strings.Contains(err.Error(), "before one that was noted") {
 			t.Errorf("put back, with a head from after: %v", err)
@@ -123,12 +123,12 @@ func TestANotedHeadFindsADatabaseThatWasPutBack(t *testing.T) {
 func TestVerifyFindsEveryKindOfTampering(t *testing.T) {
 	sqltest.Each(t, func(t *testing.T, open sqltest.OpenFunc) {
 		ctx, db, log := context.Background(), open(t), audit.New([]byte("s"))
-		if n, err := log.Verify(ctx, db.Read()); n != 0 || err != nil {
-			t.Fatalf("an empty trail: %d, %v", n, err)
+		if got, err := log.Verify(ctx, db.Read()); got != (audit.Checked{First: 1}) || err != nil {
+			t.Fatalf("an empty trail: %+v, %v", got, err)
 		}
 		fill(t, db, log, 9)
-		if n, err := log.Verify(ctx, db.Read()); n != 9 || err != nil {
-			t.Fatalf("an intact trail: %d, %v", n, err)
+		if got, err := log.Verify(ctx, db.Read()); got.Rows != 9 || err != nil {
+			t.Fatalf("an intact trail: %+v, %v", got, err)
 		}
 		if _, err := audit.New([]byte("other")).Verify(ctx, db.Read()); !errors.Is(err, audit.ErrBroken) {
 			t.Errorf("with another secret: %v", err)
@@ -153,23 +153,27 @@ func TestVerifyFindsEveryKindOfTampering(t *testing.T) {
 			{"put before the first", []string{strings.Replace(copied, "$1", "-1", 1)}, "1 rows stand before the first"},
 			{"put at the end", []string{strings.Replace(copied, "$1", "10", 1), `UPDATE ledger SET seq = 10 WHERE name = 'audit'`}, "row 10 does not match"},
 		} {
-			t.Run(c.name, func(t *testing.T) {
-				undo := errors.New("undo")
-				err := db.WithTx(ctx, func(tx *sql.Tx) error {
-					for _, stmt := range c.do {
-						if _, err := tx.ExecContext(ctx, stmt); err != nil {
-							return err
-						}
-					}
-					if _, err := log.Verify(ctx, tx); !errors.Is(err, audit.ErrBroken) || !strings.Contains(err.Error(), c.want) {
-						t.Errorf("Verify gave %v, want %q", err, c.want)
-					}
-					return undo
-				})
-				if !errors.Is(err, undo) {
-					t.Fatal(err)
-				}
-			})
+			t.Run(c.name, func(t *testing.T) { breaks(t, db, log, c.want, c.do...) })
 		}
 	})
+}
+
+// breaks checks that Verify says want of what the statements leave, and takes them back.
+func breaks(t *testing.T, db *sqlstore.DB, log *audit.Log, want string, do ...string) {
+	t.Helper()
+	undo := errors.New("undo")
+	err := db.WithTx(context.Background(), func(tx *sql.Tx) error {
+		for _, stmt := range do {
+			if _, err := tx.ExecContext(context.Background(), stmt); err != nil {
+				return err
+			}
+		}
+		if _, err := log.Verify(context.Background(), tx); !errors.Is(err, audit.ErrBroken) || !strings.Contains(err.Error(), want) {
+			t.Errorf("Verify gave %v, want %q", err, want)
+		}
+		return undo
+	})
+	if !errors.Is(err, undo) {
+		t.Fatal(err)
+	}
 }
