@@ -106,7 +106,7 @@ func (s *Store) noteAuditHead(ctx context.Context) error {
 		return err
 	}
 	if head.Seq > 0 {
-		s.logger.Info("audit trail", "seq", head.Seq, "hash", head.Hash)
+		s.logger.Info("audit trail", "head", head.String())
 	}
 	return nil
 }

@@ -5,6 +5,7 @@ import (
 	"net/http"
 	"os"
 	"path/filepath"
+	"strings"
 	"testing"
 	"time"
 
@@ -40,17 +41,24 @@ func TestProcessesThatShareADatabaseAreGivenThePepperAsASecret(t *testing.T) {
 		return nil
 	})
 
+	out, errOut, code := tollkeeper(t, "trail", "list", "--data", folders[1], "--action", "key.issue")
+	require.Zero(t, code, errOut)
+	require.Equal(t, 2, strings.Count(out, "\n"), "a heading and the key that the other process issued: %s", out)
+	out, errOut, code = tollkeeper(t, "trail", "check", "--data", folders[1])
+	require.Zero(t, code, errOut)
+	require.Contains(t, out, " are intact\n")
+
 	for _, s := range servers {
 		require.NotContains(t, s.output(), pepper[2:])
 	}
-	out, _, code := tollkeeper(t, "config", "print")
+	out, _, code = tollkeeper(t, "config", "print")
 	require.Zero(t, code)
 	require.NotContains(t, out, pepper[2:])
 
 	// Without it, or with another one, the keys of that database could not be found: the start says so.
 	t.Setenv("TOLLKEEPER_PEPPER_FILE", "")
 	require.NoError(t, os.Unsetenv("TOLLKEEPER_PEPPER_FILE"))
-	_, errOut, code := tollkeeper(t, "serve", "--data", t.TempDir(), "--listen", "127.0.0.1:0", "--kafka-listen", "127.0.0.1:0", "--database", database)
+	_, errOut, code = tollkeeper(t, "serve", "--data", t.TempDir(), "--listen", "127.0.0.1:0", "--kafka-listen", "127.0.0.1:0", "--database", database)
 	require.Equal(t, exitUsage, code)
 	require.Contains(t, errOut, "hashed under another pepper")
 	t.Setenv("TOLLKEEPER_PEPPER", "1 7d1f")

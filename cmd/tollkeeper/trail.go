@@ -66,7 +66,7 @@ func trailCheck(r *remote) *cobra.Command {
 		Use: "check", Short: "Check that no entry was changed, removed or put in since it was written", Args: cobra.NoArgs,
 		Long: "Every entry vouches for the one before it, under a key that is not in the database. Exit 1 when one is not as it was written.\n" +
 			"The last line names the end of the trail: note it elsewhere, and give it to a later check, so that a database which was put\n" +
-			"back as a whole to an earlier copy of itself is found, too. The server's log has one for each start.",
+			"back as a whole to an earlier copy of itself is found, too. The server logs one every hour.",
 		Example: "  tollkeeper trail check\n  tollkeeper trail check --noted 1841:2c26b46b68ffc68ff99b453c1d30413413422d706483bfa0f98a5e886266e7ae",
 	}
 	cmd.Flags().StringVar(&noted, "noted", "", "what an earlier check gave as the end of the trail: it must still run through that")

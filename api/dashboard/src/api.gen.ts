@@ -975,8 +975,8 @@ export interface paths {
          * Whether the audit trail is what was written
          * @description Every entry vouches for the one before it, under a key that is not in the database. This reads all of them, some ten
          *     seconds for each million, and names the first that was changed, removed, inserted or moved. A database that was put back
-         *     as a whole to an earlier copy of itself is found by what was noted since: `head` of an answer, or what the server logs
-         *     at each start.
+         *     as a whole to an earlier copy of itself is found by what was noted since: `head` of an answer, or of a line that the server logs
+         *     every hour.
          */
         get: operations["CheckAudit"];
         put?: never;
