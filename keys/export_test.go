@@ -36,3 +36,6 @@ func FrequentQueries() map[string]string {
 
 // HearOfAccount gives v news of an account as the feed does.
 func HearOfAccount(v *Verifier, a *Account) { v.accounts.apply([]Account{*a}) }
+
+// WellFormed reports whether key has Tollkeeper's prefix, length and checksum.
+func WellFormed(key string) bool { return shapeOf([]byte(key)) == shapeOurs }

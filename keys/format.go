@@ -108,6 +108,3 @@ func shapeOf(key []byte) shape {
 	}
 	return shapeOurs
 }
-
-// WellFormed reports whether key has Tollkeeper's prefix, length and checksum. It says nothing about whether the key exists.
-func WellFormed(key string) bool { return shapeOf([]byte(key)) == shapeOurs }

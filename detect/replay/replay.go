@@ -197,27 +197,3 @@ func inside(spans [][2]int64, t int64) bool {
 	}
 	return false
 }
-
-// Mean averages scores of several runs, families added up.
-func Mean(all []Score) Score {
-	m := Score{Families: map[string]Family{}}
-	for _, s := range all {
-		n := float64(len(all))
-		m.KeyDays += s.KeyDays
-		m.SuspendEpisodes += s.SuspendEpisodes
-		m.FalseSuspends += s.FalseSuspends
-		m.FalseFlagDays += s.FalseFlagDays
-		m.SuspendRecall += s.SuspendRecall / n
-		m.FlagRecall += s.FlagRecall / n
-		m.FalseSuspendRate += s.FalseSuspendRate / n
-		m.FalseFlagRate += s.FalseFlagRate / n
-		m.SecondsMedian += s.SecondsMedian / n
-		m.SecondsP90 += s.SecondsP90 / n
-		m.RequestsMedian += s.RequestsMedian / n
-		for name, f := range s.Families {
-			g := m.Families[name]
-			m.Families[name] = Family{g.Episodes + f.Episodes, g.Suspended + f.Suspended, g.Flagged + f.Flagged}
-		}
-	}
-	return m
-}

@@ -81,10 +81,6 @@ const (
 	statistics
 )
 
-func (s Statistic) String() string {
-	return [...]string{"level", "spread", "season", "point"}[s]
-}
-
 // Verdict is what the detector says about one value.
 type Verdict struct {
 	// Score is in [0, 1): at least 0.5 exactly for alerts, more for stronger ones; below 0.5 it grows with the evidence of

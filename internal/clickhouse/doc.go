@@ -2,8 +2,8 @@
 //
 // [Open] gives a [*DB]. Without a DSN it starts the embedded engine, libchdb, in a child process of this program on a
 // private unix socket, and keeps it alive: when it dies it is restarted with backoff, and calls meanwhile fail with an
-// error that [IsRetryable] and matches [ErrUnavailable]. Nothing is queued or retried inside: whoever inserts keeps the
-// block and repeats it. Acknowledged inserts survive the death of the engine and of this program at any moment and,
+// error that matches [ErrUnavailable]. Nothing is queued or retried inside: whoever inserts keeps the
+// block and repeats it, whatever the error. Acknowledged inserts survive the death of the engine and of this program at any moment and,
 // unless [Config.NoFsync], a power cut.
 //
 // An insert is one block, one ClickHouse part and one deduplication token made of its [usage.Span]: repeated, it changes

@@ -11,6 +11,8 @@ import (
 	"testing"
 	"time"
 
+	ch "github.com/ClickHouse/clickhouse-go/v2"
+
 	"github.com/tollkeeper/tollkeeper/internal/usage"
 )
 
@@ -135,24 +137,21 @@ func TestDSNs(t *testing.T) {
 	}
 }
 
-func TestOnlyWhatMayMendItselfIsRetryable(t *testing.T) {
+func TestWhatBreaksOnTheWayIsToldFromWhatTheServerRefuses(t *testing.T) {
 	for _, c := range []struct {
 		err  error
 		want bool
 	}{
-		{nil, false},
-		{errTest, false},
-		{context.Canceled, false},
-		{context.DeadlineExceeded, true},
-		{io.ErrUnexpectedEOF, false},
+		{wrap("x", nil), false},
 		{wrap("x", io.ErrUnexpectedEOF), true},
 		{wrap("x", errTest), false},
 		{wrap("x", &net.OpError{Err: errTest}), true},
+		{wrap("x", &ch.Exception{Code: 60}), false},
 		{wrap("x", context.Canceled), false},
-		{errors.Join(ErrUnavailable, errTest), true},
+		{wrap("x", wrap("y", io.EOF)), true},
 	} {
-		if got := IsRetryable(c.err); got != c.want {
-			t.Errorf("IsRetryable(%v) = %v", c.err, got)
+		if got := errors.Is(c.err, ErrUnavailable); got != c.want {
+			t.Errorf("%v: not available is %v", c.err, got)
 		}
 	}
 }

@@ -20,7 +20,7 @@ const InsertTimeout = 30 * time.Second
 const compressFrame = 1 << 20
 
 // InsertEvents inserts the batch as one block and one part. Repeating it for the same span changes nothing. An empty
-// batch inserts nothing. It returns when ClickHouse has acknowledged; after an error that [IsRetryable] it is not known
+// batch inserts nothing. It returns when ClickHouse has acknowledged; after an error it is not known
 // whether the rows are in: repeat it, or ask [DB.Landed].
 func (db *DB) InsertEvents(ctx context.Context, span usage.Span, b *usage.Batch) error {
 	if b.Len() == 0 {

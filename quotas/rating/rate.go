@@ -51,27 +51,6 @@ func value(d *decimal.Decimal) decimal.Decimal {
 	return *d
 }
 
-// Currency is the currency of the amounts.
-func (r *Rater) Currency() Currency { return r.cur }
-
-// Mode is how the price is computed.
-func (r *Rater) Mode() Mode { return r.mode }
-
-// Rate rates the quantity of a whole period.
-func (r *Rater) Rate(quantity decimal.Decimal) Line { return r.rate(quantity, true) }
-
-// RateSoFar rates the quantity of a period that goes on: the same as Rate, but without the least amount, which is due
-// only at its end.
-func (r *Rater) RateSoFar(quantity decimal.Decimal) Line { return r.rate(quantity, false) }
-
-// RateSpan rates what came on top of a quantity that was rated before with RateSoFar. Lines of successive spans add up to
-// the line of the whole, to the last minor unit, because the rounded amounts are subtracted and not the difference
-// rounded. A volume price that reaches another tier takes back the old tier's step and gives the new one's.
-// With final, the period ends and the least amount is made up for.
-func (r *Rater) RateSpan(before, after decimal.Decimal, final bool) Line {
-	return Difference(r.RateSoFar(before), r.rate(after, final))
-}
-
 // Difference is the line that leads from one rated line to another of the same price: what a correction has to say.
 // Steps that did not change are left out.
 func Difference(old, now Line) Line {
@@ -110,7 +89,8 @@ func subtract(shape, a, b Step) Step {
 	return shape
 }
 
-func (r *Rater) rate(quantity decimal.Decimal, final bool) Line {
+// Rate rates the quantity of a whole period.
+func (r *Rater) Rate(quantity decimal.Decimal) Line {
 	if quantity.IsNegative() {
 		quantity = decimal.Zero
 	}
@@ -130,7 +110,7 @@ func (r *Rater) rate(quantity decimal.Decimal, final bool) Line {
 		l.MaxSpend = r.max.Sub(l.Exact)
 		l.Exact = *r.max
 	}
-	if final && r.min != nil && l.Exact.LessThan(*r.min) {
+	if r.min != nil && l.Exact.LessThan(*r.min) {
 		l.MinSpend = r.min.Sub(l.Exact)
 		l.Exact = *r.min
 	}

@@ -42,17 +42,21 @@ func TestALineShowsItsArithmetic(t *testing.T) {
 
 func TestARepricedVolumeTakesBackTheOldStep(t *testing.T) {
 	r := compile(t, volume(t, "<=15: 10; inf: 5"), "USD")
-	got := r.RateSpan(decimal.New(15, 0), decimal.New(16, 0), true)
+	got := between(r, 15, 16)
 	want := []string{"(0,15] -15 x 10 + 0 = -150", "(15,inf] 16 x 5 + 0 = 80"}
 	if d := cmp.Diff(want, stepsText(got.Steps)); d != "" {
 		t.Errorf("(-want +got):\n%s", d)
 	}
-	if d := cmp.Diff([]string{"(15,inf] 1 x 5 + 0 = 5"}, stepsText(r.RateSpan(decimal.New(16, 0), decimal.New(17, 0), true).Steps)); d != "" {
+	if d := cmp.Diff([]string{"(15,inf] 1 x 5 + 0 = 5"}, stepsText(between(r, 16, 17).Steps)); d != "" {
 		t.Errorf("within one tier (-want +got):\n%s", d)
 	}
-	if got := r.RateSpan(decimal.New(3, 0), decimal.New(3, 0), true); len(got.Steps) != 0 || !got.Amount.IsZero() {
+	if got := between(r, 3, 3); len(got.Steps) != 0 || !got.Amount.IsZero() {
 		t.Errorf("no change: want nothing, got %+v", got)
 	}
+}
+
+func between(r *Rater, before, after int64) Line {
+	return Difference(r.Rate(decimal.New(before, 0)), r.Rate(decimal.New(after, 0)))
 }
 
 func TestEdges(t *testing.T) {
