@@ -1,6 +1,8 @@
 package keys_test
 
 import (
+	"errors"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"strings"
@@ -61,8 +63,8 @@ func TestPepperFile(t *testing.T) {
 	if err != nil || string(again.Derive("x")) != string(first.Derive("x")) {
 		t.Fatalf("read again it is another pepper: %v", err)
 	}
-	if err := keys.ExtendPepper(path); err != nil {
-		t.Fatal(err)
+	if version, err := keys.ExtendPepper(path); version != 2 || err != nil {
+		t.Fatal(version, err)
 	}
 	extended, err := keys.LoadPepper(path)
 	if err != nil || string(extended.Derive("x")) != string(first.Derive("x")) || string(extended.Derive("y")) == string(first.Derive("x")) {
@@ -73,6 +75,9 @@ func TestPepperFile(t *testing.T) {
 	}
 	if _, err := keys.LoadPepper(path); err == nil || !strings.Contains(err.Error(), "chmod 600") {
 		t.Errorf("a file that all may read: %v", err)
+	}
+	if _, err := keys.ExtendPepper(filepath.Join(t.TempDir(), "pepper")); !errors.Is(err, fs.ErrNotExist) {
+		t.Errorf("a missing file was extended: %v", err)
 	}
 	if _, err := keys.LoadPepper(filepath.Join(t.TempDir(), "no", "pepper")); err == nil || !strings.Contains(err.Error(), "must exist and be writable") {
 		t.Errorf("a missing folder: %v", err)

@@ -87,22 +87,27 @@ func pepperLine(version int64) string {
 	return fmt.Sprintf("%d %x\n", version, secret)
 }
 
-// ExtendPepper adds a version to the file; keys issued from the next start on are hashed under it. Processes that share a
-// database must all get the new file before the first of them starts with it: one without it says so and is not ready.
-func ExtendPepper(path string) error {
+// ExtendPepper adds a version to the file and returns its number; keys issued from the next start on are hashed under it.
+// Processes that share a database must all get the new file before the first of them starts with it: one without it says so and
+// is not ready. A missing file is an error that wraps [fs.ErrNotExist].
+func ExtendPepper(path string) (int64, error) {
+	if _, err := os.Stat(path); err != nil {
+		return 0, fmt.Errorf("extend the pepper file: %w", err)
+	}
 	p, err := LoadPepper(path)
 	if err != nil {
-		return err
+		return 0, err
 	}
 	file, err := os.OpenFile(path, os.O_WRONLY|os.O_APPEND, 0o600)
 	if err != nil {
-		return fmt.Errorf("extend the pepper file: %w", err)
+		return 0, fmt.Errorf("extend the pepper file: %w", err)
 	}
-	_, err = file.WriteString("\n" + pepperLine(p.newest().number+1)) // the last line may lack its end
+	version := p.newest().number + 1
+	_, err = file.WriteString("\n" + pepperLine(version)) // the last line may lack its end
 	if err = errors.Join(err, file.Sync(), file.Close()); err != nil {
-		return fmt.Errorf("extend the pepper file: %w", err)
+		return 0, fmt.Errorf("extend the pepper file: %w", err)
 	}
-	return nil
+	return version, nil
 }
 
 // ParsePepper reads the text of a pepper file: lines of a version number and 64 hexadecimal digits. Errors do not quote it.

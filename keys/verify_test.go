@@ -258,7 +258,7 @@ func TestImportsAreFoundUnderEveryVersionOfThePepper(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if err := keys.ExtendPepper(path); err != nil {
+	if _, err := keys.ExtendPepper(path); err != nil {
 		t.Fatal(err)
 	}
 	s := newStore(t, db, load(), nil)

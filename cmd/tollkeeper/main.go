@@ -107,7 +107,7 @@ func newRootCmd() *cobra.Command {
 	}
 	root.AddCommand(
 		newServeCmd(), newDemoCmd(), newStatusCmd(), newImportCmd(), newShipCmd(), newKeysCmd(), newAlertsCmd(), newNotifyCmd(),
-		newAccountsCmd(), newPlansCmd(), newUsageCmd(), newStatementsCmd(), newLoginCmd(), newTokensCmd(),
+		newAccountsCmd(), newPlansCmd(), newUsageCmd(), newStatementsCmd(), newLoginCmd(), newTokensCmd(), newPepperCmd(),
 		newDeadLettersCmd(), newAuditCmd(), newTrailCmd(), newFormatsCmd(), newBacktestCmd(), newPolicyCmd(),
 		newConfigCmd(), newVersionCmd(), newEngineCmd(),
 	)
