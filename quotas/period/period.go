@@ -138,7 +138,7 @@ func dayNumber(t time.Time) int64 {
 }
 
 // start returns the start of the n-th period from the anchor: same local time of day, and the anchor's day of the month or
-// the month's last. A local time that a change of clocks skips is moved on by the length of the change, as time.Date does.
+// the month's last.
 func start(u Unit, anchor time.Time, n int) time.Time {
 	y, m, d := anchor.Date()
 	switch u {
@@ -153,7 +153,18 @@ func start(u Unit, anchor time.Time, n int) time.Time {
 		d = min(d, lastDay(y, m))
 	}
 	h, mi, s := anchor.Clock()
-	return time.Date(y, m, d, h, mi, s, anchor.Nanosecond(), anchor.Location())
+	return local(y, m, d, time.Duration(h)*time.Hour+time.Duration(mi)*time.Minute+time.Duration(s)*time.Second+time.Duration(anchor.Nanosecond()), anchor.Location())
+}
+
+// local returns the instant of a local day and time of day. A time that a change of clocks skips is moved on by the length of
+// the change: time.Date does so in the east only, and in the west moves it back, a skipped midnight into the day before.
+func local(y int, m time.Month, d int, clock time.Duration, loc *time.Location) time.Time {
+	want := time.Date(y, m, d, 0, 0, 0, 0, time.UTC).Add(clock)
+	y, m, d = want.Date()
+	h, mi, s := want.Clock()
+	t := time.Date(y, m, d, h, mi, s, want.Nanosecond(), loc)
+	_, offset := t.Zone()
+	return t.Add(max(want.Sub(t)-time.Duration(offset)*time.Second, 0))
 }
 
 func lastDay(y int, m time.Month) int { return time.Date(y, m+1, 0, 0, 0, 0, 0, time.UTC).Day() }
@@ -194,21 +205,22 @@ func (c Cycle) LastOf(month string) (time.Time, error) {
 	if err != nil {
 		return time.Time{}, err
 	}
-	t, err := time.ParseInLocation("2006-01", month, loc)
+	p, err := ParseMonth(month)
 	if err != nil {
-		return time.Time{}, fmt.Errorf("month %.16q: give year and month, such as 2026-11", month)
+		return time.Time{}, err
 	}
-	return t.AddDate(0, 1, 0).Add(-1), nil
+	y, m, _ := p.To.Date()
+	return local(y, m, 1, 0, loc).Add(-1), nil
 }
 
-// Midnight returns the start of the day of t in the cycle's zone.
+// Midnight returns the start of the day of t in the cycle's zone: 01:00 where a change of clocks skips midnight.
 func (c Cycle) Midnight(t time.Time) (time.Time, error) {
 	loc, err := c.location()
 	if err != nil {
 		return time.Time{}, err
 	}
 	y, m, d := t.In(loc).Date()
-	return time.Date(y, m, d, 0, 0, 0, 0, loc).UTC(), nil
+	return local(y, m, d, 0, loc).UTC(), nil
 }
 
 // Days counts the calendar days that the period touches in a zone: what a fee per month is shared by.

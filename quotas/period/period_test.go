@@ -40,6 +40,8 @@ func TestAt(t *testing.T) {
 		{"day of 23 hours", Cycle{Unit: Day, Zone: "Europe/Berlin"}, "2026-03-29T12:00:00Z", "2026-03-28T23:00:00Z", "2026-03-29T22:00:00Z", 23},
 		{"day of 25 hours", Cycle{Unit: Day, Zone: "Europe/Berlin"}, "2026-10-25T12:00:00Z", "2026-10-24T22:00:00Z", "2026-10-25T23:00:00Z", 25},
 		{"a skipped time of day is moved on", Cycle{Unit: Day, Zone: "Europe/Berlin", Anchor: at(t, "2026-03-01T01:30:00Z")}, "2026-03-29T10:00:00Z", "2026-03-29T01:30:00Z", "2026-03-30T00:30:00Z", 23},
+		{"a skipped midnight is moved on in the west, too", Cycle{Unit: Day, Zone: "America/Santiago"}, "2026-09-06T12:00:00Z", "2026-09-06T04:00:00Z", "2026-09-07T03:00:00Z", 23},
+		{"a day that ends where midnight is skipped", Cycle{Unit: Day, Zone: "America/Santiago"}, "2026-09-06T03:30:00Z", "2026-09-05T04:00:00Z", "2026-09-06T04:00:00Z", 24},
 		{"half-hour zone", Cycle{Zone: "Asia/Kolkata"}, "2026-11-30T18:30:00Z", "2026-11-30T18:30:00Z", "2026-12-31T18:30:00Z", 0},
 	}
 	for _, tt := range tests {
@@ -63,7 +65,7 @@ func TestPeriodsFollowEachOtherWithoutGap(t *testing.T) {
 		const century = 100 * 366 * 86400
 		c := Cycle{
 			Unit: rapid.SampledFrom([]Unit{"", Day, Month, Year}).Draw(t, "unit"),
-			Zone: rapid.SampledFrom([]string{"", "Europe/Berlin", "America/New_York", "Asia/Kolkata", "Pacific/Apia", "Australia/Lord_Howe"}).Draw(t, "zone"),
+			Zone: rapid.SampledFrom([]string{"", "Europe/Berlin", "America/New_York", "Asia/Kolkata", "Pacific/Apia", "Australia/Lord_Howe", "America/Santiago", "America/Havana"}).Draw(t, "zone"),
 		}
 		if rapid.Bool().Draw(t, "anchored") {
 			c.Anchor = time.Unix(rapid.Int64Range(0, century).Draw(t, "anchor"), 0)
@@ -156,5 +158,34 @@ func TestThePeriodAtTheLastOfAMonthStartsInIt(t *testing.T) {
 	}
 	if _, err := (Cycle{}).LastOf("11/2026"); err == nil {
 		t.Error("accepted 11/2026")
+	}
+}
+
+// Whatever hours a day has, it starts in itself, and a month that is cut there has the days of its parts.
+func TestADayStartsInItself(t *testing.T) {
+	for _, zone := range []string{"", "Europe/Berlin", "America/Santiago", "America/Havana", "Atlantic/Azores", "Africa/Cairo", "Asia/Beirut"} {
+		c := Cycle{Zone: zone}
+		for noon := at(t, "2026-01-01T12:00:00Z"); noon.Year() < 2028; noon = noon.AddDate(0, 0, 1) {
+			midnight, err := c.Midnight(noon)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if again, err := c.Midnight(midnight); err != nil || !again.Equal(midnight) {
+				t.Errorf("%s: the day of %s starts at %s, whose day starts at %s, %v", zone, noon, midnight, again, err)
+			}
+			month, err := c.At(midnight)
+			if err != nil {
+				t.Fatal(err)
+			}
+			var days [3]int64
+			for i, p := range []Period{{From: month.From, To: midnight}, {From: midnight, To: month.To}, month} {
+				if days[i], err = Days(p, zone); err != nil {
+					t.Fatal(err)
+				}
+			}
+			if days[0]+days[1] != days[2] {
+				t.Errorf("%s: cut at %s, %s has %d and %d days of %d", zone, midnight, month, days[0], days[1], days[2])
+			}
+		}
 	}
 }
