@@ -67,25 +67,47 @@ func (s *store) running(ctx context.Context, t time.Time) ([]Subscription, error
 // Subscribe puts an account on a plan from the start of the day of StartsAt on (zero: of today), in place of whatever it
 // would have been on from then. Without a cycle it keeps that of the subscription before it. A start inside a period for
 // which a statement was issued is refused: issued statements do not change.
-func (s *Service) Subscribe(ctx context.Context, sub Subscription, actor string) (Subscription, error) {
-	if err := s.checkSubscription(&sub); err != nil {
-		return Subscription{}, err
-	}
+func (s *Service) Subscribe(ctx context.Context, sub Subscription, actor string) (made Subscription, err error) {
 	sub.CreatedBy, sub.CreatedAt = actor, s.store.clock()
 	sub.ID = sqlstore.NewID("sub_", sub.CreatedAt)
-	err := s.store.write(ctx, func(tx *sql.Tx) error {
-		if err := s.store.subscribable(ctx, tx, sub); err != nil {
+	if sub.StartsAt.IsZero() {
+		sub.StartsAt = s.cfg.Now()
+	}
+	err = s.store.write(ctx, func(tx *sql.Tx) error {
+		made = sub // the transaction may run again
+		subs, err := s.store.subscriptions(ctx, tx, sub.AccountID)
+		if err != nil {
 			return err
 		}
-		if err := s.store.subscribe(ctx, tx, &sub); err != nil {
+		// The cycle comes first: it says where days begin.
+		made.keepCycle(subs)
+		if err := made.check(); err != nil {
 			return err
 		}
-		return s.store.recordSubscription(ctx, tx, "subscription.start", sub, actor)
+		if err := s.store.subscribable(ctx, tx, made); err != nil {
+			return err
+		}
+		if err := s.store.subscribe(ctx, tx, made, subs); err != nil {
+			return err
+		}
+		return s.store.recordSubscription(ctx, tx, "subscription.start", made, actor)
 	})
 	if err != nil {
 		return Subscription{}, err
 	}
-	return sub, s.refreshAccount(ctx, sub.AccountID)
+	return made, s.refreshAccount(ctx, made.AccountID)
+}
+
+// keepCycle gives a subscription without a cycle that of the last one that begins no later.
+func (sub *Subscription) keepCycle(subs []Subscription) {
+	if sub.Cycle != (period.Cycle{}) {
+		return
+	}
+	for _, old := range subs {
+		if !old.StartsAt.After(sub.StartsAt) {
+			sub.Cycle = old.Cycle
+		}
+	}
 }
 
 func (s *store) recordSubscription(ctx context.Context, tx *sql.Tx, action string, sub Subscription, actor string) error {
@@ -96,7 +118,8 @@ func (s *store) recordSubscription(ctx context.Context, tx *sql.Tx, action strin
 	return s.record(ctx, tx, audit.Entry{Actor: actor, Action: action, TargetType: "subscription", TargetID: sub.ID, AccountID: sub.AccountID, Details: details(d)})
 }
 
-func (s *Service) checkSubscription(sub *Subscription) error {
+// check reports everything that is wrong with a subscription, and moves its ends to the starts of their days.
+func (sub *Subscription) check() error {
 	var c checker
 	if sub.AccountID == "" {
 		c.add("account_id", "is missing")
@@ -108,16 +131,14 @@ func (s *Service) checkSubscription(sub *Subscription) error {
 		c.add("cycle", "%s", err)
 		return c.err()
 	}
-	if sub.StartsAt.IsZero() {
-		sub.StartsAt = s.cfg.Now()
-	}
 	var err error
 	if sub.StartsAt, err = sub.Cycle.Midnight(sub.StartsAt); err != nil {
 		c.add("cycle", "%s", err)
 		return c.err()
 	}
-	// Usage is sealed by the hour, so that is where money may be cut.
-	for t, i := sub.StartsAt, 0; i < 24; i++ {
+	// Usage is sealed by the hour, so that is where money may be cut, in summer and in winter.
+	year := sub.StartsAt.AddDate(1, 0, 0)
+	for t, i := sub.StartsAt, 0; i < 24 || t.Before(year); i++ {
 		p, err := sub.Cycle.At(t)
 		if err != nil {
 			c.add("cycle", "%s", err)
@@ -158,19 +179,10 @@ func (s *store) subscribable(ctx context.Context, tx *sql.Tx, sub Subscription) 
 	return nil
 }
 
-// subscribe makes room for sub and stores it.
-func (s *store) subscribe(ctx context.Context, tx *sql.Tx, sub *Subscription) error {
+// subscribe makes room for sub among those of its account, and stores it.
+func (s *store) subscribe(ctx context.Context, tx *sql.Tx, sub Subscription, subs []Subscription) error {
 	if err := s.changeable(ctx, tx, sub.AccountID, sub.StartsAt); err != nil {
 		return err
-	}
-	subs, err := s.subscriptions(ctx, tx, sub.AccountID)
-	if err != nil {
-		return err
-	}
-	for _, old := range subs {
-		if sub.Cycle == (period.Cycle{}) && !old.StartsAt.After(sub.StartsAt) {
-			sub.Cycle = old.Cycle // of the last one that begins no later
-		}
 	}
 	if err := s.cut(ctx, tx, subs, sub.StartsAt); err != nil {
 		return err

@@ -140,11 +140,12 @@ func TestBadSubscriptions(t *testing.T) {
 			sub   Subscription
 			field string
 		}{
-			"nothing":                  {Subscription{}, "account_id"},
-			"unknown zone":             {Subscription{AccountID: "a", PlanID: "starter", Cycle: period.Cycle{Zone: "Mars"}}, "cycle"},
-			"periods inside hours":     {Subscription{AccountID: "a", PlanID: "starter", Cycle: period.Cycle{Zone: "Asia/Kolkata"}}, "cycle"},
-			"an anchor inside an hour": {Subscription{AccountID: "a", PlanID: "starter", Cycle: period.Cycle{Anchor: when(t, "2026-01-01T10:30:00Z")}}, "cycle"},
-			"ends before it starts":    {Subscription{AccountID: "a", PlanID: "starter", StartsAt: when(t, "2026-12-01"), EndsAt: when(t, "2026-11-01")}, "ends_at"},
+			"nothing":                     {Subscription{}, "account_id"},
+			"unknown zone":                {Subscription{AccountID: "a", PlanID: "starter", Cycle: period.Cycle{Zone: "Mars"}}, "cycle"},
+			"periods inside hours":        {Subscription{AccountID: "a", PlanID: "starter", Cycle: period.Cycle{Zone: "Asia/Kolkata"}}, "cycle"},
+			"days inside hours in winter": {Subscription{AccountID: "a", PlanID: "starter", Cycle: period.Cycle{Unit: period.Day, Zone: "Australia/Lord_Howe"}}, "cycle"},
+			"an anchor inside an hour":    {Subscription{AccountID: "a", PlanID: "starter", Cycle: period.Cycle{Anchor: when(t, "2026-01-01T10:30:00Z")}}, "cycle"},
+			"ends before it starts":       {Subscription{AccountID: "a", PlanID: "starter", StartsAt: when(t, "2026-12-01"), EndsAt: when(t, "2026-11-01")}, "ends_at"},
 		} {
 			_, err := w.Subscribe(w.ctx, tt.sub, "")
 			if problems, ok := errors.AsType[Problems](err); !ok || problems[0].Field != tt.field {
@@ -198,4 +199,38 @@ func TestTheSameCycleMayBeWrittenInOtherWords(t *testing.T) {
 			t.Errorf("%s, %v", st.Period, err)
 		}
 	})
+}
+
+// A change of plan that says nothing of the cycle keeps it, and so its days: cut at another zone's midnight, the first day would
+// be on both plans, and a month would have 32 days to pay for.
+func TestAPlanChangesAtTheStartOfADayOfTheCycleThatIsKept(t *testing.T) {
+	for zone, c := range map[string]struct{ from, want string }{
+		"Europe/Berlin":    {"2026-12-01T00:00:00Z", "2026-11-30T23:00:00Z"},
+		"America/New_York": {"2026-12-01T17:00:00Z", "2026-12-01T05:00:00Z"},
+	} {
+		t.Run(zone, func(t *testing.T) {
+			one(t, func(t *testing.T, w *world) {
+				w.publish(t, starter())
+				bigger := starter()
+				bigger.ID, bigger.Charges[0].Amount = "bigger", num("300")
+				w.publish(t, bigger)
+				if _, err := w.Subscribe(w.ctx, Subscription{
+					AccountID: "acc_1", PlanID: "starter", StartsAt: when(t, "2026-11-10T12:00:00Z"), Cycle: period.Cycle{Zone: zone},
+				}, ""); err != nil {
+					t.Fatal(err)
+				}
+				w.now = when(t, c.from).Add(time.Hour) // a change from now on starts today, too
+				for _, starts := range []time.Time{when(t, c.from), {}} {
+					sub, err := w.Subscribe(w.ctx, Subscription{AccountID: "acc_1", PlanID: "bigger", StartsAt: starts}, "")
+					if err != nil || !sub.StartsAt.Equal(when(t, c.want)) || sub.Cycle.Zone != zone {
+						t.Fatalf("starts at %s in %q, %v; want %s", sub.StartsAt, sub.Cycle.Zone, err, c.want)
+					}
+				}
+				st, err := w.Preview(w.ctx, "acc_1", when(t, "2026-12-15"))
+				if err != nil || !st.Total.Equal(*num("300")) {
+					t.Errorf("December costs %s on %v, %v; want 300", st.Total, st.Plans, err)
+				}
+			})
+		})
+	}
 }
