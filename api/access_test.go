@@ -99,6 +99,31 @@ func TestCallersAreBounded(t *testing.T) {
 	f.as("security", "GET", "/v1/keys", nil).status(200)
 }
 
+// Two tokens may have one name: what the one does neither uses up the other's calls nor answers the other's requests.
+func TestNamesakesAreTwoCallers(t *testing.T) {
+	f := newFixture(t, func(c *api.Config) { c.RequestsPerMinute = 3 })
+	for _, role := range []tokens.Role{tokens.Platform, tokens.Customer} {
+		n := tokens.New{Name: "backend", Role: role}
+		if role == tokens.Customer {
+			n.AccountID = "acc_northwind"
+		}
+		for _, number := range []string{" 1", " 2"} {
+			_, secret, err := f.tokens.Create(t.Context(), n, "system:test", "")
+			require.NoError(t, err)
+			f.token[string(role)+number] = secret
+		}
+	}
+	for range 3 {
+		f.as("customer 1", "GET", "/v1/keys", nil).status(200)
+	}
+	f.as("customer 1", "GET", "/v1/keys", nil).problem(429, api.CodeRateLimited)
+	f.as("customer 2", "GET", "/v1/keys", nil).status(200)
+	for _, role := range []string{"platform 1", "platform 2"} {
+		made := f.as(role, "POST", "/v1/keys", map[string]any{"account_id": "acc_northwind", "name": "one each"}, header("Idempotency-Key", "k-1")).status(201)
+		require.Empty(t, made.Header.Get("Idempotency-Replayed"), role)
+	}
+}
+
 // A customer sees its own account, and of others not even that they exist.
 func TestACustomerSeesItsOwn(t *testing.T) {
 	f := newFixture(t)

@@ -111,7 +111,7 @@ func (s *Server) throttle(c *gin.Context) {
 	if r.op.unlimited {
 		return
 	}
-	who := r.who.Subject
+	who := r.who.ID
 	if who == "" {
 		who = "address " + r.client.String()
 	}

@@ -29,7 +29,7 @@ func (s *Server) idempotent(c *gin.Context) {
 		return
 	}
 	ctx := c.Request.Context()
-	scope := r.who.Subject + " " + r.op.id
+	scope := r.who.ID + " " + r.op.id
 	answer, err := s.cfg.Idempotency.Begin(ctx, scope, name, requestHash(c))
 	if err != nil {
 		s.fail(c, err)

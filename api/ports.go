@@ -183,7 +183,8 @@ type Audit interface {
 
 // Principal is the caller.
 type Principal struct {
-	Subject   string // token:<id>, session:<id>, or user:<name>: the actor in the audit trail
+	ID        string // of the credential: names are given twice, and what one caller does is nothing to its namesake
+	Subject   string // user:<name>: the actor in the audit trail
 	Role      gen.Role
 	AccountID string    // of a customer
 	ExpiresAt time.Time // zero: never

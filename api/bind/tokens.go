@@ -96,7 +96,7 @@ func (b Tokens) RevokeToken(ctx context.Context, by api.Change, id string) error
 }
 
 func toPrincipal(r *tokens.Record) api.Principal {
-	return api.Principal{Subject: r.Actor(), Role: gen.Role(r.Role), AccountID: r.AccountID, ExpiresAt: r.ExpiresAt}
+	return api.Principal{ID: r.ID, Subject: r.Actor(), Role: gen.Role(r.Role), AccountID: r.AccountID, ExpiresAt: r.ExpiresAt}
 }
 
 func toToken(r *tokens.Record) gen.Token {
