@@ -117,6 +117,34 @@ func TestConfirmAndClose(t *testing.T) {
 	f.as("security", "POST", "/v1/alerts/alrt_none/close", map[string]any{}).problem(404, api.CodeNotFound)
 }
 
+// An answer of 409 has done nothing: the thief's copy of the key must not come back with it.
+func TestAClosedAlertThatCannotBeDismissedLeavesItsKeyAlone(t *testing.T) {
+	f := newFixture(t)
+	key, id := f.suspended()
+	f.as("security", "POST", "/v1/alerts/"+id+"/close", map[string]any{}).status(200)
+	f.as("security", "POST", "/v1/alerts/"+id+"/dismiss", map[string]any{"reason": "too late"}).problem(409, api.CodeConflict)
+	f.as("viewer", "GET", "/v1/keys/"+key.Id, nil).status(200).into(&key)
+	require.Equal(t, gen.KeyStatusSuspended, key.Status)
+}
+
+// What the security team says among itself stays there, also where it is a field or a filter.
+func TestACustomerDoesNotLearnWhoLooksAtItsAlerts(t *testing.T) {
+	f := newFixture(t)
+	_, id := f.suspended()
+	f.as("security", "POST", "/v1/alerts/"+id+"/assign", map[string]any{"assignee": "ada"}).status(200)
+	for role, want := range map[string]string{"security": "ada", "customer": ""} {
+		var a gen.Alert
+		f.as(role, "GET", "/v1/alerts/"+id, nil).status(200).into(&a)
+		require.Equal(t, want, a.Assignee, role)
+		var page gen.AlertPage
+		f.as(role, "GET", "/v1/alerts", nil).status(200).into(&page)
+		require.Len(t, page.Items, 1, role)
+		require.Equal(t, want, page.Items[0].Assignee, role)
+		f.as(role, "GET", "/v1/alerts?assignee=ada", nil).status(200).into(&page)
+		require.Len(t, page.Items, len(want)/3, role)
+	}
+}
+
 // Who stops a key by hand because of an alert and then finds that it was nothing has one thing to do, not two.
 func TestADismissedAlertUndoesAManualSuspension(t *testing.T) {
 	f := newFixture(t)

@@ -13,7 +13,7 @@ func (h *handlers) ListAlerts(ctx context.Context, q gen.ListAlertsRequestObject
 	r, std := of(ctx)
 	out := gen.ListAlerts200JSONResponse{Body: gen.AlertPage{Items: []gen.Alert{}}}
 	account, ok := r.confine(q.Params.AccountId)
-	if !ok {
+	if !ok || r.who.Role == gen.RoleCustomer && q.Params.Assignee != "" { // who looks at it is not shown to customers
 		return out, nil
 	}
 	items, next, err := h.cfg.Alerts.ListAlerts(std, AlertFilter{
@@ -22,6 +22,9 @@ func (h *handlers) ListAlerts(ctx context.Context, q gen.ListAlertsRequestObject
 	})
 	if err != nil {
 		return nil, err
+	}
+	for i := range items {
+		items[i] = r.shown(items[i])
 	}
 	out.Body.Items, out.Body.NextCursor = append(out.Body.Items, items...), next
 	out.Headers.Link = nextLink(ctx, next)
@@ -37,7 +40,15 @@ func (h *handlers) readableAlert(ctx context.Context, r *request, id string) (ge
 	if !r.mayRead(a.AccountId) {
 		return gen.Alert{}, ErrNotFound
 	}
-	return a, nil
+	return r.shown(a), nil
+}
+
+// shown is an alert as the caller may see it: to customers, without who of the security team looks at it.
+func (r *request) shown(a gen.Alert) gen.Alert {
+	if r.who.Role == gen.RoleCustomer {
+		a.Assignee = ""
+	}
+	return a
 }
 
 func (h *handlers) GetAlert(ctx context.Context, q gen.GetAlertRequestObject) (gen.GetAlertResponseObject, error) {
@@ -132,7 +143,8 @@ func (h *handlers) CloseAlert(ctx context.Context, q gen.CloseAlertRequestObject
 }
 
 // DismissAlert says that the finding was wrong and, unless told otherwise, lets the key pass again. The key comes first:
-// when it cannot be reinstated the alert stays open, so that nobody takes the matter for settled.
+// when it cannot be reinstated the alert stays open, so that nobody takes the matter for settled. An alert that is closed
+// cannot be dismissed any more, and its key is left alone.
 func (h *handlers) DismissAlert(ctx context.Context, q gen.DismissAlertRequestObject) (gen.DismissAlertResponseObject, error) {
 	r, std := of(ctx)
 	if q.Body.Reinstate == nil || *q.Body.Reinstate {
@@ -140,8 +152,10 @@ func (h *handlers) DismissAlert(ctx context.Context, q gen.DismissAlertRequestOb
 		if err != nil {
 			return nil, err
 		}
-		if err := h.undo(std, r, a, q.Body.Reason); err != nil {
-			return nil, err
+		if a.Status != gen.AlertStatusClosed {
+			if err := h.undo(std, r, a, q.Body.Reason); err != nil {
+				return nil, err
+			}
 		}
 	}
 	a, err := h.setStatus(ctx, q.AlertId, q.Body.Reason, gen.AlertStatusDismissed)
