@@ -48,6 +48,20 @@ func TestCreditAndSubscriptions(t *testing.T) {
 	f.as("billing", "POST", "/v1/credits/"+credit.Id+"/void", nil).problem(404, api.CodeNotFound)
 }
 
+// What is refused leaves nothing: an account that was made without its plan would stand in the way of the next try.
+func TestAnAccountIsNotMadeForAPlanThatTakesNobody(t *testing.T) {
+	f := newFixture(t)
+	f.as("billing", "POST", "/v1/plans/growth/versions", growth()).status(201)
+	open := func() *answer {
+		return f.as("billing", "POST", "/v1/accounts", map[string]any{"id": "acc_new", "name": "New", "plan_id": "growth"})
+	}
+	open().problem(400, api.CodeInvalidRequest) // it is a draft
+	f.as("billing", "GET", "/v1/accounts/acc_new", nil).problem(404, api.CodeNotFound)
+	f.as("billing", "POST", "/v1/plans/growth/versions/1/publish", nil).status(200)
+	f.as("billing", "POST", "/v1/plans/growth/versions", growth()).status(201) // the next draft changes nothing
+	open().status(201)
+}
+
 // A customer may know what it pays for, and nobody else's terms.
 func TestACustomerReadsItsOwnPlan(t *testing.T) {
 	f := newFixture(t)

@@ -160,9 +160,15 @@ func (sub *Subscription) check() error {
 
 func wholeHour(t time.Time) bool { return t.Equal(t.Truncate(time.Hour)) }
 
+// Subscribable says why a plan takes no subscriptions now: [ErrNotFound] when no version of it was published, [ErrConflict]
+// when it is archived.
+func (s *Service) Subscribable(ctx context.Context, planID string) error {
+	return s.store.subscribable(ctx, s.store.db.Read(), Subscription{PlanID: planID})
+}
+
 // subscribable refuses plans that take no subscriptions.
-func (s *store) subscribable(ctx context.Context, tx *sql.Tx, sub Subscription) error {
-	released, err := s.released(ctx, tx, sub.PlanID)
+func (s *store) subscribable(ctx context.Context, q sqlstore.Querier, sub Subscription) error {
+	released, err := s.released(ctx, q, sub.PlanID)
 	if err != nil {
 		return err
 	}

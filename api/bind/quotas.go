@@ -253,9 +253,9 @@ func (b Billing) CreateAccount(ctx context.Context, by api.Change, n gen.Account
 		return gen.Account{}, keyError(err)
 	}
 	if n.PlanId != "" {
-		if _, err := b.service.Plan(ctx, n.PlanId, 0); err != nil {
+		if err := b.service.Subscribable(ctx, n.PlanId); err != nil {
 			if errors.Is(err, quotas.ErrNotFound) {
-				return gen.Account{}, api.Invalid("/plan_id", "is no plan that exists")
+				return gen.Account{}, api.Invalid("/plan_id", "is no plan that exists and has a published version")
 			}
 			return gen.Account{}, quotaError(err, "#/")
 		}
