@@ -65,6 +65,10 @@ type Config struct {
 	Now        func() time.Time
 }
 
+// requestBytes bounds a request before packing, for not all lines can be packed; brokers take 1 MB by default, and refuse what is more
+// however often it is sent.
+const requestBytes = 900_000
+
 // Shipper ships one file.
 type Shipper struct {
 	cfg      Config
@@ -158,7 +162,7 @@ func New(cfg Config) (*Shipper, error) {
 	s.tr = &kafka.Transport{ClientID: "tollkeeper-ship", TLS: cfg.TLS, SASL: cfg.SASL, DialTimeout: 5 * time.Second, IdleTimeout: 30 * time.Second, MetadataTTL: 5 * time.Second}
 	s.writer = &kafka.Writer{
 		Addr: kafka.TCP(cfg.Brokers...), Topic: cfg.Topic, Balancer: &kafka.Hash{}, RequiredAcks: kafka.RequireAll, Compression: kafka.Lz4,
-		BatchSize: cfg.BatchLines, BatchBytes: 4 << 20, BatchTimeout: time.Millisecond, MaxAttempts: 1, WriteTimeout: 10 * time.Second, ReadTimeout: 10 * time.Second, Transport: s.tr,
+		BatchSize: cfg.BatchLines, BatchBytes: requestBytes, BatchTimeout: time.Millisecond, MaxAttempts: 1, WriteTimeout: 10 * time.Second, ReadTimeout: 10 * time.Second, Transport: s.tr,
 	}
 	return s, nil
 }

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
+	"math/rand/v2"
 	"os"
 	"path/filepath"
 	"slices"
@@ -191,6 +192,24 @@ func TestALogIsShippedLineByLineWithIdentitiesOfItsOwn(t *testing.T) {
 	if len(ids) != 5000 || distinct(ids) != 5000 || rejected != 0 {
 		t.Errorf("%d records, %d identities, %d rejected", len(ids), distinct(ids), rejected)
 	}
+}
+
+// Whoever calls chooses the length of his paths: with a batch of them that the brokers refuse, shipping would stand still for good.
+func TestLongLinesThatCannotBePackedAreShippedInRequestsThatBrokersTake(t *testing.T) {
+	s := newShelf(t, "combined")
+	rng := rand.New(rand.NewPCG(1, 2))
+	at := time.Now().UTC().Format("02/Jan/2006:15:04:05 -0700")
+	var lines []string
+	for i := range 1500 {
+		path := make([]byte, usage.MaxPathBytes-2)
+		for j := range path {
+			path[j] = 'a' + byte(rng.IntN(26))
+		}
+		lines = append(lines, fmt.Sprintf(`192.0.2.%d - alice [%s] "GET /%s HTTP/1.1" 200 5 "-" "curl/8.1"`, i%250, at, path))
+	}
+	s.append(lines...)
+	s.run(s.config())
+	s.waitShipped(len(lines))
 }
 
 func TestShippingGoesOnWhereItStoppedAndARepeatHasTheSameIdentity(t *testing.T) {
