@@ -244,16 +244,13 @@ func (a *App) listen(ctx context.Context) error {
 		return fmt.Errorf("cannot listen on %s: %w; stop what uses it, or choose another address with --listen", a.cfg.Listen, errors.Unwrap(err))
 	}
 	a.listener = l
-	a.server = &http.Server{
-		Handler: http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-			if ready := a.handler.Load(); ready != nil {
-				(*ready).ServeHTTP(w, r)
-				return
-			}
-			a.waiting.ServeHTTP(w, r)
-		}),
-		ReadHeaderTimeout: 5 * time.Second, IdleTimeout: 2 * time.Minute, ErrorLog: slog.NewLogLogger(a.Log.Handler(), slog.LevelWarn),
-	}
+	a.server = newServer(a.Log, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if ready := a.handler.Load(); ready != nil {
+			(*ready).ServeHTTP(w, r)
+			return
+		}
+		a.waiting.ServeHTTP(w, r)
+	}))
 	go func() {
 		if err := a.server.Serve(l); err != nil && !errors.Is(err, http.ErrServerClosed) {
 			a.fail(fmt.Errorf("serve the API: %w", err))
@@ -261,6 +258,16 @@ func (a *App) listen(ctx context.Context) error {
 	}()
 	a.cleanups.add("listener", func(context.Context) error { _ = a.server.Close(); return nil })
 	return nil
+}
+
+// newServer bounds how long a client may take, with no role needed to take long: a body that never comes, or an answer that is
+// never read, would hold a connection for ever, and there are only so many. The clock of reading stops when all of a request
+// is there. That of writing also covers the handler's work, of which an audit's is the longest; the live stream sets its own.
+func newServer(log *slog.Logger, handler http.Handler) *http.Server {
+	return &http.Server{
+		Handler: handler, ReadHeaderTimeout: 5 * time.Second, ReadTimeout: 30 * time.Second, WriteTimeout: 11 * time.Minute, IdleTimeout: 2 * time.Minute,
+		ErrorLog: slog.NewLogLogger(log.Handler(), slog.LevelWarn),
+	}
 }
 
 // serve starts answering.
