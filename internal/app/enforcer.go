@@ -99,22 +99,28 @@ func (e *enforcer) run(ctx context.Context) error {
 		case <-ctx.Done():
 			return nil
 		case d := <-e.queue:
-			_, err := backoff.Retry(ctx, func() (struct{}, error) {
-				err := e.carryOut(ctx, d)
-				if errors.Is(err, alerts.ErrInput) { // it stays what it is, and others wait
-					err = backoff.Permanent(err)
-				}
-				return struct{}{}, err
-			},
-				backoff.WithMaxElapsedTime(5*time.Minute), backoff.WithNotify(func(err error, wait time.Duration) {
-					e.log.Warn("a decision waits for the key store", "key", d.KeyID, "wait", wait, "err", err)
-				}))
+			err := e.insist(ctx, d.KeyID, func() error { return e.carryOut(ctx, d) })
 			if err != nil && ctx.Err() == nil {
 				e.dropped.Inc()
 				e.log.Error("a decision could not be carried out", "key", d.KeyID, "action", d.Action.String(), "err", err)
 			}
 		}
 	}
+}
+
+// insist repeats what a database that is away makes fail, for some minutes.
+func (e *enforcer) insist(ctx context.Context, keyID string, do func() error) error {
+	_, err := backoff.Retry(ctx, func() (struct{}, error) {
+		err := do()
+		if errors.Is(err, alerts.ErrInput) || errors.Is(err, alerts.ErrNotFound) { // it stays what it is, and others wait
+			err = backoff.Permanent(err)
+		}
+		return struct{}{}, err
+	},
+		backoff.WithMaxElapsedTime(5*time.Minute), backoff.WithNotify(func(err error, wait time.Duration) {
+			e.log.Warn("a decision waits for the key store", "key", keyID, "wait", wait, "err", err)
+		}))
+	return err
 }
 
 func (e *enforcer) carryOut(ctx context.Context, d detect.Decision) error {
@@ -245,7 +251,11 @@ func (e *enforcer) act(ctx context.Context, d detect.Decision, action detect.Act
 		what += " instead of quarantined: " + why
 	}
 	name := map[detect.Action]alerts.Action{detect.ActionSuspend: alerts.Suspend, detect.ActionThrottle: alerts.Throttle, detect.ActionQuarantine: alerts.Quarantine}[action]
-	if _, err := e.alerts.RecordAction(ctx, alertID, name, what, nil, alerts.By{Actor: detectorActor, Reason: d.Reason}); err != nil {
+	// By itself: a decision that is carried out anew finds the key changed already, and would not say that it was the one.
+	if err := e.insist(ctx, d.KeyID, func() error {
+		_, err := e.alerts.RecordAction(ctx, alertID, name, what, nil, alerts.By{Actor: detectorActor, Reason: d.Reason})
+		return err
+	}); err != nil {
 		return err
 	}
 	e.publish("key."+past(action), d, alertID, account, fmt.Sprintf("%s %s: %s", d.KeyID, what, d.Reason))

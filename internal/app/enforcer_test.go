@@ -2,6 +2,7 @@ package app
 
 import (
 	"context"
+	"database/sql"
 	"log/slog"
 	"path/filepath"
 	"testing"
@@ -103,6 +104,33 @@ func TestADecisionThatCannotBeToldHoldsUpNoSuspension(t *testing.T) {
 	list, _, err := e.alerts.List(t.Context(), alerts.Filter{})
 	require.NoError(t, err)
 	require.Len(t, list, 1)
+}
+
+// A database that goes away between the suspension and its note must not leave a suspended key whose alert says nothing of it.
+func TestASuspensionIsNotedAlsoWhenTheDatabaseWasAwayInBetween(t *testing.T) {
+	e, key := enforcing(t)
+	exec := func(query string) {
+		require.NoError(t, e.keys.DB().WithTx(t.Context(), func(tx *sql.Tx) error {
+			_, err := tx.ExecContext(t.Context(), query)
+			return err
+		}))
+	}
+	exec(`CREATE TRIGGER away BEFORE INSERT ON alert_events WHEN NEW.kind = 'action' BEGIN SELECT RAISE(ABORT, 'away'); END`)
+	e.take(decisionAbout(key, detect.ActionSuspend, detect.FamilyEnumeration))
+	require.Eventually(t, func() bool {
+		k, err := e.keys.Get(t.Context(), key)
+		return err == nil && k.Status == keys.Suspended
+	}, 20*time.Second, 10*time.Millisecond)
+	exec(`DROP TRIGGER away`)
+	require.EventuallyWithT(t, func(ct *assert.CollectT) {
+		list, _, err := e.alerts.List(t.Context(), alerts.Filter{})
+		require.NoError(ct, err)
+		require.Len(ct, list, 1)
+		require.Equal(ct, alerts.Suspend, list[0].Action)
+		line, err := e.alerts.Timeline(t.Context(), list[0].ID)
+		require.NoError(ct, err)
+		require.Equal(ct, "suspended", line[len(line)-1].Text)
+	}, 10*time.Second, 10*time.Millisecond)
 }
 
 // What is decided is done, or not done and said why; the alert and its timeline tell either.
