@@ -69,7 +69,7 @@ func (s *Service) bill(ctx context.Context) {
 }
 
 // IssueDue issues, for each account, the statements of all periods that can be issued since its last one, or, for an
-// account that never had one, of the period before this. A period in which nothing was used and nothing is owed gets no
+// account that never had one, of the period before this and of those since it subscribed, within Config.CorrectFor. A period in which nothing was used and nothing is owed gets no
 // statement; when use of it comes late, within Config.CorrectFor, it gets one after all, though later periods have theirs
 // (each CorrectDue lets the next IssueDue look again). An account that fails does not keep the others from theirs; the
 // errors are joined.
@@ -97,6 +97,17 @@ func (s *Service) IssueDue(ctx context.Context, accounts []string, actor string)
 	return issued, errors.Join(errs...)
 }
 
+// later is the later of two times, but not after most.
+func later(a, b, most time.Time) time.Time {
+	if b.After(a) {
+		a = b
+	}
+	if a.After(most) {
+		return most
+	}
+	return a
+}
+
 func (s *Service) issueDue(ctx context.Context, account string, horizon time.Time, actor string) (issued []Statement, err error) {
 	line, err := s.timeline(ctx, s.store.db.Read(), account)
 	if err != nil {
@@ -112,6 +123,10 @@ func (s *Service) issueDue(ctx context.Context, account string, horizon time.Tim
 			return nil, err
 		}
 		at = b.period.From.Add(-time.Millisecond)
+		// Whoever subscribed is billed from then on, also where that could not be done in time.
+		if since, ok := line.subscribed(); ok && since.Before(at) {
+			at = later(since, s.cfg.Now().Add(-s.cfg.CorrectFor), at)
+		}
 	} else if back := s.cfg.Now().Add(-s.cfg.CorrectFor); back.Before(at) {
 		at = back // a period that had no use then may have some now
 		if first.After(at) {

@@ -7,6 +7,8 @@ import (
 	"time"
 
 	"github.com/google/go-cmp/cmp"
+
+	"github.com/tollkeeper/tollkeeper/quotas/period"
 )
 
 func numbers(list []Statement) (out []string) {
@@ -111,6 +113,38 @@ func TestUseThatComesLateToAnIdlePeriodIsBilledAfterAll(t *testing.T) {
 		w.calls(t, "key_3", "2026-11-30", 20_000) // since its last statement, however long ago
 		w.calls(t, "key_1", "2026-08-30", 20_000) // before its first: not ours to bill
 		due("2027-01-20", "TK-000006 acc_2 2026-11-01 4")
+	})
+}
+
+// A first bill that is held up, by a ledger that cannot be sealed or by use that comes late, covers all periods since the
+// account subscribed: it was that of the last alone, and the others were nobody's.
+func TestTheFirstBillThatIsHeldUpLeavesNoPeriodOut(t *testing.T) {
+	both(t, func(t *testing.T, w *world) {
+		w.publish(t, starter())
+		for _, account := range []string{"acc_1", "acc_2"} {
+			if _, err := w.Subscribe(w.ctx, Subscription{
+				AccountID: account, PlanID: "starter", StartsAt: when(t, "2026-11-24"), Cycle: period.Cycle{Unit: period.Day},
+			}, ""); err != nil {
+				t.Fatal(err)
+			}
+		}
+		w.calls(t, "key_1", "2026-11-23", 20_000) // on the default plan: not ours to bill
+		w.now, w.sealed = when(t, "2026-11-27T12:00:00Z"), when(t, "2026-11-24T20:00:00Z")
+		if list, err := w.IssueDue(w.ctx, []string{"acc_1"}, ""); err != nil || len(list) > 0 {
+			t.Fatal(numbers(list), err)
+		}
+		w.sealed = when(t, "2026-11-27T10:00:00Z")
+		list, err := w.IssueDue(w.ctx, []string{"acc_1"}, "")
+		if err != nil {
+			t.Fatal(err)
+		}
+		if d := cmp.Diff([]string{"TK-000001 acc_1 2026-11-24 30", "TK-000002 acc_1 2026-11-25 30", "TK-000003 acc_1 2026-11-26 30"}, numbers(list)); d != "" {
+			t.Errorf("(-want +got):\n%s", d)
+		}
+		w.now, w.sealed = when(t, "2027-01-31T12:00:00Z"), time.Time{} // what is too long ago is left to people
+		if list, err = w.IssueDue(w.ctx, []string{"acc_2"}, ""); err != nil || len(list) != 35 || numbers(list)[0] != "TK-000004 acc_2 2026-12-27 30" {
+			t.Errorf("%d from %v, %v", len(list), numbers(list)[:min(1, len(list))], err)
+		}
 	})
 }
 

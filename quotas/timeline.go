@@ -131,6 +131,16 @@ func (l timeline) bill(t time.Time) (billing, error) {
 	return b, nil
 }
 
+// subscribed returns the start of the first subscription.
+func (l timeline) subscribed() (since time.Time, ok bool) {
+	for i := range l {
+		if !l[i].implicit {
+			return l[i].span.From, true
+		}
+	}
+	return since, false
+}
+
 // version returns the version that holds from t on: the pinned one, or the newest that was published by then, or the
 // first of all.
 func (st stretch) version(t time.Time) Plan {
