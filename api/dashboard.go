@@ -45,7 +45,7 @@ func (s *Server) routeDashboard(r gin.IRoutes) error {
 		return fmt.Errorf("dashboard: %w", err)
 	}
 	page := s.static("text/html; charset=utf-8", index)
-	for _, p := range []string{"/", "/login", "/alerts/:alert_id", "/keys/:key_id"} {
+	for _, p := range []string{"/", "/login", "/alerts/:alert_id", "/keys", "/keys/:key_id", "/accounts", "/accounts/:account_id"} {
 		r.GET(p, page)
 	}
 	return nil

@@ -31,6 +31,7 @@ import (
 	"github.com/tollkeeper/tollkeeper/internal/sqlstore"
 	"github.com/tollkeeper/tollkeeper/keys"
 	"github.com/tollkeeper/tollkeeper/keys/tokens"
+	"github.com/tollkeeper/tollkeeper/quotas"
 )
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
@@ -44,6 +45,9 @@ type site struct {
 	victim   string
 	secret   string
 	events   *api.Events
+	tokens   *tokens.Store
+	billing  *quotas.Service
+	ledger   ledger
 	quiet    bool
 }
 
@@ -73,7 +77,7 @@ func (w wave) Stats(ctx context.Context) (gen.Stats, error) {
 func newSite(t *testing.T, quiet bool) *site {
 	t.Helper()
 	ctx := t.Context()
-	db, err := sqlstore.Open(ctx, "sqlite:"+filepath.Join(t.TempDir(), "test.db")+"?_pragma=synchronous(OFF)")
+	db, err := sqlstore.Open(ctx, "sqlite:"+filepath.Join(t.TempDir(), "test.db")+"?_pragma=synchronous(OFF)", quotas.Migrations())
 	require.NoError(t, err)
 	t.Cleanup(func() { require.NoError(t, db.Close()) })
 	pepper, err := keys.LoadPepper(filepath.Join(t.TempDir(), "pepper"))
@@ -84,7 +88,9 @@ func newSite(t *testing.T, quiet bool) *site {
 	s.verifier, err = keys.NewVerifier(s.keys, keys.VerifierConfig{Bound: time.Hour})
 	require.NoError(t, err)
 	require.NoError(t, s.verifier.Load(ctx))
-	tok, err := tokens.NewStore(ctx, db, tokens.Config{Secret: pepper.Derive("tokens"), Audit: s.keys.Audit()})
+	s.tokens, err = tokens.NewStore(ctx, db, tokens.Config{Secret: pepper.Derive("tokens"), Audit: s.keys.Audit()})
+	require.NoError(t, err)
+	s.billing, err = quotas.New(ctx, quotas.Config{DB: db, Source: &s.ledger, Accounts: owners{s.keys, s.verifier}, Now: time.Now, Logger: slog.New(slog.DiscardHandler)})
 	require.NoError(t, err)
 	found := alerts.NewStore(db, alerts.Config{Audit: s.keys.Audit()})
 	if !quiet {
@@ -92,10 +98,10 @@ func newSite(t *testing.T, quiet bool) *site {
 	}
 	files, built := dashboard.Files()
 	require.True(t, built)
-	b := bind.NewKeys(s.keys, s.verifier)
+	b, billing := bind.NewKeys(s.keys, s.verifier), bind.NewBilling(s.billing, s.keys, s.verifier, time.Now)
 	server, err := api.New(api.Config{
-		Logger: slog.New(slog.DiscardHandler), Now: time.Now, Sessions: bind.NewTokens(tok), Keys: b, Audit: b, Verifier: bind.NewVerifier(s.verifier),
-		Alerts: bind.NewAlerts(found), Stats: wave{s.keys}, Events: s.events, Dashboard: files,
+		Logger: slog.New(slog.DiscardHandler), Now: time.Now, Sessions: bind.NewTokens(s.tokens), Keys: b, Audit: b, Verifier: bind.NewVerifier(s.verifier),
+		Alerts: bind.NewAlerts(found), Accounts: billing, Usage: billing, Billing: billing, Stats: wave{s.keys}, Events: s.events, Dashboard: files,
 	})
 	require.NoError(t, err)
 	web := httptest.NewServer(server.Handler())
@@ -103,10 +109,17 @@ func newSite(t *testing.T, quiet bool) *site {
 		s.events.Close()
 		web.Close()
 	})
-	_, code, err := tok.CreateLink(ctx, tokens.New{Name: "ada", Role: tokens.Admin}, "system:test")
-	require.NoError(t, err)
-	s.url, s.link = web.URL, web.URL+"/login#"+code
+	s.url = web.URL
+	s.link = s.linkFor(t, tokens.New{Name: "ada", Role: tokens.Admin})
 	return s
+}
+
+// linkFor is the address that signs somebody in, once.
+func (s *site) linkFor(t *testing.T, n tokens.New) string {
+	t.Helper()
+	_, code, err := s.tokens.CreateLink(t.Context(), n, "system:test")
+	require.NoError(t, err)
+	return s.url + "/login#" + code
 }
 
 func (s *site) seed(t *testing.T, found *alerts.Store) {

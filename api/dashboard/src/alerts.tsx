@@ -4,6 +4,7 @@ import type { Question } from "./ask";
 import { Client, EvidenceList, Examples, Usual } from "./evidence";
 import { actor, ago, clock, moment } from "./format";
 import { useResource, type Resource } from "./live";
+import type { May } from "./may";
 
 const done: Record<Alert["action"], string> = {
   observe: "observed",
@@ -21,10 +22,10 @@ interface Props {
   open: string | undefined;
   setOpen: (id: string | undefined) => void;
   ask: (q: Question) => void;
-  mayAct: boolean;
+  may: May;
 }
 
-export function Alerts({ alerts, keys, now, open, setOpen, ask, mayAct }: Props) {
+export function Alerts({ alerts, keys, now, open, setOpen, ask, may }: Props) {
   const [settled, setSettled] = useState(false);
   const all = alerts.data?.items;
   const live = all?.filter((a) => a.status === "open" || a.status === "acknowledged");
@@ -46,13 +47,13 @@ export function Alerts({ alerts, keys, now, open, setOpen, ask, mayAct }: Props)
         </p>
       )}
       {shown?.map((a) => (
-        <Card key={a.id} alert={a} keyed={a.key_id ? keys.get(a.key_id) : undefined} now={now} open={open === a.id} toggle={() => setOpen(open === a.id ? undefined : a.id)} ask={ask} mayAct={mayAct} />
+        <Card key={a.id} alert={a} keyed={a.key_id ? keys.get(a.key_id) : undefined} now={now} open={open === a.id} toggle={() => setOpen(open === a.id ? undefined : a.id)} ask={ask} may={may} />
       ))}
     </section>
   );
 }
 
-function Card({ alert: a, keyed, now, open, toggle, ask, mayAct }: { alert: Alert; keyed: Key | undefined; now: number; open: boolean; toggle: () => void; ask: (q: Question) => void; mayAct: boolean }) {
+function Card({ alert: a, keyed, now, open, toggle, ask, may }: { alert: Alert; keyed: Key | undefined; now: number; open: boolean; toggle: () => void; ask: (q: Question) => void; may: May }) {
   const settled = a.status !== "open" && a.status !== "acknowledged";
   return (
     <article className={`card ${a.severity} ${settled ? "settled" : ""}`} data-alert={a.id}>
@@ -65,12 +66,12 @@ function Card({ alert: a, keyed, now, open, toggle, ask, mayAct }: { alert: Aler
         </span>
         {!(open && a.evidence.length > 0) && <span className="why">{a.sentence || a.title}</span>}
       </button>
-      {open && <Detail alert={a} keyed={keyed} ask={ask} mayAct={mayAct} settled={settled} />}
+      {open && <Detail alert={a} keyed={keyed} ask={ask} may={may} settled={settled} />}
     </article>
   );
 }
 
-function Detail({ alert: a, keyed, ask, mayAct, settled }: { alert: Alert; keyed: Key | undefined; ask: (q: Question) => void; mayAct: boolean; settled: boolean }) {
+function Detail({ alert: a, keyed, ask, may, settled }: { alert: Alert; keyed: Key | undefined; ask: (q: Question) => void; may: May; settled: boolean }) {
   const timeline = useResource<Timeline>(`/v1/alerts/${a.id}/timeline`, 5000);
   const similar = useResource<SimilarAlerts>(`/v1/alerts/${a.id}/similar?limit=3`, 60_000);
   return (
@@ -102,14 +103,14 @@ function Detail({ alert: a, keyed, ask, mayAct, settled }: { alert: Alert; keyed
         </ul>
       )}
       {a.feedback && <p className="feedback">{a.status}: “{a.feedback}” <span className="muted">{actor(a.feedback_by)}</span></p>}
-      {mayAct && (
+      {(may.judge || may.switchKeys) && (
         <div className="actions">
           <button onClick={() => ask(comment(a))}>Comment</button>
-          {settled && <button onClick={() => ask(takeBack(a))}>Reopen</button>}
-          {keyed && keyed.status === "active" && <button className="danger" onClick={() => ask(suspend(keyed, a.id))}>Suspend key</button>}
-          {keyed && keyed.status === "suspended" && <button onClick={() => ask(reinstate(keyed))}>Reinstate key</button>}
-          {!settled && <button className="primary" onClick={() => ask(verdict(a, "confirm"))}>Confirm abuse</button>}
-          {!settled && <button onClick={() => ask(verdict(a, "dismiss"))}>Dismiss, let it pass</button>}
+          {may.judge && settled && <button onClick={() => ask(takeBack(a))}>Reopen</button>}
+          {may.switchKeys && keyed?.status === "active" && <button className="danger" onClick={() => ask(suspend(keyed, a.id))}>Suspend key</button>}
+          {may.switchKeys && keyed?.status === "suspended" && <button onClick={() => ask(reinstate(keyed))}>Reinstate key</button>}
+          {may.judge && !settled && <button className="primary" onClick={() => ask(verdict(a, "confirm"))}>Confirm abuse</button>}
+          {may.judge && !settled && <button onClick={() => ask(verdict(a, "dismiss"))}>Dismiss, let it pass</button>}
         </div>
       )}
     </div>

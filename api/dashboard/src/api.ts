@@ -1,12 +1,21 @@
 // The REST API as the page uses it. Types come from openapi.yaml; the session is a cookie that scripts cannot read.
 import type { components } from "./api.gen";
 
+export type Account = components["schemas"]["Account"];
+export type AccountSwitched = components["schemas"]["AccountSwitched"];
 export type Alert = components["schemas"]["Alert"];
+export type Charge = components["schemas"]["Charge"];
+export type Credit = components["schemas"]["Credit"];
 export type Evidence = components["schemas"]["Evidence"];
 export type Key = components["schemas"]["Key"];
 export type KeyStatus = components["schemas"]["KeyStatus"];
+export type Plan = components["schemas"]["Plan"];
+export type QuotaState = components["schemas"]["QuotaState"];
 export type SimilarAlerts = components["schemas"]["SimilarAlerts"];
 export type Stats = components["schemas"]["Stats"];
+export type Statement = components["schemas"]["Statement"];
+export type StatementLine = components["schemas"]["StatementLine"];
+export type Usage = components["schemas"]["Usage"];
 export type Session = components["schemas"]["Session"];
 export type Timeline = components["schemas"]["Timeline"];
 export type LiveEvent = components["schemas"]["Event"];

@@ -1,13 +1,15 @@
-import { useCallback, useEffect, useMemo, useState } from "react";
-import { Failure, get, remove, type Alert, type Key, type KeyStatus, type Session, type Stats } from "./api";
-import { Alerts } from "./alerts";
+import { useEffect, useMemo, useState } from "react";
+import { Failure, get, remove, type Session, type Stats } from "./api";
+import { AccountPage } from "./account";
+import { Accounts } from "./accounts";
 import { Ask, type Question } from "./ask";
-import { Feed } from "./feed";
+import { Board } from "./board";
 import { rate, short } from "./format";
-import { Keys } from "./keys";
-import { useEvents, useNow, useResource } from "./live";
+import { useResource } from "./live";
 import { Login } from "./login";
 import { Logo } from "./logo";
+import { may } from "./may";
+import { accountIn, accountPath, link, useRoute } from "./route";
 import { Sparkline } from "./sparkline";
 
 export function App() {
@@ -34,39 +36,22 @@ export function App() {
 }
 
 function Dashboard({ session, signOut, expired }: { session: Session; signOut: () => void; expired: () => void }) {
-  const now = useNow();
-  const [search, setSearch] = useState("");
-  const [status, setStatus] = useState<KeyStatus | "">("");
+  const route = useRoute();
+  const allowed = useMemo(() => may(session), [session]);
   const [question, setQuestion] = useState<Question>();
-  const [open, setOpenState] = useState(() => /^\/alerts\/([^/]+)$/.exec(location.pathname)?.[1]);
-  // The address names what is looked at, so that it can be sent to a colleague.
-  const setOpen = useCallback((id: string | undefined) => {
-    setOpenState(id);
-    history.replaceState(null, "", id ? `/alerts/${id}` : "/");
-  }, []);
-  const query = useMemo(() => {
-    const q = new URLSearchParams({ limit: "100" });
-    if (search.trim()) q.set("q", search.trim());
-    if (status) q.set("status", status);
-    return `/v1/keys?${q}`;
-  }, [search, status]);
-
-  const stats = useResource<Stats>("/v1/stats", 2000);
-  const alerts = useResource<{ items: Alert[] }>("/v1/alerts?limit=50", 10_000);
-  const keys = useResource<{ items: Key[] }>(query, 10_000);
-  const names = useResource<{ items: Key[] }>("/v1/keys?limit=200", 10_000);
-  const reload = useCallback(() => {
-    alerts.reload();
-    keys.reload();
-    names.reload();
-  }, [alerts.reload, keys.reload, names.reload]);
-  const { events, connected } = useEvents(true, reload);
-  const byId = useMemo(() => new Map([...(names.data?.items ?? []), ...(keys.data?.items ?? [])].map((k) => [k.id, k])), [names.data, keys.data]);
+  const stats = useResource<Stats>(allowed.figures ? "/v1/stats" : undefined, 2000);
+  const alive = useResource<Session>(allowed.figures ? undefined : "/v1/session", 30_000);
+  const failed = (stats.failure ?? alive.failure)?.status;
   useEffect(() => {
-    if (stats.failure?.status === 401) expired();
-  }, [stats.failure, expired]);
+    if (failed === 401) expired();
+  }, [failed, expired]);
 
-  const mayAct = session.role === "admin" || session.role === "security";
+  const own = session.role === "customer" ? session.account_id : undefined;
+  const accounts = own ? accountPath(own) : "/accounts";
+  // Who cannot see alerts, or only comes for the own account, begins with that.
+  const path = route.path === "/" && (own || !allowed.alerts) ? accounts : route.path;
+  const inAccounts = path.startsWith("/accounts");
+  const account = accountIn(path);
   const s = stats.data;
   const last = s?.requests_per_second.slice(-3);
   return (
@@ -78,38 +63,37 @@ function Dashboard({ session, signOut, expired }: { session: Session; signOut: (
           {s?.demo && <span className="pill demo" title="The traffic is simulated">demo</span>}
           {s?.mode === "observe" && <span className="pill observe" title="Decisions are recorded, not carried out">observe only</span>}
         </div>
-        <div className="traffic">
-          <div>
-            <b>{last?.length ? rate(last.reduce((sum, p) => sum + p.value, 0) / last.length) : "–"}</b>
-            <span className="muted">requests/s</span>
-          </div>
-          <Sparkline calls={s?.requests_per_second ?? []} refused={s?.refused_per_second ?? []} />
-        </div>
-        <dl className="totals">
-          <Total name="calls counted" value={s?.requests_total} />
-          <Total name="keys active" value={s ? (s.keys.active ?? 0) : undefined} />
-          <Total name="suspended" value={s ? (s.keys.suspended ?? 0) : undefined} hot />
-          <Total name="unreadable lines" value={s?.dead_letters} />
-        </dl>
-        <nav>
+        {allowed.figures && (
+          <>
+            <div className="traffic">
+              <div>
+                <b>{last?.length ? rate(last.reduce((sum, p) => sum + p.value, 0) / last.length) : "–"}</b>
+                <span className="muted">requests/s</span>
+              </div>
+              <Sparkline calls={s?.requests_per_second ?? []} refused={s?.refused_per_second ?? []} />
+            </div>
+            <dl className="totals">
+              <Total name="calls counted" value={s?.requests_total} />
+              <Total name="keys active" value={s ? (s.keys.active ?? 0) : undefined} />
+              <Total name="suspended" value={s ? (s.keys.suspended ?? 0) : undefined} hot />
+              <Total name="unreadable lines" value={s?.dead_letters} />
+            </dl>
+          </>
+        )}
+        <nav aria-label="Pages">
+          <a {...link(route, "/keys")} aria-current={inAccounts ? undefined : "page"}>{allowed.alerts && !own ? "Alerts and keys" : "Keys"}</a>
+          <a {...link(route, accounts)} aria-current={inAccounts ? "page" : undefined}>{own ? "Account" : "Accounts"}</a>
           <a href="/docs">API</a>
           <button className="quiet" onClick={signOut} title={`Signed in as ${session.subject}, ${session.role}`}>Sign out</button>
         </nav>
       </header>
       {stats.failure && stats.failure.status !== 401 && <p className="error bar" role="alert">The figures are not fresh: {stats.failure.message}</p>}
-      <main className="board">
-        <div className="work">
-          <Alerts alerts={alerts} keys={byId} now={now} open={open} setOpen={setOpen} ask={setQuestion} mayAct={mayAct} />
-          <Keys keys={keys} counts={s?.keys} search={search} setSearch={setSearch} status={status} setStatus={setStatus} now={now} ask={setQuestion} mayAct={mayAct} />
-        </div>
-        <Feed events={events} connected={connected} select={setOpen} names={(id) => byId.get(id)?.name} />
-      </main>
-      {question && (
-        <Ask
-          question={{ ...question, act: (reason) => question.act(reason).then(reload) }}
-          close={() => setQuestion(undefined)}
-        />
+      {inAccounts ? (
+        <main className="page">{account ? <AccountPage key={account} id={account} route={route} ask={setQuestion} may={allowed} own={own !== undefined} /> : <Accounts route={route} />}</main>
+      ) : (
+        <Board route={route} stats={s} ask={setQuestion} may={allowed} />
       )}
+      {question && <Ask question={question} close={() => setQuestion(undefined)} />}
     </>
   );
 }

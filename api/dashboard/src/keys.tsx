@@ -3,6 +3,7 @@ import { reinstate, Skeleton, suspend } from "./alerts";
 import type { Question } from "./ask";
 import { actor, ago } from "./format";
 import type { Resource } from "./live";
+import { accountPath, link, type Route } from "./route";
 
 const states: (KeyStatus | "")[] = ["", "active", "suspended", "revoked", "expired"];
 
@@ -16,9 +17,10 @@ interface Props {
   now: number;
   ask: (q: Question) => void;
   mayAct: boolean;
+  route: Route;
 }
 
-export function Keys({ keys, counts, search, setSearch, status, setStatus, now, ask, mayAct }: Props) {
+export function Keys({ keys, counts, search, setSearch, status, setStatus, now, ask, mayAct, route }: Props) {
   // What needs a look comes first; otherwise the server's order, newest first.
   const list = keys.data?.items.toSorted((a, b) => Number(b.status === "suspended") - Number(a.status === "suspended"));
   return (
@@ -56,7 +58,7 @@ export function Keys({ keys, counts, search, setSearch, status, setStatus, now, 
                     <code className="muted">{k.prefix ? `${k.prefix}…${k.last4 ?? ""}` : k.id}</code>
                   </td>
                   <td>
-                    {k.account_id ?? ""}
+                    {k.account_id && <a {...link(route, accountPath(k.account_id))}>{k.account_id}</a>}
                     {k.account_suspension && (
                       <>
                         <span className="pill suspend" title={`by ${actor(k.account_suspension.actor)}`}>account suspended</span>

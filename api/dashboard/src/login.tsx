@@ -22,11 +22,11 @@ export function Login({ done }: { done: (s: Session) => void }) {
         <>
           {failure && <p className="error" role="alert">{failure.message}</p>}
           <p>
-            This page opens with a one-time link, good for 30 minutes. Tollkeeper prints one when it starts; an administrator's
-            token makes more:
+            This page opens with a one-time link, good for 30 minutes. Tollkeeper prints one when it starts; an administrator
+            makes more, for each colleague with a role of their own:
           </p>
-          <pre>{`POST /v1/login-links\n{"name": "ada", "role": "security"}`}</pre>
-          <p>See the <a href="/docs#CreateLoginLink">API</a>.</p>
+          <pre>{`tollkeeper login --name ada --role security\ntollkeeper login --name bill --role billing`}</pre>
+          <p>Over REST that is <a href="/docs#CreateLoginLink">POST /v1/login-links</a>.</p>
         </>
       )}
     </main>
