@@ -25,7 +25,7 @@ var (
 type Memory struct{ s store }
 
 // NewMemory is that of the process named me.
-func NewMemory(db *sqlstore.DB, me string) Memory { return Memory{store{db, me}} }
+func NewMemory(db *sqlstore.DB, me string) Memory { return Memory{store{db, Default, me}} }
 
 // Begin, Hold and Add are the store's.
 func (m Memory) Begin(ctx context.Context, cursor int64, now time.Time) error {

@@ -4,7 +4,7 @@ import (
 	"bytes"
 	"encoding/json"
 	"fmt"
-	"regexp"
+	"slices"
 	"strings"
 	"time"
 
@@ -37,7 +37,8 @@ type Data struct {
 	Sentence  string          `json:"sentence"`       // why
 	Note      string          `json:"note,omitempty"` // what was done, or the reason that a person gave
 	By        string          `json:"by"`
-	Actor     *Actor          `json:"actor"` // who used the key; null when that is not known
+	Families  []string        `json:"families,omitempty"` // of the evidence
+	Actor     *Actor          `json:"actor"`              // who used the key; null when that is not known
 	FirstSeen time.Time       `json:"first_seen"`
 	LastSeen  time.Time       `json:"last_seen"`
 	URL       string          `json:"url,omitempty"`
@@ -60,7 +61,7 @@ func tell(a *alerts.Alert, e *alerts.Event, publicURL string) Message {
 		ID: fmt.Sprintf("msg_%s_%d", strings.TrimPrefix(a.ID, "alrt_"), e.N), Type: "alert." + e.Kind, Timestamp: e.At,
 		Data: Data{
 			AlertID: a.ID, KeyID: a.KeyID, AccountID: a.AccountID, Severity: a.Severity, Status: a.Status, Action: a.Action, Title: a.Title, Sentence: a.Sentence,
-			By: e.Actor, FirstSeen: a.OpenedAt, LastSeen: a.EventTime,
+			By: e.Actor, Families: families(a), FirstSeen: a.OpenedAt, LastSeen: a.EventTime,
 		},
 	}
 	if e.Kind != "opened" && e.Text != a.Sentence { // of what detection opens the text is a sentence
@@ -77,6 +78,21 @@ func tell(a *alerts.Alert, e *alerts.Event, publicURL string) Message {
 		m.Data.URL = strings.TrimSuffix(publicURL, "/") + "/alerts/" + a.ID
 	}
 	return m
+}
+
+// families are those of an alert's evidence, each once.
+func families(a *alerts.Alert) []string {
+	var e struct{ Evidence []struct{ Family string } }
+	if json.Unmarshal(a.Evidence, &e) != nil {
+		return nil // of another making
+	}
+	var list []string
+	for _, v := range e.Evidence {
+		if v.Family != "" && !slices.Contains(list, v.Family) {
+			list = append(list, v.Family)
+		}
+	}
+	return list
 }
 
 // Test is a message that says of itself that it is none of an alert.
@@ -101,39 +117,3 @@ func encode(v any) ([]byte, error) {
 	}
 	return bytes.TrimSuffix(b.Bytes(), []byte("\n")), nil
 }
-
-var headlines = map[string]string{
-	"alert.opened": "Alert", "alert.action": "Alert, action taken", "alert.reopened": "Alert reopened", "alert.confirmed": "Alert confirmed: it was abuse",
-	"alert.dismissed": "Alert dismissed: it was no abuse", "alert.closed": "Alert closed", "test": "Test",
-}
-
-// slack is the message for Slack's incoming webhooks, which Mattermost takes too.
-func (m *Message) slack() ([]byte, error) {
-	d := &m.Data
-	lines := []string{fmt.Sprintf("*%s* (%s): %s", headlines[m.Type], d.Severity, plain(d.Title))}
-	if d.KeyID != "" {
-		about := "Key " + plain(d.KeyID)
-		if d.AccountID != "" {
-			about += " of account " + plain(d.AccountID)
-		}
-		lines = append(lines, about)
-	}
-	for _, text := range []string{d.Sentence, d.Note} {
-		if text != "" {
-			lines = append(lines, plain(text))
-		}
-	}
-	if d.URL != "" {
-		lines = append(lines, "<"+plain(d.URL)+"|Open the alert>")
-	}
-	return encode(map[string]string{"text": strings.Join(lines, "\n")})
-}
-
-var (
-	markup = strings.NewReplacer("&", "&amp;", "<", "&lt;", ">", "&gt;")
-	// Slack calls everybody for <!channel>, which markup takes care of, Mattermost for the bare word.
-	callAll = regexp.MustCompile(`(?i)@(all|channel|here)\b`)
-)
-
-// plain makes text that may come from an attacker, such as the name of a client, plain text to Slack and Mattermost.
-func plain(s string) string { return callAll.ReplaceAllString(markup.Replace(s), "@\u200b$1") }

@@ -1,10 +1,11 @@
-// Package notify tells a receiver outside, by HTTP, what happens to alerts: a security team's Slack, a SIEM, anything that
-// takes webhooks.
+// Package notify tells receivers outside, by HTTP, what happens to alerts: a security team's Slack, whoever is on call, a SIEM,
+// anything that takes webhooks.
 //
-// Contract. [Notifier.Run] follows the feed of alerts' changes and sends one message for every chosen entry of an alert's
+// Contract. A [Notifier] serves one receiver, by its name, and knows nothing of others: one that is away holds up none of them.
+// [Notifier.Run] follows the feed of alerts' changes and sends one message for every chosen entry of an alert's
 // timeline, in order, at least once: what is told and how far the feed was read is one transaction, and a message keeps its id
 // and its place until the receiver has answered 2xx, over restarts and over the process that sends. The very first start
-// begins with what happens from then on. Of all processes on a database one sends at a time; when it dies, another takes over
+// begins with what happens from then on. Of all processes on a database one sends to a receiver at a time; when it dies, another takes over
 // within half a minute. While messages wait, the feed is not read on: nothing grows during an outage but the feed itself,
 // which is the table of alerts, and an alert is told as it is when its messages are written.
 //
@@ -18,6 +19,7 @@
 package notify
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"log/slog"
@@ -56,10 +58,12 @@ type Source interface {
 // Config is what a Notifier needs.
 type Config struct {
 	DB          *sqlstore.DB // with the tables of [Migrations]
+	Name        string       // of the receiver: its place in the feed goes by it; "": [Default]
 	Alerts      Source
 	Sender      *Sender
 	Kinds       []string        // which of [Kinds] are told
 	MinSeverity alerts.Severity // milder alerts are not told until they become worse
+	Families    []string        // alerts without evidence of one of these families are not told until there is some; none: all are
 	PublicURL   string          // of the dashboard; "": messages have no link
 	Registerer  prometheus.Registerer
 	Logger      *slog.Logger
@@ -70,7 +74,10 @@ type Config struct {
 	MostWait  time.Duration // 0: 5 min
 }
 
-// Notifier sends the news of alerts.
+// Default is the name of the receiver that has none.
+const Default = "alerts"
+
+// Notifier sends the news of alerts to a receiver.
 type Notifier struct {
 	cfg      Config
 	store    store
@@ -87,6 +94,7 @@ func New(cfg Config) *Notifier {
 	if cfg.Now == nil {
 		cfg.Now = time.Now
 	}
+	cfg.Name = cmp.Or(cfg.Name, Default)
 	for _, d := range []struct {
 		value *time.Duration
 		def   time.Duration
@@ -96,7 +104,7 @@ func New(cfg Config) *Notifier {
 		}
 	}
 	n := &Notifier{
-		cfg: cfg, store: store{db: cfg.DB, me: sqlstore.NewID("", cfg.Now())},
+		cfg: cfg, store: store{db: cfg.DB, name: cfg.Name, me: sqlstore.NewID("", cfg.Now())},
 		outcomes: prometheus.NewCounterVec(prometheus.CounterOpts{
 			Name: "tollkeeper_notify_messages_total", Help: "Messages about alerts by what became of them: delivered, or refused by the receiver and passed by.",
 		}, []string{"outcome"}),
@@ -130,7 +138,7 @@ func (n *Notifier) Run(ctx context.Context) error {
 		}
 		broken := err != nil && !errors.Is(err, errLost)
 		if broken && !n.broken {
-			n.cfg.Logger.Warn("notifications wait for the database", "err", err)
+			n.cfg.Logger.Warn("notifications wait for the database", "receiver", n.cfg.Name, "err", err)
 		}
 		if n.broken = broken; broken {
 			wait = n.cfg.Poll
@@ -221,7 +229,7 @@ func (n *Notifier) compose(ctx context.Context, st state) (more bool, err error)
 	var messages []Message
 	for i := range list {
 		a := &list[i]
-		if a.Severity.Rank() < n.cfg.MinSeverity.Rank() {
+		if a.Severity.Rank() < n.cfg.MinSeverity.Rank() || !n.concerns(a) {
 			continue
 		}
 		after, known, err := n.store.told(ctx, a.ID)
@@ -251,6 +259,11 @@ func (n *Notifier) compose(ctx context.Context, st state) (more bool, err error)
 	return true, n.store.add(ctx, st.cursor, next, told, messages)
 }
 
+// concerns says whether an alert has evidence of a family that the receiver wants to hear of.
+func (n *Notifier) concerns(a *alerts.Alert) bool {
+	return len(n.cfg.Families) == 0 || slices.ContainsFunc(families(a), func(f string) bool { return slices.Contains(n.cfg.Families, f) })
+}
+
 // deliver tries the message whose turn it is, and notes what came of it.
 func (n *Notifier) deliver(ctx context.Context, w *waiting) error {
 	a := n.cfg.Sender.Send(ctx, w.message)
@@ -260,14 +273,14 @@ func (n *Notifier) deliver(ctx context.Context, w *waiting) error {
 	// What is known is noted also when the end has come meanwhile.
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), lease/2)
 	defer cancel()
-	log := n.cfg.Logger.With("host", n.cfg.Sender.Host(), "message", w.message.ID)
+	log := n.cfg.Logger.With("receiver", n.cfg.Name, "host", n.cfg.Sender.Host(), "message", w.message.ID)
 	if a.Delivered() {
 		if n.failing {
 			log.Info("alerts reach the receiver again")
 		}
 		n.nextTry, n.failing = time.Time{}, false
 		n.outcomes.WithLabelValues("delivered").Inc()
-		return n.store.done(ctx, w)
+		return n.store.done(ctx, w, "", n.cfg.Now())
 	}
 	n.failed.Inc()
 	w.tries++
@@ -278,7 +291,7 @@ func (n *Notifier) deliver(ctx context.Context, w *waiting) error {
 		log.Error("the receiver refuses an alert; it is passed by", "alert", w.message.Data.AlertID, "problem", a.Problem, "tries", w.tries)
 		n.nextTry = time.Time{}
 		n.outcomes.WithLabelValues("refused").Inc()
-		return n.store.done(ctx, w)
+		return n.store.done(ctx, w, a.Problem, n.cfg.Now())
 	}
 	wait := max(n.backoff(w.tries), a.RetryAfter)
 	n.nextTry = n.cfg.Now().Add(wait)
@@ -286,7 +299,7 @@ func (n *Notifier) deliver(ctx context.Context, w *waiting) error {
 		n.failing = true
 		log.Warn("an alert does not reach the receiver; it is tried again, and later ones wait", "problem", a.Problem, "wait", wait)
 	}
-	return n.store.tried(ctx, w)
+	return n.store.tried(ctx, w, a.Problem, n.cfg.Now())
 }
 
 // backoff is how long to wait after so many tries in vain: twice as long each time, and up to half of it less, so that

@@ -20,8 +20,9 @@ import (
 
 // Formats of what is sent.
 const (
-	JSON  = "json"
-	Slack = "slack"
+	JSON      = "json"
+	Slack     = "slack"
+	PagerDuty = "pagerduty"
 )
 
 const (
@@ -34,7 +35,8 @@ const (
 type SenderConfig struct {
 	URL     string           // a secret: its path may be all that lets one post there
 	Key     []byte           // signs; empty: nothing is signed
-	Format  string           // JSON or Slack
+	Format  string           // JSON, Slack or PagerDuty
+	Routing string           // PagerDuty's routing key, a secret
 	Version string           // of this program
 	Timeout time.Duration    // of one try, the answer included; 0: 10 s
 	Now     func() time.Time // nil: time.Now
@@ -88,10 +90,7 @@ func (a Answer) Refused() bool {
 // Send tries once. It blocks until the receiver has answered, or for the timeout.
 func (s *Sender) Send(ctx context.Context, m Message) Answer {
 	m.SentAt = s.cfg.Now().UTC().Truncate(time.Millisecond)
-	body, err := encode(m)
-	if s.cfg.Format == Slack {
-		body, err = m.slack()
-	}
+	body, err := s.body(&m)
 	if err != nil {
 		return Answer{Problem: err.Error()}
 	}
@@ -126,6 +125,17 @@ func (s *Sender) Send(ctx context.Context, m Message) Answer {
 		a.RetryAfter = retryAfter(res.Header.Get("Retry-After"), m.SentAt)
 	}
 	return a
+}
+
+func (s *Sender) body(m *Message) ([]byte, error) {
+	switch s.cfg.Format {
+	case Slack:
+		return m.slack()
+	case PagerDuty:
+		return m.pagerDuty(s.cfg.Routing)
+	default:
+		return encode(m)
+	}
 }
 
 // sign is the signature of the Standard Webhooks specification, version 1.0.0, symmetric.
