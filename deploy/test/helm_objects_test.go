@@ -93,6 +93,14 @@ func TestTheChartsObjectsFindEachOther(t *testing.T) {
 	require.Len(t, network.Egress, 2)
 	object[*core.ServiceAccount](t, r, "ServiceAccount/"+set.Spec.Template.Spec.ServiceAccountName)
 
+	way := object[*networking.Ingress](t, r, "Ingress/"+fullname).Spec
+	require.Equal(t, "nginx", *way.IngressClassName)
+	require.Equal(t, "tollkeeper.example", way.Rules[0].Host)
+	backend := way.Rules[0].HTTP.Paths[0].Backend.Service
+	require.Equal(t, service.Name, backend.Name)
+	require.Equal(t, service.Spec.Ports[0].Name, backend.Port.Name)
+	require.Equal(t, []networking.IngressTLS{{Hosts: []string{"tollkeeper.example"}, SecretName: "tollkeeper-tls"}}, way.TLS)
+
 	// Each pod is scraped once, under the job that rules and dashboard know, with a token.
 	monitor := object[*monitoring.ServiceMonitor](t, r, "ServiceMonitor/"+fullname).Spec
 	watched := labels.SelectorFromSet(monitor.Selector.MatchLabels)

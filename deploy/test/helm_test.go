@@ -64,6 +64,7 @@ policy: |
   version: 1
   policies: [{id: careful}]
 persistence: {enabled: false}
+ingress: {enabled: true, className: nginx, host: tollkeeper.example, tlsSecret: tollkeeper-tls, annotations: {example.com/b: c}}
 service: {type: LoadBalancer, port: 80, annotations: {example.com/internal: "true"}}
 podLabels: {team: platform}
 podAnnotations: {example.com/a: b}
@@ -132,6 +133,7 @@ func (r release) add(t *testing.T, file, document string) {
 	object, ok := map[string]any{
 		"apps/v1 StatefulSet": &apps.StatefulSet{}, "v1 Service": &core.Service{}, "v1 ConfigMap": &core.ConfigMap{}, "v1 ServiceAccount": &core.ServiceAccount{},
 		"policy/v1 PodDisruptionBudget": &policy.PodDisruptionBudget{}, "networking.k8s.io/v1 NetworkPolicy": &networking.NetworkPolicy{},
+		"networking.k8s.io/v1 Ingress":            &networking.Ingress{},
 		"monitoring.coreos.com/v1 ServiceMonitor": &monitoring.ServiceMonitor{}, "monitoring.coreos.com/v1 PrometheusRule": &monitoring.PrometheusRule{},
 	}[head.APIVersion+" "+head.Kind]
 	require.True(t, ok, "%s: what is a %s %s?", file, head.APIVersion, head.Kind)
@@ -225,6 +227,7 @@ func TestTheChartRefusesWhatCannotWork(t *testing.T) {
 		`{replicaCount: 2, config: {kafka: "b:9092"}, secrets: {clickhouse: {name: s, key: c}, database: {name: s, key: d}}}`: "name its Secret in secrets.pepper",
 		`persistence: {enabled: false}`:                  "loses what is embedded with each pod",
 		`serviceMonitor: {enabled: true}`:                "serviceMonitor.tokenSecret.name",
+		`ingress: {enabled: true}`:                       "ingress.host: is empty",
 		`replicas: 2`:                                    "additional properties 'replicas' not allowed",
 		`config: {database: "postgres://u:hunter2@h/x"}`: "invalid propertyName 'database'",
 		`config: {kafka: {brokers: [b]}}`:                "config",
