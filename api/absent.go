@@ -48,6 +48,9 @@ func fillAbsent(cfg *Config) {
 	if cfg.Policies == nil {
 		cfg.Policies = a
 	}
+	if cfg.Receivers == nil {
+		cfg.Receivers = a
+	}
 	if cfg.Idempotency == nil {
 		cfg.Idempotency = newMemoryIdempotency(cfg.Now)
 	}
@@ -124,6 +127,8 @@ func (absent) ListPolicies(context.Context) (gen.PolicyList, error) {
 func (absent) GetPolicy(context.Context, string) (gen.PolicyRevision, error) {
 	return gen.PolicyRevision{}, errAbsent
 }
+
+func (absent) ListReceivers(context.Context) ([]gen.Receiver, error) { return nil, errAbsent }
 
 func (absent) SimilarAlerts(context.Context, string, int) ([]gen.SimilarAlert, error) {
 	return nil, errAbsent

@@ -52,6 +52,7 @@ type Config struct {
 	Stats       Stats
 	DeadLetters DeadLetters
 	Policies    Policies
+	Receivers   Receivers
 	Idempotency Idempotency // nil: answers are remembered in memory, by this process alone
 	Checks      []Check
 	Events      *Events // nil: a ring that nobody publishes to

@@ -144,6 +144,15 @@ func (h *handlers) RevokeToken(ctx context.Context, q gen.RevokeTokenRequestObje
 	return gen.RevokeToken204Response{}, nil
 }
 
+func (h *handlers) ListReceivers(ctx context.Context, _ gen.ListReceiversRequestObject) (gen.ListReceiversResponseObject, error) {
+	_, std := of(ctx)
+	list, err := h.cfg.Receivers.ListReceivers(std)
+	if err != nil {
+		return nil, err
+	}
+	return gen.ListReceivers200JSONResponse{Items: append([]gen.Receiver{}, list...)}, nil
+}
+
 func (h *handlers) ListPolicies(ctx context.Context, _ gen.ListPoliciesRequestObject) (gen.ListPoliciesResponseObject, error) {
 	_, std := of(ctx)
 	list, err := h.cfg.Policies.ListPolicies(std)

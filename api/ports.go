@@ -230,6 +230,11 @@ type Policies interface {
 	GetPolicy(ctx context.Context, revision string) (gen.PolicyRevision, error)
 }
 
+// Receivers tells who is told of alerts, and whether it arrives.
+type Receivers interface {
+	ListReceivers(ctx context.Context) ([]gen.Receiver, error)
+}
+
 // Check is one named part of readiness. Run returns nil when the part works; its error is shown by /readyz?verbose to those who may read metrics.
 type Check struct {
 	Name     string

@@ -444,6 +444,27 @@ func (e QuotaStateState) Valid() bool {
 	}
 }
 
+// Defines values for ReceiverState.
+const (
+	ReceiverStateFailing ReceiverState = "failing"
+	ReceiverStateOk      ReceiverState = "ok"
+	ReceiverStateRefused ReceiverState = "refused"
+)
+
+// Valid indicates whether the value is a known member of the ReceiverState enum.
+func (e ReceiverState) Valid() bool {
+	switch e {
+	case ReceiverStateFailing:
+		return true
+	case ReceiverStateOk:
+		return true
+	case ReceiverStateRefused:
+		return true
+	default:
+		return false
+	}
+}
+
 // Defines values for Role.
 const (
 	RoleAdmin    Role = "admin"
@@ -1554,6 +1575,51 @@ type Reason = string
 type ReasonRequest struct {
 	// Reason Why, in words; kept in the audit trail.
 	Reason Reason `json:"reason"`
+}
+
+// Receiver defines model for Receiver.
+type Receiver struct {
+	// Delivered Messages that it took.
+	Delivered int64 `json:"delivered"`
+
+	// DeliveredAt When it took the last.
+	DeliveredAt time.Time `json:"delivered_at,omitempty,omitzero"`
+
+	// Families Families of evidence that it hears of; absent when of all.
+	Families []string `json:"families,omitempty,omitzero"`
+	Format   string   `json:"format"`
+
+	// Host Of its address.
+	Host string `json:"host"`
+	Name string `json:"name"`
+
+	// OldestAt When that happened which the oldest of them tells of.
+	OldestAt time.Time `json:"oldest_at,omitempty,omitzero"`
+
+	// On What is told.
+	On []string `json:"on"`
+
+	// Problem What came back for the last try; absent when it took the message.
+	Problem   string    `json:"problem,omitempty,omitzero"`
+	ProblemAt time.Time `json:"problem_at,omitempty,omitzero"`
+
+	// Refused Messages that were passed by.
+	Refused  int64    `json:"refused"`
+	Severity Severity `json:"severity"`
+
+	// State `failing` while a message is tried again and later ones wait; `refused` when the last was passed by, for the receiver would not have it.
+	State ReceiverState `json:"state"`
+
+	// Waiting Messages on their way.
+	Waiting int64 `json:"waiting"`
+}
+
+// ReceiverState `failing` while a message is tried again and later ones wait; `refused` when the last was passed by, for the receiver would not have it.
+type ReceiverState string
+
+// ReceiverList defines model for ReceiverList.
+type ReceiverList struct {
+	Items []Receiver `json:"items"`
 }
 
 // ReplayRequest defines model for ReplayRequest.
@@ -2933,6 +2999,9 @@ type ServerInterface interface {
 	// GetQuotas What is left
 	// (GET /v1/quotas)
 	GetQuotas(c *gin.Context, params GetQuotasParams)
+	// ListReceivers Who is told of alerts, and whether it arrives
+	// (GET /v1/receivers)
+	ListReceivers(c *gin.Context)
 	// DeleteSession Sign out
 	// (DELETE /v1/session)
 	DeleteSession(c *gin.Context)
@@ -5250,6 +5319,19 @@ func (siw *ServerInterfaceWrapper) GetQuotas(c *gin.Context) {
 	siw.Handler.GetQuotas(c, params)
 }
 
+// ListReceivers operation middleware
+func (siw *ServerInterfaceWrapper) ListReceivers(c *gin.Context) {
+
+	for _, middleware := range siw.HandlerMiddlewares {
+		middleware(c)
+		if c.IsAborted() {
+			return
+		}
+	}
+
+	siw.Handler.ListReceivers(c)
+}
+
 // DeleteSession operation middleware
 func (siw *ServerInterfaceWrapper) DeleteSession(c *gin.Context) {
 
@@ -5775,6 +5857,7 @@ func RegisterHandlersWithOptions(router gin.IRouter, si ServerInterface, options
 	router.GET(options.BaseURL+"/v1/audit/check", wrapper.CheckAudit)
 	router.GET(options.BaseURL+"/v1/policies", wrapper.ListPolicies)
 	router.GET(options.BaseURL+"/v1/policies/:revision", wrapper.GetPolicy)
+	router.GET(options.BaseURL+"/v1/receivers", wrapper.ListReceivers)
 	router.GET(options.BaseURL+"/v1/tokens", wrapper.ListTokens)
 	router.POST(options.BaseURL+"/v1/tokens", wrapper.CreateToken)
 	router.DELETE(options.BaseURL+"/v1/tokens/:token_id", wrapper.RevokeToken)
@@ -9091,6 +9174,44 @@ func (response GetQuotasdefaultApplicationProblemPlusJSONResponse) VisitGetQuota
 	return err
 }
 
+type ListReceiversRequestObject struct {
+}
+
+type ListReceiversResponseObject interface {
+	VisitListReceiversResponse(w http.ResponseWriter) error
+}
+
+type ListReceivers200JSONResponse ReceiverList
+
+func (response ListReceivers200JSONResponse) VisitListReceiversResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListReceiversdefaultApplicationProblemPlusJSONResponse struct {
+	Body       Problem
+	StatusCode int
+}
+
+func (response ListReceiversdefaultApplicationProblemPlusJSONResponse) VisitListReceiversResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(response.StatusCode)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
 type DeleteSessionRequestObject struct {
 }
 
@@ -10027,6 +10148,9 @@ type StrictServerInterface interface {
 	// GetQuotas What is left
 	// (GET /v1/quotas)
 	GetQuotas(ctx context.Context, request GetQuotasRequestObject) (GetQuotasResponseObject, error)
+	// ListReceivers Who is told of alerts, and whether it arrives
+	// (GET /v1/receivers)
+	ListReceivers(ctx context.Context, request ListReceiversRequestObject) (ListReceiversResponseObject, error)
 	// DeleteSession Sign out
 	// (DELETE /v1/session)
 	DeleteSession(ctx context.Context, request DeleteSessionRequestObject) (DeleteSessionResponseObject, error)
@@ -11971,6 +12095,30 @@ func (sh *strictHandler) GetQuotas(ctx *gin.Context, params GetQuotasParams) {
 		sh.options.HandlerErrorFunc(ctx, err)
 	} else if validResponse, ok := response.(GetQuotasResponseObject); ok {
 		if err := validResponse.VisitGetQuotasResponse(ctx.Writer); err != nil {
+			sh.options.ResponseErrorHandlerFunc(ctx, err)
+		}
+	} else if response != nil {
+		sh.options.ResponseErrorHandlerFunc(ctx, fmt.Errorf("unexpected response type: %T", response))
+	}
+}
+
+// ListReceivers operation middleware
+func (sh *strictHandler) ListReceivers(ctx *gin.Context) {
+	var request ListReceiversRequestObject
+
+	handler := func(ctx *gin.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.ListReceivers(ctx, request.(ListReceiversRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "ListReceivers")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		sh.options.HandlerErrorFunc(ctx, err)
+	} else if validResponse, ok := response.(ListReceiversResponseObject); ok {
+		if err := validResponse.VisitListReceiversResponse(ctx.Writer); err != nil {
 			sh.options.ResponseErrorHandlerFunc(ctx, err)
 		}
 	} else if response != nil {

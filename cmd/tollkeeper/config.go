@@ -90,6 +90,14 @@ func checkFiles(c config.Config) []config.Problem {
 		}
 		check("policy", err)
 	}
+	if _, err := app.Receivers(c, version); err != nil {
+		var found *config.Error
+		if errors.As(err, &found) {
+			problems = append(problems, found.Problems...)
+		} else {
+			check("notify-receivers", err)
+		}
+	}
 	if c.CountryFile != "" {
 		_, err := enrich.New(enrich.Config{CountryFiles: []string{c.CountryFile}})
 		check("country-file", err)

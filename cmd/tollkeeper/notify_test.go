@@ -175,8 +175,8 @@ func TestAStolenKeysSuspensionReachesTheReceiverAlsoAfterAnOutageAndARestart(t *
 		return nil
 	})
 	metrics := newCanary(t, notifyCanary).get(s, "/metrics")
-	require.Contains(t, string(metrics), `tollkeeper_notify_messages_total{outcome="refused"} 0`)
-	require.NotContains(t, string(metrics), "tollkeeper_notify_oldest_seconds 0\n")
+	require.Contains(t, string(metrics), `tollkeeper_notify_messages_total{outcome="refused",receiver="alerts"} 0`)
+	require.NotContains(t, string(metrics), "tollkeeper_notify_oldest_seconds{receiver=\"alerts\"} 0\n")
 	s.stop()
 	first := s.output()
 	h.set(false)
@@ -241,4 +241,40 @@ func TestNotifyTestSaysWhatCameBack(t *testing.T) {
 	require.Equal(t, exitUsage, code)
 	require.Contains(t, errOut, "notify-url: has http:// to hooks.example")
 	require.NotContains(t, errOut, "canary")
+}
+
+// A team's chat and its pager are told besides the one that notify-url names; which of them does not answer can be seen.
+func TestSeveralReceiversAreTriedAndSeen(t *testing.T) {
+	h, dir := startHooks(t), t.TempDir()
+	for name, text := range map[string]string{"siem": h.url, "secret": notifySecret, "chat": "http://127.0.0.1:1/services/" + notifyCanary} {
+		require.NoError(t, os.WriteFile(filepath.Join(dir, name), []byte(text), 0o600))
+	}
+	file := filepath.Join(dir, "receivers.yaml")
+	receivers := "receivers:\n- {name: siem, url_file: siem, secret_file: secret, families: [enumeration]}\n- {name: chat, format: slack, url_file: chat, severity: high}\n"
+	require.NoError(t, os.WriteFile(file, []byte(receivers), 0o600))
+	out, errOut, code := tollkeeper(t, "notify", "test", "--notify-receivers", file)
+	require.Equal(t, exitFailed, code)
+	require.Regexp(t, `^siem \(127\.0\.0\.1:\d+\) took the message: it answered 200 after \d+ ms\n$`, out)
+	require.Equal(t, "tollkeeper: chat (127.0.0.1:1) did not take the message: it cannot be reached: connect: connection refused\n", errOut)
+	out, errOut, code = tollkeeper(t, "notify", "test", "siem", "--json", "--notify-receivers", file)
+	require.Zero(t, code, errOut)
+	require.Contains(t, out, `"receiver":"siem"`)
+	_, errOut, code = tollkeeper(t, "notify", "test", "sime", "--notify-receivers", file)
+	require.Equal(t, exitUsage, code)
+	require.Contains(t, errOut, `there is no receiver "sime"; there are siem, chat`)
+
+	data := filepath.Join(dir, "data")
+	s := serve(t, "--data", data, "--notify-receivers", file)
+	out, errOut, code = tollkeeper(t, "notify", "status", "--data", data)
+	require.Zero(t, code, errOut)
+	require.Regexp(t, `(?m)^siem +127\.0\.0\.1:\d+ +json +ok +0 +0 +0 *$`, out)
+	require.Regexp(t, `(?m)^chat +127\.0\.0\.1:1 +slack +ok `, out)
+	newCanary(t, notifyCanary, notifySecret).absent("what the server says", []byte(s.output()+out+errOut))
+
+	require.NoError(t, os.WriteFile(file, []byte(strings.ReplaceAll(receivers, "enumeration", "enumerating")), 0o600))
+	for _, command := range [][]string{{"config", "check"}, {"serve", "--data", filepath.Join(dir, "other")}} {
+		_, errOut, code = tollkeeper(t, append(command, "--notify-receivers", file)...)
+		require.Equal(t, exitUsage, code)
+		require.Contains(t, errOut, `notify-receivers: siem: families: unknown family of evidence "enumerating": use one of [novelty`)
+	}
 }

@@ -86,6 +86,7 @@ type App struct {
 	detection  *detection
 	enforcer   *enforcer
 	policies   *policyFile
+	receivers  []Receiver
 	observed   *observedKeys
 	rekeyer    *ingest.Rekeyer // nil without topics to re-key
 	replaying  sync.Mutex      // of dead letters, one page at a time
@@ -111,7 +112,7 @@ func Start(ctx context.Context, o Options) (_ *App, err error) {
 	a.liveEvents = api.NewEvents(0, a.now)
 	steps := []func(context.Context) error{a.openFolder, a.openStores, a.openEvents, a.openQuotas}
 	if !o.Tool {
-		steps = append(slices.Insert(steps, 1, a.listen), a.openNotifications, a.openLog, a.openDetection, a.openIngest, a.openAPI, a.serve, a.admitClient)
+		steps = append(slices.Insert(slices.Insert(steps, 1, a.listen), 0, a.readReceivers), a.openNotifications, a.openLog, a.openDetection, a.openIngest, a.openAPI, a.serve, a.admitClient)
 	}
 	for _, step := range steps {
 		if err := step(ctx); err != nil {

@@ -44,7 +44,7 @@ func (a *App) openAPI(context.Context) error {
 		Logger: a.Log, Now: a.now, Registerer: a.Registry, Metrics: promhttp.HandlerFor(a.Registry, promhttp.HandlerOpts{}),
 		Sessions: bind.NewTokens(a.Tokens), Tokens: bind.NewTokens(a.Tokens), Keys: bind.NewKeys(a.Keys, a.Verifier), Audit: bind.NewKeys(a.Keys, a.Verifier),
 		Verifier: verifier, Alerts: bind.NewAlerts(a.Alerts), Accounts: billing, Usage: billing, Billing: billing,
-		Stats: newFigures(a), DeadLetters: deadLetters{a.Events, a}, Policies: a.policies, Idempotency: bind.NewIdempotency(a.SQL, a.now),
+		Stats: newFigures(a), DeadLetters: deadLetters{a.Events, a}, Policies: a.policies, Receivers: a, Idempotency: bind.NewIdempotency(a.SQL, a.now),
 		Checks: a.checks(), Events: a.liveEvents, Dashboard: dashboard, TrustedProxies: trusted, OpenAuthorize: a.cfg.OpenAuthorize,
 		SecureCookie: strings.HasPrefix(a.cfg.PublicURL, "https://"),
 	})

@@ -72,6 +72,8 @@ type Config struct {
 	Mode              string `setting:"mode" help:"enforce: decisions act on keys; observe: they are only recorded"`
 	ThrottlePerMinute int    `setting:"throttle-per-minute" help:"requests a minute that a throttled key may still make: with redis on all nodes together, without on each"`
 
+	NotifyReceivers string `setting:"notify-receivers" help:"file of further receivers of alerts (YAML), each with a format, secrets, severity and families of its own; see docs/notifications.md"`
+
 	NotifyURL      string   `setting:"notify-url" help:"address that is told of alerts by HTTP POST; empty: nobody is told" secret:"url"`
 	NotifySecret   string   `setting:"notify-secret" help:"signs what is sent, as Standard Webhooks have it: whsec_ and base64 of 24 to 64 bytes; format json needs it" secret:"value"`
 	NotifyFormat   string   `setting:"notify-format" help:"json, or slack for incoming webhooks of Slack and Mattermost"`

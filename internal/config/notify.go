@@ -3,6 +3,7 @@ package config
 import (
 	"encoding/base64"
 	"errors"
+	"fmt"
 	"net/netip"
 	"net/url"
 	"slices"
@@ -12,9 +13,9 @@ import (
 // checkNotify never repeats the address: whoever knows that of a Slack channel may post there.
 func (c *Config) checkNotify(bad func(string, string, ...any), oneOf func(string, string, ...string)) {
 	oneOf("notify-format", c.NotifyFormat, "json", "slack")
-	oneOf("notify-severity", c.NotifySeverity, "low", "medium", "high", "critical")
+	oneOf("notify-severity", c.NotifySeverity, severities...)
 	for _, kind := range c.NotifyOn {
-		oneOf("notify-on", kind, "opened", "action", "reopened", "confirmed", "dismissed", "closed")
+		oneOf("notify-on", kind, news...)
 	}
 	key, err := c.NotifyKey()
 	if err != nil {
@@ -29,15 +30,23 @@ func (c *Config) checkNotify(bad func(string, string, ...any), oneOf func(string
 	if err == nil && len(key) == 0 && c.NotifyFormat == "json" {
 		bad("notify-secret", "is empty, so a receiver could not tell our messages from others'; %s", makeSecret)
 	}
-	u, parseErr := url.Parse(c.NotifyURL)
-	switch {
-	case parseErr != nil || u.Host == "" || (u.Scheme != "http" && u.Scheme != "https"):
-		bad("notify-url", "is not an address with https://, such as https://hooks.example/tollkeeper")
-	case u.Port() != "" && hostPort(u.Host) != nil:
-		bad("notify-url", "%v", hostPort(u.Host))
-	case u.Scheme == "http" && !loopback(u.Hostname()) && !c.NotifyInsecure:
-		bad("notify-url", "has http:// to %s, where others could read it on the way; use https://, or set notify-insecure", u.Host)
+	if problem := addressProblem(c.NotifyURL, c.NotifyInsecure, "notify-insecure"); problem != "" {
+		bad("notify-url", "%s", problem)
 	}
+}
+
+// addressProblem says what is wrong with a receiver's address, "" when nothing is; it names no more of it than the host.
+func addressProblem(address string, insecure bool, setting string) string {
+	u, err := url.Parse(address)
+	switch {
+	case err != nil || u.Host == "" || (u.Scheme != "http" && u.Scheme != "https"):
+		return "is not an address with https://, such as https://hooks.example/tollkeeper"
+	case u.Port() != "" && hostPort(u.Host) != nil:
+		return hostPort(u.Host).Error()
+	case u.Scheme == "http" && !loopback(u.Hostname()) && !insecure:
+		return fmt.Sprintf("has http:// to %s, where others could read it on the way; use https://, or set %s", u.Host, setting)
+	}
+	return ""
 }
 
 const makeSecret = "make one with: echo whsec_$(openssl rand -base64 32)"
@@ -47,7 +56,11 @@ func (c *Config) NotifyKey() ([]byte, error) {
 	if c.NotifySecret == "" {
 		return nil, nil
 	}
-	coded, ok := strings.CutPrefix(c.NotifySecret, "whsec_")
+	return signingKey(c.NotifySecret)
+}
+
+func signingKey(secret string) ([]byte, error) {
+	coded, ok := strings.CutPrefix(secret, "whsec_")
 	key, err := base64.StdEncoding.DecodeString(coded)
 	if !ok || err != nil || len(key) < 24 || len(key) > 64 {
 		return nil, errors.New("is not whsec_ and base64 of 24 to 64 bytes; " + makeSecret)

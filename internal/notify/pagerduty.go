@@ -7,9 +7,6 @@ import (
 	"github.com/tollkeeper/tollkeeper/internal/alerts"
 )
 
-// PagerDutyURL is where PagerDuty takes events, version 2; accounts of the European region have one of their own.
-const PagerDutyURL = "https://events.pagerduty.com/v2/enqueue"
-
 const maxSummaryRunes = 1024 // PagerDuty refuses more
 
 // incident is an event of PagerDuty's Events API v2, which others that page people take too.

@@ -1027,6 +1027,26 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/v1/receivers": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Who is told of alerts, and whether it arrives
+         * @description The receivers that the settings of the process that answers name. What became of their messages is the same whichever process sends. No address is shown but its host.
+         */
+        get: operations["ListReceivers"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/v1/tokens": {
         parameters: {
             query?: never;
@@ -2349,6 +2369,62 @@ export interface components {
             in_force: string;
             /** @description Why the file as it is now is not in force; absent when it is. */
             problem?: string;
+        };
+        Receiver: {
+            /** @example on-call */
+            name: string;
+            /**
+             * @description Of its address.
+             * @example hooks.example
+             */
+            host: string;
+            /** @enum {string} */
+            format: "json" | "slack" | "pagerduty";
+            /** @description What is told. */
+            on: string[];
+            severity: components["schemas"]["Severity"];
+            /** @description Families of evidence that it hears of; absent when of all. */
+            families?: string[];
+            /**
+             * @description `failing` while a message is tried again and later ones wait; `refused` when the last was passed by, for the receiver would not have it.
+             * @enum {string}
+             */
+            state: "ok" | "failing" | "refused";
+            /**
+             * Format: int64
+             * @description Messages on their way.
+             */
+            waiting: number;
+            /**
+             * Format: date-time
+             * @description When that happened which the oldest of them tells of.
+             */
+            oldest_at?: string;
+            /**
+             * Format: int64
+             * @description Messages that it took.
+             */
+            delivered: number;
+            /**
+             * Format: date-time
+             * @description When it took the last.
+             */
+            delivered_at?: string;
+            /**
+             * Format: int64
+             * @description Messages that were passed by.
+             */
+            refused: number;
+            /**
+             * @description What came back for the last try; absent when it took the message.
+             * @example it answered 502 Bad Gateway
+             */
+            problem?: string;
+            /** Format: date-time */
+            problem_at?: string;
+        };
+        ReceiverList: {
+            items: components["schemas"]["Receiver"][];
         };
         /** @enum {string} */
         Role: "admin" | "platform" | "security" | "billing" | "viewer" | "customer";
@@ -4248,6 +4324,27 @@ export interface operations {
                 };
             };
             404: components["responses"]["NotFound"];
+            default: components["responses"]["Problem"];
+        };
+    };
+    ListReceivers: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The receivers, as the settings have them. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ReceiverList"];
+                };
+            };
             default: components["responses"]["Problem"];
         };
     };
