@@ -49,7 +49,10 @@ func accountsList(r *remote) *cobra.Command {
 
 func accountsOpen(r *remote) *cobra.Command {
 	var n gen.AccountCreate
-	cmd := &cobra.Command{Use: "open NAME", Short: "Open an account", Args: cobra.ExactArgs(1)}
+	cmd := &cobra.Command{
+		Use: "open NAME", Short: "Open an account", Args: cobra.ExactArgs(1),
+		Example: "  tollkeeper accounts open 'Northwind Traders' --id acct_1 --plan growth",
+	}
 	cmd.Flags().StringVar(&n.Id, "id", "", "id of the account; made up without")
 	cmd.Flags().StringVar(&n.PlanId, "plan", "", "plan that it is on from today; the default plan without")
 	cmd.RunE = func(cmd *cobra.Command, args []string) error {

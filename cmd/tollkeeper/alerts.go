@@ -40,7 +40,10 @@ func newAlertsCmd() *cobra.Command {
 func alertsList(r *remote) *cobra.Command {
 	var status, severity, key, assignee, text string
 	var at paging
-	cmd := &cobra.Command{Use: "list", Short: "List alerts, the newest first", Args: cobra.NoArgs}
+	cmd := &cobra.Command{
+		Use: "list", Short: "List alerts, the newest first", Args: cobra.NoArgs,
+		Example: "  tollkeeper alerts list --status open --severity high\n  tollkeeper alerts list --key key_1 --json",
+	}
 	cmd.Flags().StringVar(&status, "status", "", "only alerts in this state: open, acknowledged, confirmed, dismissed or closed")
 	cmd.Flags().StringVar(&severity, "severity", "", "only alerts of this severity and worse ones: low, medium, high or critical")
 	cmd.Flags().StringVar(&key, "key", "", "only alerts about this key")

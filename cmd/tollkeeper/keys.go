@@ -30,7 +30,10 @@ func newKeysCmd() *cobra.Command {
 func keysList(r *remote) *cobra.Command {
 	var status, account, text string
 	var at paging
-	cmd := &cobra.Command{Use: "list", Short: "List keys, the newest first", Args: cobra.NoArgs}
+	cmd := &cobra.Command{
+		Use: "list", Short: "List keys, the newest first", Args: cobra.NoArgs,
+		Example: "  tollkeeper keys list --status suspended\n  tollkeeper keys list --account acct_1 --json",
+	}
 	cmd.Flags().StringVar(&status, "status", "", "only keys in this state: active, suspended, revoked or expired")
 	cmd.Flags().StringVar(&account, "account", "", "only keys of this account")
 	cmd.Flags().StringVar(&text, "search", "", "only keys with this in their name or id")
@@ -118,7 +121,10 @@ func keysShow(r *remote) *cobra.Command {
 func keysIssue(r *remote) *cobra.Command {
 	var k gen.KeyCreate
 	var environment string
-	cmd := &cobra.Command{Use: "issue NAME", Short: "Issue a key; the key itself is shown once", Args: cobra.ExactArgs(1)}
+	cmd := &cobra.Command{
+		Use: "issue NAME", Short: "Issue a key; the key itself is shown once", Args: cobra.ExactArgs(1),
+		Example: "  tollkeeper keys issue production --account acct_1\n  tollkeeper keys issue staging --environment test --allow 203.0.113.0/24",
+	}
 	cmd.Flags().StringVar(&k.AccountId, "account", "", "account that the key belongs to")
 	cmd.Flags().StringVar(&environment, "environment", "live", "live or test")
 	cmd.Flags().StringSliceVar(&k.Tags, "tag", nil, "tags")

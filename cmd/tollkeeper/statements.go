@@ -30,7 +30,10 @@ func newStatementsCmd() *cobra.Command {
 func statementsList(r *remote) *cobra.Command {
 	var account, month string
 	var at paging
-	cmd := &cobra.Command{Use: "list", Short: "List statements and corrections, the newest first", Args: cobra.NoArgs}
+	cmd := &cobra.Command{
+		Use: "list", Short: "List statements and corrections, the newest first", Args: cobra.NoArgs,
+		Example: "  tollkeeper statements list --account acct_1\n  tollkeeper statements list --period 2026-11 --json",
+	}
 	cmd.Flags().StringVar(&account, "account", "", "only those of this account")
 	cmd.Flags().StringVar(&month, "period", "", "only those of this month, such as 2026-11")
 	at.flags(cmd)
@@ -54,7 +57,10 @@ func statementsList(r *remote) *cobra.Command {
 
 func statementsShow(r *remote) *cobra.Command {
 	var asCSV bool
-	cmd := &cobra.Command{Use: "show ID", Short: "Show a statement or correction with its arithmetic", Args: cobra.ExactArgs(1)}
+	cmd := &cobra.Command{
+		Use: "show ID", Short: "Show a statement or correction with its arithmetic", Args: cobra.ExactArgs(1),
+		Example: "  tollkeeper statements show stmt_1\n  tollkeeper statements show stmt_1 --csv > statement.csv",
+	}
 	cmd.Flags().BoolVar(&asCSV, "csv", false, "print a table for a spreadsheet")
 	cmd.RunE = func(cmd *cobra.Command, args []string) error {
 		path := "/v1/statements/" + url.PathEscape(args[0])
