@@ -74,6 +74,10 @@ func (absent) GetKey(context.Context, string) (gen.Key, error) {
 	return gen.Key{}, errAbsent
 }
 
+func (absent) ImportKeys(context.Context, Change, []gen.KeyImport, bool) ([]gen.KeyImportResult, error) {
+	return nil, errAbsent
+}
+
 func (absent) CreateKey(context.Context, Change, gen.KeyCreate) (gen.Key, string, error) {
 	return gen.Key{}, "", errAbsent
 }

@@ -54,6 +54,26 @@ func (h *handlers) CreateKey(ctx context.Context, q gen.CreateKeyRequestObject) 
 	return out, nil
 }
 
+func (h *handlers) ImportKeys(ctx context.Context, q gen.ImportKeysRequestObject) (gen.ImportKeysResponseObject, error) {
+	r, std := of(ctx)
+	items, err := h.cfg.Keys.ImportKeys(std, r.change(""), q.Body.Keys, q.Body.DryRun)
+	if err != nil {
+		return nil, err
+	}
+	out := gen.ImportKeys200JSONResponse{Items: items}
+	for _, item := range items {
+		switch item.Outcome {
+		case gen.KeyImportOutcomeImported:
+			out.Imported++
+		case gen.KeyImportOutcomeKnown:
+			out.Known++
+		case gen.KeyImportOutcomeRefused:
+			out.Refused++
+		}
+	}
+	return out, nil
+}
+
 func (h *handlers) GetKey(ctx context.Context, q gen.GetKeyRequestObject) (gen.GetKeyResponseObject, error) {
 	r, std := of(ctx)
 	key, err := h.readableKey(std, r, q.KeyId)

@@ -45,6 +45,8 @@ type KeyReader interface {
 // KeyEditor issues and changes keys. Secrets are returned once, here.
 type KeyEditor interface {
 	CreateKey(ctx context.Context, by Change, k gen.KeyCreate) (key gen.Key, secret string, err error)
+	// ImportKeys takes keys over that were made elsewhere. What is wrong with one is told in its result and is no error.
+	ImportKeys(ctx context.Context, by Change, list []gen.KeyImport, dryRun bool) ([]gen.KeyImportResult, error)
 	PatchKey(ctx context.Context, by Change, id string, p gen.KeyPatch) (gen.Key, error)
 	// DeleteKey revokes a key and takes it out of lists.
 	DeleteKey(ctx context.Context, by Change, id string) error

@@ -30,7 +30,7 @@ const (
 // anyone may guess; what is short is protected by the pepper against a thief of the database, and against guessing at the
 // gateway only by the alert that guessing raises.
 const (
-	minForeignBytes = 8
+	minForeignBytes = 16
 	maxKeyBytes     = 512
 )
 

@@ -71,6 +71,41 @@ func (b Keys) CreateKey(ctx context.Context, by api.Change, n gen.KeyCreate) (ge
 	return b.toKey(&k), secret, keyError(err)
 }
 
+// ImportKeys implements api.KeyEditor.
+func (b Keys) ImportKeys(ctx context.Context, by api.Change, list []gen.KeyImport, dryRun bool) ([]gen.KeyImportResult, error) {
+	out := make([]gen.KeyImportResult, len(list))
+	var places []int
+	var news []keys.New
+	for i := range list {
+		n := &list[i]
+		cidrs, err := parseCIDRs(n.AllowedCidrs)
+		if err != nil {
+			out[i] = gen.KeyImportResult{Outcome: gen.KeyImportOutcomeRefused, Problem: "allowed_cidrs: must be addresses or networks such as 203.0.113.0/24"}
+			continue
+		}
+		places = append(places, i)
+		news = append(news, keys.New{
+			Name: n.Name, AccountID: n.AccountId, PlanID: n.PlanId, Environment: keys.Environment(n.Environment), Tags: n.Tags,
+			Scopes: n.Scopes, AllowedCIDRs: cidrs, ExpiresAt: n.ExpiresAt, Metadata: n.Metadata, Secret: n.Secret,
+		})
+	}
+	if len(news) == 0 {
+		return out, nil
+	}
+	results, err := b.store.Import(ctx, news, toBy(by), dryRun)
+	if err != nil {
+		return nil, keyError(err)
+	}
+	for i := range results {
+		r := &results[i]
+		out[places[i]] = gen.KeyImportResult{Outcome: gen.KeyImportOutcome(r.Outcome), KeyId: r.KeyID, Status: gen.KeyStatus(r.Status)}
+		if r.Problem != nil {
+			out[places[i]].Problem = r.Problem.Error()
+		}
+	}
+	return out, nil
+}
+
 // PatchKey implements api.KeyEditor.
 func (b Keys) PatchKey(ctx context.Context, by api.Change, id string, p gen.KeyPatch) (gen.Key, error) {
 	var patch keys.Patch

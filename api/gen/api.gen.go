@@ -222,6 +222,27 @@ func (e HealthStatus) Valid() bool {
 	}
 }
 
+// Defines values for KeyImportOutcome.
+const (
+	KeyImportOutcomeImported KeyImportOutcome = "imported"
+	KeyImportOutcomeKnown    KeyImportOutcome = "known"
+	KeyImportOutcomeRefused  KeyImportOutcome = "refused"
+)
+
+// Valid indicates whether the value is a known member of the KeyImportOutcome enum.
+func (e KeyImportOutcome) Valid() bool {
+	switch e {
+	case KeyImportOutcomeImported:
+		return true
+	case KeyImportOutcomeKnown:
+		return true
+	case KeyImportOutcomeRefused:
+		return true
+	default:
+		return false
+	}
+}
+
 // Defines values for KeySource.
 const (
 	KeySourceImported KeySource = "imported"
@@ -1209,6 +1230,60 @@ type KeyCreate struct {
 	// Secret A key that was made elsewhere and stays in use; it is imported instead of a new one being made.
 	Secret string `json:"secret,omitempty,omitzero"`
 	Tags   Tags   `json:"tags,omitempty,omitzero"`
+}
+
+// KeyImport As for a key that is issued. A field that is not as it should be is a reason to refuse this one key.
+type KeyImport struct {
+	// AccountId It is opened where there is none of that id.
+	AccountId    string   `json:"account_id,omitempty,omitzero"`
+	AllowedCidrs []string `json:"allowed_cidrs,omitempty,omitzero"`
+
+	// Environment `live`, which is the default, or `test`.
+	Environment string            `json:"environment,omitempty,omitzero"`
+	ExpiresAt   time.Time         `json:"expires_at,omitempty,omitzero"`
+	Metadata    map[string]string `json:"metadata,omitempty,omitzero"`
+	Name        string            `json:"name"`
+	PlanId      string            `json:"plan_id,omitempty,omitzero"`
+	Scopes      []string          `json:"scopes,omitempty,omitzero"`
+
+	// Secret The key as its holder sends it; without one it is refused.
+	Secret string   `json:"secret,omitempty,omitzero"`
+	Tags   []string `json:"tags,omitempty,omitzero"`
+}
+
+// KeyImportAnswer defines model for KeyImportAnswer.
+type KeyImportAnswer struct {
+	Imported int64 `json:"imported"`
+
+	// Items In the order of the request.
+	Items []KeyImportResult `json:"items"`
+
+	// Known The store has them already, or they came earlier in the list.
+	Known   int64 `json:"known"`
+	Refused int64 `json:"refused"`
+}
+
+// KeyImportOutcome defines model for KeyImportOutcome.
+type KeyImportOutcome string
+
+// KeyImportRequest defines model for KeyImportRequest.
+type KeyImportRequest struct {
+	// DryRun Only say what would come of it; nothing changes.
+	DryRun bool        `json:"dry_run,omitempty,omitzero"`
+	Keys   []KeyImport `json:"keys"`
+}
+
+// KeyImportResult defines model for KeyImportResult.
+type KeyImportResult struct {
+	// KeyId Of the record; absent of a key that was refused, and in a dry run of one that would be imported.
+	KeyId   string           `json:"key_id,omitempty,omitzero"`
+	Outcome KeyImportOutcome `json:"outcome"`
+
+	// Problem Why it was refused: the field, and what is wrong with it.
+	Problem string `json:"problem,omitempty,omitzero"`
+
+	// Status State of a key.
+	Status KeyStatus `json:"status,omitempty,omitzero"`
 }
 
 // KeyPage defines model for KeyPage.
@@ -2799,6 +2874,9 @@ type ReplayDeadLettersJSONRequestBody = ReplayRequest
 // CreateKeyJSONRequestBody defines body for CreateKey for application/json ContentType.
 type CreateKeyJSONRequestBody = KeyCreate
 
+// ImportKeysJSONRequestBody defines body for ImportKeys for application/json ContentType.
+type ImportKeysJSONRequestBody = KeyImportRequest
+
 // VerifyKeyJSONRequestBody defines body for VerifyKey for application/json ContentType.
 type VerifyKeyJSONRequestBody = VerifyRequest
 
@@ -2945,6 +3023,9 @@ type ServerInterface interface {
 	// CreateKey Issue a key
 	// (POST /v1/keys)
 	CreateKey(c *gin.Context, params CreateKeyParams)
+	// ImportKeys Take over keys that were made elsewhere
+	// (POST /v1/keys/import)
+	ImportKeys(c *gin.Context)
 	// VerifyKey Ask whether a key may pass
 	// (POST /v1/keys/verify)
 	VerifyKey(c *gin.Context)
@@ -4498,6 +4579,19 @@ func (siw *ServerInterfaceWrapper) CreateKey(c *gin.Context) {
 	siw.Handler.CreateKey(c, params)
 }
 
+// ImportKeys operation middleware
+func (siw *ServerInterfaceWrapper) ImportKeys(c *gin.Context) {
+
+	for _, middleware := range siw.HandlerMiddlewares {
+		middleware(c)
+		if c.IsAborted() {
+			return
+		}
+	}
+
+	siw.Handler.ImportKeys(c)
+}
+
 // VerifyKey operation middleware
 func (siw *ServerInterfaceWrapper) VerifyKey(c *gin.Context) {
 
@@ -5805,6 +5899,7 @@ func RegisterHandlersWithOptions(router gin.IRouter, si ServerInterface, options
 
 	router.GET(options.BaseURL+"/v1/keys", wrapper.ListKeys)
 	router.POST(options.BaseURL+"/v1/keys", wrapper.CreateKey)
+	router.POST(options.BaseURL+"/v1/keys/import", wrapper.ImportKeys)
 	router.POST(options.BaseURL+"/v1/keys/verify", wrapper.VerifyKey)
 	router.DELETE(options.BaseURL+"/v1/keys/:key_id", wrapper.DeleteKey)
 	router.GET(options.BaseURL+"/v1/keys/:key_id", wrapper.GetKey)
@@ -7961,6 +8056,45 @@ func (response CreateKeydefaultApplicationProblemPlusJSONResponse) VisitCreateKe
 	return err
 }
 
+type ImportKeysRequestObject struct {
+	Body *ImportKeysJSONRequestBody
+}
+
+type ImportKeysResponseObject interface {
+	VisitImportKeysResponse(w http.ResponseWriter) error
+}
+
+type ImportKeys200JSONResponse KeyImportAnswer
+
+func (response ImportKeys200JSONResponse) VisitImportKeysResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ImportKeysdefaultApplicationProblemPlusJSONResponse struct {
+	Body       Problem
+	StatusCode int
+}
+
+func (response ImportKeysdefaultApplicationProblemPlusJSONResponse) VisitImportKeysResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(response.StatusCode)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
 type VerifyKeyRequestObject struct {
 	Body *VerifyKeyJSONRequestBody
 }
@@ -10094,6 +10228,9 @@ type StrictServerInterface interface {
 	// CreateKey Issue a key
 	// (POST /v1/keys)
 	CreateKey(ctx context.Context, request CreateKeyRequestObject) (CreateKeyResponseObject, error)
+	// ImportKeys Take over keys that were made elsewhere
+	// (POST /v1/keys/import)
+	ImportKeys(ctx context.Context, request ImportKeysRequestObject) (ImportKeysResponseObject, error)
 	// VerifyKey Ask whether a key may pass
 	// (POST /v1/keys/verify)
 	VerifyKey(ctx context.Context, request VerifyKeyRequestObject) (VerifyKeyResponseObject, error)
@@ -11440,6 +11577,48 @@ func (sh *strictHandler) CreateKey(ctx *gin.Context, params CreateKeyParams) {
 		sh.options.HandlerErrorFunc(ctx, err)
 	} else if validResponse, ok := response.(CreateKeyResponseObject); ok {
 		if err := validResponse.VisitCreateKeyResponse(ctx.Writer); err != nil {
+			sh.options.ResponseErrorHandlerFunc(ctx, err)
+		}
+	} else if response != nil {
+		sh.options.ResponseErrorHandlerFunc(ctx, fmt.Errorf("unexpected response type: %T", response))
+	}
+}
+
+// ImportKeys operation middleware
+func (sh *strictHandler) ImportKeys(ctx *gin.Context) {
+	var request ImportKeysRequestObject
+
+	var body ImportKeysJSONRequestBody
+	var err error
+	// A request validator built on kin-openapi's openapi3filter with
+	// KeepValidatedValue leaves the value it validated on the body. Bind
+	// that value, matching member names exactly, so the handler receives
+	// what was validated instead of a second, case-insensitive decode.
+	if vb, ok := ctx.Request.Body.(interface{ ValidatedValue() any }); !ok || runtime.BindJSONValue(vb.ValidatedValue(), &body) != nil {
+		err = ctx.ShouldBindJSON(&body)
+	} else if binding.Validator != nil {
+		// ShouldBindJSON runs the struct validator after decoding; keep that.
+		err = binding.Validator.ValidateStruct(&body)
+	}
+	if err != nil {
+		sh.options.RequestErrorHandlerFunc(ctx, err)
+		return
+	}
+	request.Body = &body
+
+	handler := func(ctx *gin.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.ImportKeys(ctx, request.(ImportKeysRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "ImportKeys")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		sh.options.HandlerErrorFunc(ctx, err)
+	} else if validResponse, ok := response.(ImportKeysResponseObject); ok {
+		if err := validResponse.VisitImportKeysResponse(ctx.Writer); err != nil {
 			sh.options.ResponseErrorHandlerFunc(ctx, err)
 		}
 	} else if response != nil {

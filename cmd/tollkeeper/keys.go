@@ -14,9 +14,9 @@ import (
 
 func newKeysCmd() *cobra.Command {
 	r := &remote{}
-	cmd := &cobra.Command{Use: "keys", Short: "List, issue, suspend, quarantine, reinstate, revoke, rotate and delete keys on a running server"}
+	cmd := &cobra.Command{Use: "keys", Short: "List, issue, import, suspend, quarantine, reinstate, revoke, rotate and delete keys on a running server"}
 	r.flags(cmd)
-	cmd.AddCommand(keysList(r), keysShow(r), keysIssue(r), keysRotate(r), keysAssign(r), keysDelete(r), keysQuarantine(r), keysRelease(r))
+	cmd.AddCommand(keysList(r), keysShow(r), keysIssue(r), keysImport(r), keysRotate(r), keysAssign(r), keysDelete(r), keysQuarantine(r), keysRelease(r))
 	for _, verb := range []struct{ name, short, done string }{
 		{"suspend", "Refuse a key until it is reinstated, or for a while", "suspended"},
 		{"reinstate", "Accept a suspended key again", "reinstated"},

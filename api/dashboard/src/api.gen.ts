@@ -28,6 +28,27 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/v1/keys/import": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Take over keys that were made elsewhere
+         * @description Their holders go on using them. What is wrong with one keeps no other out: the answer says of each, in order, what became of
+         *     it. A key that is in the store already stays as it is, so an import that was broken off may be repeated as a whole.
+         */
+        post: operations["ImportKeys"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/v1/keys/verify": {
         parameters: {
             query?: never;
@@ -1486,6 +1507,53 @@ export interface components {
             /** @description A key that was made elsewhere and stays in use; it is imported instead of a new one being made. */
             secret?: string;
         };
+        /** @description As for a key that is issued. A field that is not as it should be is a reason to refuse this one key. */
+        KeyImport: {
+            /** @description The key as its holder sends it; without one it is refused. */
+            secret?: string;
+            name: string;
+            /** @description It is opened where there is none of that id. */
+            account_id?: string;
+            /** @description `live`, which is the default, or `test`. */
+            environment?: string;
+            plan_id?: string;
+            tags?: string[];
+            scopes?: string[];
+            allowed_cidrs?: string[];
+            /** Format: date-time */
+            expires_at?: string;
+            metadata?: {
+                [key: string]: string;
+            };
+        };
+        KeyImportRequest: {
+            keys: components["schemas"]["KeyImport"][];
+            /** @description Only say what would come of it; nothing changes. */
+            dry_run?: boolean;
+        };
+        /** @enum {string} */
+        KeyImportOutcome: "imported" | "known" | "refused";
+        KeyImportResult: {
+            outcome: components["schemas"]["KeyImportOutcome"];
+            /** @description Of the record; absent of a key that was refused, and in a dry run of one that would be imported. */
+            key_id?: string;
+            status?: components["schemas"]["KeyStatus"];
+            /** @description Why it was refused: the field, and what is wrong with it. */
+            problem?: string;
+        };
+        KeyImportAnswer: {
+            /** Format: int64 */
+            imported: number;
+            /**
+             * Format: int64
+             * @description The store has them already, or they came earlier in the list.
+             */
+            known: number;
+            /** Format: int64 */
+            refused: number;
+            /** @description In the order of the request. */
+            items: components["schemas"]["KeyImportResult"][];
+        };
         KeyPatch: {
             name?: string;
             /** @description For a key that has no account yet, such as one that only the access log names. It is given once, and what the key has used goes with it; a key of another account cannot be moved. */
@@ -2865,6 +2933,31 @@ export interface operations {
             };
             404: components["responses"]["NotFound"];
             409: components["responses"]["Conflict"];
+            default: components["responses"]["Problem"];
+        };
+    };
+    ImportKeys: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["KeyImportRequest"];
+            };
+        };
+        responses: {
+            /** @description What became of each. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["KeyImportAnswer"];
+                };
+            };
             default: components["responses"]["Problem"];
         };
     };
