@@ -1,7 +1,5 @@
 package detect
 
-import "strings"
-
 // How much evidence, as -log10, the ladder wants. Required totals can be set by policy.
 const (
 	DefaultRequiredFlag    = 2.75
@@ -27,7 +25,8 @@ const (
 	leastAwakened        = 2 // requests on a key that nobody used for long, by somebody this new: there is no other traffic to mistake them for
 	awakenedWho          = 2.0
 	proberBonus          = 0.75 // more evidence for an alert about what looks like a fleet, or an availability check, which goes through
-	probedAtMost         = 4    // routes
+	probedAtMost         = 4    // routes of what checks from many networks, and
+	watchedAtMost        = 2    // of what asks for the same thing like a clock
 
 	watchMillis   = 5 * 86400e3 // of a key younger than this it is hardly known who uses it, so that
 	youngMore     = 1.0         // a suspension asks for ten times the odds: new things are daily bread while a customer sets up. Less is a flag, as is
@@ -196,8 +195,12 @@ func (e *Engine) weigh(k *keyState, a *actor, f *finding, p *Policy, t int64) (A
 	if tried := a.tried(f, t); tried >= p.Required.Flag+more {
 		return ActionFlag, max(tried, total) // it too
 	}
-	if fleet || e.prober(k, a) {
+	monitor := e.monitor(a)
+	if fleet || monitor || e.prober(k, a) {
 		more += proberBonus
+	}
+	if monitor {
+		total -= f.by[FamilyVolume] // a clock is in no hurry
 	}
 	if best < leastBeside {
 		total += f.by[FamilyLatency]
@@ -211,19 +214,6 @@ func (e *Engine) weigh(k *keyState, a *actor, f *finding, p *Policy, t int64) (A
 		return ActionFlag, total
 	}
 	return ActionObserve, 0
-}
-
-// prober says that the actor looks like an availability check: one program reads a known route or a few from several networks at once.
-func (e *Engine) prober(k *keyState, a *actor) bool {
-	if k.read().pool == nil || k.file.pool.nNets < poolLeast || k.file.pool.nAgents != 1 || a.routesNew > 0 || a.routesKnown > probedAtMost {
-		return false
-	}
-	for _, r := range a.routeSeen[:a.routesKnown] {
-		if !strings.HasPrefix(e.routes[r].name, "GET ") {
-			return false
-		}
-	}
-	return true
 }
 
 // tolerant is how much more evidence is wanted since people dismissed alerts about this key.

@@ -101,10 +101,10 @@ func (e *Engine) paced(a *actor, before uint16) {
 }
 
 // regularity is the evidence that a new client is a clock among clients that are none. As many of the customers' clients as are clocks
-// are taken to be one by right.
+// are taken to be one by right, and every monitor is.
 func (e *Engine) regularity(k *keyState, a *actor) float64 {
 	s := a.cadence.score()
-	if !a.fresh || s == 0 {
+	if !a.fresh || s == 0 || e.monitor(a) {
 		return 0
 	}
 	for i := range k.actors {
