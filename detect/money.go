@@ -10,7 +10,7 @@ const (
 	abuseVariance = 1.0
 	clientSpread  = 0.5 // variance
 	ownSpread     = 0.2 // variance
-	excessWindow  = 64  // calls of a client from which on older ones fade: a change is noticed within a hundred
+	excessWindow  = 32  // calls of a client from which on older ones fade: a change is noticed within fifty
 )
 
 // excess is how much more a client's calls take than is usual: the number of calls, the sum of what each was beyond, on the natural log

@@ -16,10 +16,10 @@ func TestCallsThatTakeFarMoreThanUsualAreFlagged(t *testing.T) {
 		"bytes_sent_per_request": func(r *usage.Record, x float64) { r.RequestBytes = int64(700 * x) },
 	} {
 		t.Run(detector, func(t *testing.T) {
-			taking := func(times float64) []Decision {
+			taking := func(times float64, calls int) []Decision {
 				s := newStory(11, 30)
 				begin := s.c.millis
-				for range 300 {
+				for range calls {
 					s.c.millis += 20e3
 					s.rows = append(s.rows, s.c.record(&s.c.keys[4]))
 				}
@@ -33,10 +33,13 @@ func TestCallsThatTakeFarMoreThanUsualAreFlagged(t *testing.T) {
 				}
 				return of(FamilyMoney, acted(s.decisions(t, Config{})))
 			}
-			if ds := taking(3); len(ds) != 0 {
+			if ds := taking(3, 300); len(ds) != 0 {
 				t.Errorf("three times as much is told: %+v", ds[0])
 			}
-			ds := taking(15)
+			if ds := taking(15, 50); len(ds) != 1 {
+				t.Errorf("fifteen times as much is not told within fifty calls: %+v", ds)
+			}
+			ds := taking(15, 300)
 			if len(ds) != 1 || ds[0].KeyID != "key_4" || ds[0].Action != ActionFlag {
 				t.Fatalf("got %+v, want a flag of key_4 and nothing else", ds)
 			}
