@@ -286,4 +286,9 @@ func (absent) IssueStatement(context.Context, Change, string, string) (gen.State
 func (absent) CorrectStatement(context.Context, Change, string) (gen.StatementCorrection, error) {
 	return gen.StatementCorrection{}, errAbsent
 }
+
+func (absent) CheckStatements(context.Context) (gen.StatementsCheck, error) {
+	return gen.StatementsCheck{}, errAbsent
+}
+
 func (absent) StatementCSV(context.Context, string, io.Writer) error { return errAbsent }

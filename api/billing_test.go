@@ -1,6 +1,7 @@
 package api_test
 
 import (
+	"database/sql"
 	"testing"
 	"time"
 
@@ -145,6 +146,19 @@ func TestStatementsAreIssuedCorrectedAndExported(t *testing.T) {
 	require.Equal(t, st.Id, c.Correction.Corrects)
 	f.as("billing", "POST", "/v1/statements/"+c.Correction.Id+"/correct", nil).problem(409, api.CodeConflict)
 	f.as("billing", "POST", "/v1/statements/none/correct", nil).problem(404, api.CodeNotFound)
+
+	var whole, broken gen.StatementsCheck
+	f.as("viewer", "GET", "/v1/statements/check", nil).status(200).into(&whole)
+	require.Equal(t, gen.StatementsCheck{Intact: true, Statements: 2}, whole)
+	require.NoError(t, f.keys.DB().WithTx(t.Context(), func(tx *sql.Tx) error {
+		_, err := tx.ExecContext(t.Context(), `UPDATE quota_statements SET body = REPLACE(body, 'acc_tailspin', 'acc_other') WHERE seq = 2`)
+		return err
+	}))
+	f.as("viewer", "GET", "/v1/statements/check", nil).status(200).into(&broken)
+	require.False(t, broken.Intact)
+	require.EqualValues(t, 1, broken.Statements)
+	require.Contains(t, broken.Problem, "is not what was issued")
+	f.as("customer", "GET", "/v1/statements/check", nil).problem(403, api.CodeForbidden)
 
 	for path, want := range map[string]string{
 		"/v1/statements/" + st.Id + "/csv":                                               "line,requests,API requests,graduated,,,,20000,,,4,4.00\n",

@@ -103,11 +103,14 @@ func readOperation(method, path string, item *openapi3.PathItem, o *openapi3.Ope
 	}
 	op.unlimited = slices.Contains(op.roles, rolePublic) || slices.Contains(op.roles, roleGateway) || op.id == "VerifyKey"
 	op.streams = op.id == "StreamEvents"
-	if op.bound = handlerBound; op.id == "GetIngestAudit" || op.id == "CheckAudit" {
+	if op.bound = handlerBound; slices.Contains(longReads, op.id) {
 		op.bound = auditBound
 	}
 	return op, nil
 }
+
+// longReads are operations that may read all there is.
+var longReads = []string{"GetIngestAudit", "CheckAudit", "CheckStatements"}
 
 func (d *description) find(method, ginPattern string) *operation {
 	return d.operations[method+" "+ginPattern]

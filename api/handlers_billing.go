@@ -117,6 +117,15 @@ func (h *handlers) CorrectStatement(ctx context.Context, q gen.CorrectStatementR
 	return gen.CorrectStatement200JSONResponse(c), nil
 }
 
+func (h *handlers) CheckStatements(ctx context.Context, _ gen.CheckStatementsRequestObject) (gen.CheckStatementsResponseObject, error) {
+	_, std := of(ctx)
+	res, err := h.cfg.Billing.CheckStatements(std)
+	if err != nil {
+		return nil, err
+	}
+	return gen.CheckStatements200JSONResponse(res), nil
+}
+
 func (h *handlers) ExportStatement(ctx context.Context, q gen.ExportStatementRequestObject) (gen.ExportStatementResponseObject, error) {
 	if _, err := h.readableStatement(ctx, q.StatementId); err != nil {
 		return nil, err

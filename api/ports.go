@@ -158,6 +158,8 @@ type Billing interface {
 	// IssueStatement returns what was issued before when there is a statement of the period already.
 	IssueStatement(ctx context.Context, by Change, accountID, period string) (gen.Statement, error)
 	CorrectStatement(ctx context.Context, by Change, id string) (gen.StatementCorrection, error)
+	// CheckStatements reads all of them. That one is not what was issued is an answer and no error.
+	CheckStatements(ctx context.Context) (gen.StatementsCheck, error)
 	ListSubscriptions(ctx context.Context, accountID string) ([]gen.Subscription, error)
 	Subscribe(ctx context.Context, by Change, accountID string, s gen.SubscriptionCreate) (gen.Subscription, error)
 	// EndSubscription returns the subscription that ends then; at may be zero: tomorrow.

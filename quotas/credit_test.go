@@ -110,7 +110,7 @@ func TestACorrectionTakesAndGivesBackCredit(t *testing.T) {
 		if _, err := w.VoidCredit(w.ctx, g.ID, "user:ada"); !errors.Is(err, ErrNotFound) {
 			t.Errorf("voided twice: %v", err)
 		}
-		if n, err := w.VerifyStatements(w.ctx); n != 3 || err != nil {
+		if n, err := w.CheckStatements(w.ctx); n != 3 || err != nil {
 			t.Errorf("chain of %d, %v", n, err)
 		}
 	})

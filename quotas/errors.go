@@ -15,6 +15,8 @@ var (
 	ErrConflict = errors.New("conflict")
 	// ErrOpen: the period has not ended, or its usage is not sealed yet. The statement can be issued later.
 	ErrOpen = errors.New("the period is still open")
+	// ErrBroken: somebody changed or removed what was issued.
+	ErrBroken = errors.New("the chain of statements is broken")
 )
 
 // Problem is one thing wrong with what was given: the field as a path into its JSON, and what to do about it.

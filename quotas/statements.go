@@ -111,11 +111,17 @@ func (s *store) billed(ctx context.Context, q sqlstore.Querier, account string) 
 	return sqlstore.Time(first.Int64), sqlstore.Time(last.Int64), nil
 }
 
-// VerifyStatements recomputes the chain of hashes over all statements and returns how many there are, or an error that
-// names the first that is not what was issued.
-func (s *Service) VerifyStatements(ctx context.Context) (int64, error) {
+// CheckStatements recomputes the chain of hashes over all statements and returns how many are what was issued, counted from the
+// first. An error that wraps [ErrBroken] names the first that is not. Those that are issued meanwhile are not looked at.
+func (s *Service) CheckStatements(ctx context.Context) (int64, error) {
 	q := s.store.db.Read()
-	r, err := q.QueryContext(ctx, `SELECT seq, number, body, previous_hash, hash FROM quota_statements ORDER BY seq`)
+	var end int64
+	var head string
+	err := q.QueryRowContext(ctx, `SELECT seq, hash FROM ledger WHERE name = $1`, statementLedger).Scan(&end, &head)
+	if err = ignore(err, sql.ErrNoRows); err != nil {
+		return 0, fmt.Errorf("read the last statement's hash: %w", err)
+	}
+	r, err := q.QueryContext(ctx, `SELECT seq, number, body, previous_hash, hash FROM quota_statements WHERE seq <= $1 ORDER BY seq`, end)
 	if err != nil {
 		return 0, fmt.Errorf("read the statements: %w", err)
 	}
@@ -128,21 +134,16 @@ func (s *Service) VerifyStatements(ctx context.Context) (int64, error) {
 		if err := r.Scan(&seq, &number, &body, &previous, &hash); err != nil {
 			return n, fmt.Errorf("read the statements: %w", err)
 		}
-		if n++; seq != n || previous != last || chainHash(previous, []byte(body)) != hash {
-			return n - 1, fmt.Errorf("statement %s (number %d in order) is not what was issued, or one before it is missing", number, n)
+		if seq != n+1 || previous != last || chainHash(previous, []byte(body)) != hash {
+			return n, fmt.Errorf("%w: statement %s (number %d in order) is not what was issued, or one before it is missing", ErrBroken, number, n+1)
 		}
-		last = hash
+		n, last = seq, hash
 	}
 	if err := r.Err(); err != nil {
 		return n, fmt.Errorf("read the statements: %w", err)
 	}
-	var head string
-	err = q.QueryRowContext(ctx, `SELECT hash FROM ledger WHERE name = $1`, statementLedger).Scan(&head)
-	if err = ignore(err, sql.ErrNoRows); err != nil {
-		return n, fmt.Errorf("read the last statement's hash: %w", err)
-	}
-	if head != last {
-		return n, errors.New("statements at the end are missing")
+	if n != end || head != last {
+		return n, fmt.Errorf("%w: statements at the end are missing", ErrBroken)
 	}
 	return n, nil
 }

@@ -208,6 +208,15 @@ func (b Billing) CorrectStatement(ctx context.Context, by api.Change, id string)
 	return gen.StatementCorrection{Changed: true, Correction: out}, err
 }
 
+// CheckStatements implements api.Billing.
+func (b Billing) CheckStatements(ctx context.Context) (gen.StatementsCheck, error) {
+	n, err := b.service.CheckStatements(ctx)
+	if errors.Is(err, quotas.ErrBroken) {
+		return gen.StatementsCheck{Statements: n, Problem: err.Error()}, nil
+	}
+	return gen.StatementsCheck{Intact: err == nil, Statements: n}, err
+}
+
 // StatementCSV implements api.Billing.
 func (b Billing) StatementCSV(ctx context.Context, id string, w io.Writer) error {
 	st, err := b.service.Statement(ctx, id)

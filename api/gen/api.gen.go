@@ -1962,6 +1962,17 @@ type StatementPage struct {
 	NextCursor string      `json:"next_cursor,omitempty,omitzero"`
 }
 
+// StatementsCheck defines model for StatementsCheck.
+type StatementsCheck struct {
+	Intact bool `json:"intact"`
+
+	// Problem Which is the first that is not; absent where all are.
+	Problem string `json:"problem,omitempty,omitzero"`
+
+	// Statements How many are what was issued, from the first on, corrections included.
+	Statements int64 `json:"statements"`
+}
+
 // Stats defines model for Stats.
 type Stats struct {
 	// Alerts Number of alerts by state.
@@ -3098,6 +3109,9 @@ type ServerInterface interface {
 	// IssueStatement Issue the statement of a period
 	// (POST /v1/statements)
 	IssueStatement(c *gin.Context)
+	// CheckStatements Whether all statements are what was issued
+	// (GET /v1/statements/check)
+	CheckStatements(c *gin.Context)
 	// PreviewStatement What the period would cost as of now
 	// (GET /v1/statements/preview)
 	PreviewStatement(c *gin.Context, params PreviewStatementParams)
@@ -5529,6 +5543,19 @@ func (siw *ServerInterfaceWrapper) IssueStatement(c *gin.Context) {
 	siw.Handler.IssueStatement(c)
 }
 
+// CheckStatements operation middleware
+func (siw *ServerInterfaceWrapper) CheckStatements(c *gin.Context) {
+
+	for _, middleware := range siw.HandlerMiddlewares {
+		middleware(c)
+		if c.IsAborted() {
+			return
+		}
+	}
+
+	siw.Handler.CheckStatements(c)
+}
+
 // PreviewStatement operation middleware
 func (siw *ServerInterfaceWrapper) PreviewStatement(c *gin.Context) {
 
@@ -5945,6 +5972,7 @@ func RegisterHandlersWithOptions(router gin.IRouter, si ServerInterface, options
 	router.GET(options.BaseURL+"/v1/statements", wrapper.ListStatements)
 	router.POST(options.BaseURL+"/v1/statements", wrapper.IssueStatement)
 	router.GET(options.BaseURL+"/v1/statements/preview", wrapper.PreviewStatement)
+	router.GET(options.BaseURL+"/v1/statements/check", wrapper.CheckStatements)
 	router.GET(options.BaseURL+"/v1/statements/:statement_id", wrapper.GetStatement)
 	router.GET(options.BaseURL+"/v1/statements/:statement_id/csv", wrapper.ExportStatement)
 	router.POST(options.BaseURL+"/v1/statements/:statement_id/correct", wrapper.CorrectStatement)
@@ -9573,6 +9601,44 @@ func (response IssueStatementdefaultApplicationProblemPlusJSONResponse) VisitIss
 	return err
 }
 
+type CheckStatementsRequestObject struct {
+}
+
+type CheckStatementsResponseObject interface {
+	VisitCheckStatementsResponse(w http.ResponseWriter) error
+}
+
+type CheckStatements200JSONResponse StatementsCheck
+
+func (response CheckStatements200JSONResponse) VisitCheckStatementsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type CheckStatementsdefaultApplicationProblemPlusJSONResponse struct {
+	Body       Problem
+	StatusCode int
+}
+
+func (response CheckStatementsdefaultApplicationProblemPlusJSONResponse) VisitCheckStatementsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(response.StatusCode)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
 type PreviewStatementRequestObject struct {
 	Params PreviewStatementParams
 }
@@ -10303,6 +10369,9 @@ type StrictServerInterface interface {
 	// IssueStatement Issue the statement of a period
 	// (POST /v1/statements)
 	IssueStatement(ctx context.Context, request IssueStatementRequestObject) (IssueStatementResponseObject, error)
+	// CheckStatements Whether all statements are what was issued
+	// (GET /v1/statements/check)
+	CheckStatements(ctx context.Context, request CheckStatementsRequestObject) (CheckStatementsResponseObject, error)
 	// PreviewStatement What the period would cost as of now
 	// (GET /v1/statements/preview)
 	PreviewStatement(ctx context.Context, request PreviewStatementRequestObject) (PreviewStatementResponseObject, error)
@@ -12456,6 +12525,30 @@ func (sh *strictHandler) IssueStatement(ctx *gin.Context) {
 		sh.options.HandlerErrorFunc(ctx, err)
 	} else if validResponse, ok := response.(IssueStatementResponseObject); ok {
 		if err := validResponse.VisitIssueStatementResponse(ctx.Writer); err != nil {
+			sh.options.ResponseErrorHandlerFunc(ctx, err)
+		}
+	} else if response != nil {
+		sh.options.ResponseErrorHandlerFunc(ctx, fmt.Errorf("unexpected response type: %T", response))
+	}
+}
+
+// CheckStatements operation middleware
+func (sh *strictHandler) CheckStatements(ctx *gin.Context) {
+	var request CheckStatementsRequestObject
+
+	handler := func(ctx *gin.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.CheckStatements(ctx, request.(CheckStatementsRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "CheckStatements")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		sh.options.HandlerErrorFunc(ctx, err)
+	} else if validResponse, ok := response.(CheckStatementsResponseObject); ok {
+		if err := validResponse.VisitCheckStatementsResponse(ctx.Writer); err != nil {
 			sh.options.ResponseErrorHandlerFunc(ctx, err)
 		}
 	} else if response != nil {

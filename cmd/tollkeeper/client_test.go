@@ -61,6 +61,7 @@ func TestTheCommandLineAdministersTheServerOnItsDataFolder(t *testing.T) {
 	require.Equal(t, 1, code)
 	require.Contains(t, errOut, "can be issued from")
 	require.Contains(t, do("statements", "list", "--period", last), "NUMBER")
+	require.Equal(t, "0 statements are what was issued\n", do("statements", "check"))
 	require.True(t, strings.HasPrefix(do("usage", "--account", "acct_partner", "--csv"), "start,end,sealed,"))
 	link := strings.TrimSpace(do("login", "--name", "grace", "--role", "billing"))
 	require.Regexp(t, `^http://127\.0\.0\.1:\d+/login#tkt_[0-9a-f]+$`, link)

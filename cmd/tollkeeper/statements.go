@@ -5,6 +5,7 @@ import (
 	"io"
 	"net/http"
 	"net/url"
+	"time"
 
 	"github.com/spf13/cobra"
 
@@ -12,15 +13,15 @@ import (
 )
 
 func newStatementsCmd() *cobra.Command {
-	r := &remote{}
+	r := &remote{patience: 11 * time.Minute} // the server gives up after ten
 	cmd := &cobra.Command{
-		Use: "statements", Short: "List, preview, issue, correct and export what accounts owe, on a running server",
+		Use: "statements", Short: "List, preview, issue, correct, check and export what accounts owe, on a running server",
 		Long: "Statements and corrections are issued by the server itself, once a period is over and all its hours are sealed. These\n" +
 			"commands show them, and do not wait for its next look.",
 	}
 	r.flags(cmd)
 	cmd.AddCommand(
-		statementsList(r), statementsShow(r), statementsCorrect(r),
+		statementsList(r), statementsShow(r), statementsCorrect(r), statementsCheck(r),
 		statementsOf(r, "preview", "Show what a period would cost as of now; nothing is stored"),
 		statementsOf(r, "issue", "Issue the statement of a period that is over"),
 	)
@@ -53,6 +54,24 @@ func statementsList(r *remote) *cobra.Command {
 		return err
 	}
 	return cmd
+}
+
+func statementsCheck(r *remote) *cobra.Command {
+	return &cobra.Command{
+		Use: "check", Short: "Check that no statement was changed or removed since it was issued", Args: cobra.NoArgs,
+		Long: "Each statement holds the hash of the one before it. Exit 1 when one is not what was issued.",
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			var c gen.StatementsCheck
+			raw, err := r.ask(cmd.Context(), http.MethodGet, "/v1/statements/check", nil)
+			if err != nil {
+				return err
+			}
+			if err := decode(raw, &c); err != nil {
+				return err
+			}
+			return r.checked(cmd, raw, c.Intact, fmt.Sprintf("%d statements are what was issued", c.Statements), "", c.Problem)
+		},
+	}
 }
 
 func statementsShow(r *remote) *cobra.Command {

@@ -79,21 +79,26 @@ func trailCheck(r *remote) *cobra.Command {
 		if err := decode(raw, &c); err != nil {
 			return err
 		}
-		w := cmd.OutOrStdout()
-		switch {
-		case r.asJSON:
-			_, err = fmt.Fprintln(w, strings.TrimSpace(string(raw)))
-		case c.Intact:
-			_, err = fmt.Fprintf(w, "%d entries from number %d on are intact\n%s\n", c.Entries, c.First, c.Head)
-		default:
-			_, err = fmt.Fprintf(w, "%d entries from number %d on are intact, then: %s\n", c.Entries, c.First, c.Problem)
-		}
-		if err == nil && !c.Intact {
-			return failed{errNotIntact}
-		}
-		return err
+		return r.checked(cmd, raw, c.Intact, fmt.Sprintf("%d entries from number %d on are intact", c.Entries, c.First), c.Head, c.Problem)
 	}
 	return cmd
+}
+
+// checked tells what came of a check: what is intact, and what follows it or what is wrong then. It fails where something is.
+func (r *remote) checked(cmd *cobra.Command, raw []byte, intact bool, what, end, problem string) (err error) {
+	w := cmd.OutOrStdout()
+	switch {
+	case r.asJSON:
+		_, err = fmt.Fprintln(w, strings.TrimSpace(string(raw)))
+	case intact:
+		_, err = fmt.Fprintln(w, strings.TrimSpace(what+"\n"+end))
+	default:
+		_, err = fmt.Fprintf(w, "%s, then: %s\n", what, problem)
+	}
+	if err == nil && !intact {
+		err = failed{errNotIntact}
+	}
+	return err
 }
 
 // moments reads what --since and --until say, each as moment does; zero times where they say nothing.

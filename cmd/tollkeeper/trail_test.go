@@ -20,7 +20,7 @@ func TestTheTrailIsListedWithWhatWasAskedFor(t *testing.T) {
 }
 
 // A script reads JSON and the exit code; both must say it.
-func TestATrailThatIsNotIntactExitsWithOneInEveryForm(t *testing.T) {
+func TestWhatIsNotIntactExitsWithOneInEveryForm(t *testing.T) {
 	const broken = `{"intact":false,"first":1,"entries":6,"problem":"the audit trail is broken: row 7 is missing"}`
 	do := answers(t, map[string]string{
 		"/v1/audit/check":              broken,
@@ -34,6 +34,16 @@ func TestATrailThatIsNotIntactExitsWithOneInEveryForm(t *testing.T) {
 	require.Equal(t, 1, code)
 	require.Equal(t, "tollkeeper: not intact\n", errOut)
 	require.JSONEq(t, broken, out)
+
+	const changed = `{"intact":false,"statements":2,"problem":"statement 2026-3 is not what was issued"}`
+	bills := answers(t, map[string]string{"/v1/statements/check": changed})
+	out, errOut, code = bills("statements", "check")
+	require.Equal(t, 1, code)
+	require.Equal(t, "tollkeeper: not intact\n", errOut)
+	require.Equal(t, "2 statements are what was issued, then: statement 2026-3 is not what was issued\n", out)
+	out, _, code = bills("statements", "check", "--json")
+	require.Equal(t, 1, code)
+	require.JSONEq(t, changed, out)
 
 	out, errOut, code = do("trail", "check", "--noted", "3:ab")
 	require.Zero(t, code, errOut)

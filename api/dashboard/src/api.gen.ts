@@ -902,6 +902,26 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/v1/statements/check": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Whether all statements are what was issued
+         * @description Each statement holds the hash of the one before it. This computes all of them anew, and names the first that was changed or is missing.
+         */
+        get: operations["CheckStatements"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/v1/statements/{statement_id}": {
         parameters: {
             query?: never;
@@ -2237,6 +2257,16 @@ export interface components {
             previous_hash?: string;
             /** @description Over all of it and `previous_hash`. */
             hash?: string;
+        };
+        StatementsCheck: {
+            intact: boolean;
+            /**
+             * Format: int64
+             * @description How many are what was issued, from the first on, corrections included.
+             */
+            statements: number;
+            /** @description Which is the first that is not; absent where all are. */
+            problem?: string;
         };
         StatementPage: {
             items: components["schemas"]["Statement"][];
@@ -4234,6 +4264,27 @@ export interface operations {
                 };
             };
             404: components["responses"]["NotFound"];
+            default: components["responses"]["Problem"];
+        };
+    };
+    CheckStatements: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description What came of it. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["StatementsCheck"];
+                };
+            };
             default: components["responses"]["Problem"];
         };
     };
