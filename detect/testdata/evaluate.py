@@ -189,9 +189,9 @@ def main():
             ("strange", "Strange families (`testdata/strange`): written without having read the detectors; failures of seeds 951 and 952 were worked on", strange, "x", a.strange),
             ("hidden", "Hidden families (`testdata/hidden`): written without having read the detectors; failures of seeds 971 and 972 were worked on", hidden, "h", a.hidden),
             ("outside", "Outside customers (`testdata/outside`): written without having read the detectors; seeds 983 and 984 are held out", outside, "o", a.outside),
-            ("sequel", "Sequel (`testdata/sequel`): families such as the generator's author may keep back, by somebody who has not read the detectors; nothing was worked on", sequel, "q", a.sequel),
+            ("sequel", "Sequel (`testdata/sequel`): families such as the generator's author may keep back, by somebody who has not read the detectors; false alerts of seeds 991 and 992 were worked on", sequel, "q", a.sequel),
             ("reports", "Families after reports of incidents (`testdata/reports`): written without having read the detectors; failures of seeds 961 and 962 were worked on, 963 and 964 are held out. Measured once before anything was changed: suspend recall 0.820, 0.84 false suspends, 68 seconds, 6.1 requests, flag recall 0.775, 10.5 false flags", reports, "r", a.reports),
-            ("ninth", "Ninth exam (`testdata/ninth`): families such as the generator's author may keep back, written without having read the detectors; nothing was worked on, seeds 803 and 804 are held out", ninth, "v", a.ninth),
+            ("ninth", "Ninth exam (`testdata/ninth`): families such as the generator's author may keep back, written without having read the detectors; one failure of seed 801 was worked on (runaway_tokens), 803 and 804 are held out. Measured once before anything was changed: suspend recall 0.987, no false suspends, 31 seconds, 5.0 requests, flag recall 0.943, no false flags", ninth, "v", a.ninth),
             ("world", "Another world (`testdata/world`); its failures were worked on", other, w, a.world),
             ("fresh_world", "Another world, fresh seeds", other, w, a.fresh_world)):
         rows = [(str(n), run(a.binary, a.cache, generator, prefix, n)) for n in seeds(which)]
