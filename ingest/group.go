@@ -115,6 +115,9 @@ func (in *Ingester) runGeneration(ctx context.Context, gen *kafka.Generation, ru
 			})
 		}
 	}
+	if n == 0 {
+		gen.Start(func(genCtx context.Context) { in.waitIdle(genCtx, gen.GroupID) })
+	}
 	// A generation that ends at once (an unknown topic, a flapping coordinator) would otherwise spin.
 	gen.Start(func(genCtx context.Context) {
 		<-genCtx.Done()
@@ -122,6 +125,22 @@ func (in *Ingester) runGeneration(ctx context.Context, gen *kafka.Generation, ru
 			sleep(ctx, d)
 		}
 	})
+}
+
+// waitIdle returns, which ends the generation, where this member has no partition because nobody has. The library's leader looked
+// for the partitions before the topics were there, as when Kafka is started after this program; and since they were there when
+// it began to watch them, it sees no change. Members without a partition where others have some are too many, and wait.
+func (in *Ingester) waitIdle(ctx context.Context, group string) {
+	for {
+		sleep(ctx, in.idleEvery)
+		if ctx.Err() != nil {
+			return
+		}
+		if nobody, err := in.kafka.nobodyReads(ctx); err == nil && nobody {
+			in.log.Info("no member of the group has a partition; joining it anew", "group", group)
+			return
+		}
+	}
 }
 
 // leave lets workers finish, then leaves the group; a join that is under way is cut.

@@ -146,6 +146,7 @@ type Ingester struct {
 	target  *targetTopic  // where blocks go instead of into the store, when this is a Rekeyer's
 
 	topicsEvery time.Duration // how often topics are looked for that can be read now, or not any more
+	idleEvery   time.Duration // how often a member without a partition looks whether that is right
 	told        time.Time     // when the log last said that the group is waited for; zero while it is there
 
 	largeAnswers, largeBatches *pool
@@ -182,6 +183,7 @@ func New(cfg Config) (*Ingester, error) {
 	in := &Ingester{
 		cfg: cfg, log: cfg.Logger, metrics: newMetrics(cfg.Registerer), kafka: newKafkaClient(&cfg), health: newHealthBoard(&cfg), inserts: make(chan struct{}, cfg.MaxInserts),
 		topicsEvery:  5 * time.Second,
+		idleEvery:    5 * time.Second,
 		largeAnswers: newPool(cfg.largeAnswers()), largeBatches: newPool(cfg.largeBatches()),
 	}
 	if cfg.Registerer != nil {

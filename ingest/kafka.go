@@ -199,6 +199,27 @@ func (k *kafkaClient) evictPredecessor(ctx context.Context) (int, error) {
 	return len(gone), nil
 }
 
+// nobodyReads says that the group is settled, and no member of it has a partition.
+func (k *kafkaClient) nobodyReads(ctx context.Context) (bool, error) {
+	res, err := k.client.DescribeGroups(ctx, &kafka.DescribeGroupsRequest{GroupIDs: []string{k.group}})
+	if err != nil {
+		return false, fmt.Errorf("describe group %s: %w", k.group, err)
+	}
+	for _, g := range res.Groups {
+		if g.Error != nil || g.GroupState != "Stable" {
+			return false, g.Error
+		}
+		for _, m := range g.Members {
+			for _, t := range m.MemberAssignments.Topics {
+				if len(t.Partitions) > 0 {
+					return false, nil
+				}
+			}
+		}
+	}
+	return len(res.Groups) > 0, nil
+}
+
 // connSet tracks the group member's connections. kafka-go waits for a join up to the rebalance time-out and cannot be
 // interrupted; cutting its connection does.
 type connSet struct {

@@ -2,12 +2,16 @@ package ingest
 
 import (
 	"fmt"
+	"net"
+	"strconv"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
 	"github.com/segmentio/kafka-go"
 	"github.com/segmentio/kafka-go/sasl/plain"
+	"github.com/twmb/franz-go/pkg/kerr"
 	"github.com/twmb/franz-go/pkg/kfake"
 	"github.com/twmb/franz-go/pkg/kmsg"
 )
@@ -98,6 +102,41 @@ func TestTopicsOfWhichNoneIsThereAreWaitedFor(t *testing.T) {
 	c.createTopic("logs", 1)
 	c.produce("logs", 0, numbered(0, 10)...)
 	waitFor(t, "the topic is read", func() bool { return s.storedOf("logs") == 10 && in.Health().Ready })
+}
+
+// The group's leader looks for partitions when it joins, and begins to watch them after that. A topic that comes in between is there
+// for the one and new to nobody, so no member is given any of its partitions.
+func TestATopicThatComesWhileTheGroupIsJoinedIsRead(t *testing.T) {
+	c := startCluster(t, 2, "logs")
+	s := newMemStore()
+	in, err := New(c.config(s))
+	if err != nil {
+		t.Fatal(err)
+	}
+	in.topicsEvery, in.idleEvery = time.Hour, 50*time.Millisecond
+	c.produce("logs", 0, numbered(0, 10)...)
+	c.produce("logs", 1, numbered(10, 20)...)
+	var asked atomic.Int32
+	c.ControlKey(int16(kmsg.Metadata), func(r kmsg.Request) (kmsg.Response, error, bool) {
+		c.KeepControl()
+		req, ok := r.(*kmsg.MetadataRequest)
+		if !ok || len(req.Topics) == 0 || asked.Add(1) != 2 { // the second to ask for topics by name is the leader
+			return nil, nil, false
+		}
+		res, _ := req.ResponseKind().(*kmsg.MetadataResponse)
+		for i := range req.Topics {
+			res.Topics = append(res.Topics, kmsg.MetadataResponseTopic{Topic: req.Topics[i].Topic, ErrorCode: kerr.UnknownTopicOrPartition.Code})
+		}
+		host, port, _ := net.SplitHostPort(c.addr)
+		n, _ := strconv.Atoi(port)
+		res.Brokers = []kmsg.MetadataResponseBroker{{Host: host, Port: int32(n)}}
+		return res, nil, true
+	})
+	defer start(t, in.Run)()
+	waitFor(t, "the topic is read", func() bool { return s.storedOf("logs") == 20 && in.Health().Ready })
+	if asked.Load() < 2 {
+		t.Errorf("the leader was not blinded: topics were asked for %d times", asked.Load())
+	}
 }
 
 // The user may read one topic of two: the other takes nothing from it. With a wrong password the reason says so, and shows no

@@ -38,7 +38,7 @@ func keysImport(r *remote) *cobra.Command {
 			"in CSV the parts of a list are divided by semicolons. JSON takes metadata, too. Only hashes of the keys are kept.\n" +
 			"A key that is there already stays as it is, so an import that was broken off may be repeated. A line that is refused keeps\n" +
 			"no other out; exit 1 when there is one.",
-		Example: "  tollkeeper keys import --dry-run keys.csv\n  tollkeeper keys import --account acct_1 - < keys.jsonl",
+		Example: "  tollkeeper keys import --dry-run keys.csv\n  tollkeeper keys import --account acct_1 keys.jsonl",
 	}
 	cmd.Flags().StringVar(&account, "account", "", "account of the keys whose line names none")
 	cmd.Flags().StringVar(&environment, "environment", "", "environment of those whose line names none: live, as is the default, or test")
