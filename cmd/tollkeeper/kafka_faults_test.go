@@ -31,8 +31,8 @@ func TestBrokersWithoutRoomForAPlanAreToldOfAndNothingIsInsertedWithoutOne(t *te
 	k.Nodes[0].Kill()
 	k.Nodes[0].Set("offset.metadata.max.bytes", "4096")
 	k.Nodes[0].Restart()
-	s.wantTotal(sent)
 	s.wantReady(60 * time.Second)
+	s.wantTotal(sent)
 	s.wantExact(dir)
 }
 
