@@ -8,14 +8,15 @@ TEXT ·markBlocks(SB), NOSPLIT, $0-24
 	MOVQ text+8(FP), SI
 	MOVQ blocks+16(FP), CX
 
+	// VMOVQ, since MOVQ is one of SSE: going from AVX to SSE and back costs hundreds of cycles, more than the marks of a line.
 	MOVQ         $0x2222222222222222, AX
-	MOVQ         AX, X0
+	VMOVQ        AX, X0
 	VPBROADCASTQ X0, Y0
 	MOVQ         $0x5c5c5c5c5c5c5c5c, AX
-	MOVQ         AX, X1
+	VMOVQ        AX, X1
 	VPBROADCASTQ X1, Y1
 	MOVQ         $0x1f1f1f1f1f1f1f1f, AX
-	MOVQ         AX, X2
+	VMOVQ        AX, X2
 	VPBROADCASTQ X2, Y2
 
 next:
