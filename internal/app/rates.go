@@ -16,7 +16,7 @@ func (a *App) openRates(ctx context.Context) (err error) {
 	}
 	// The nodes of one deployment, and no others, share a pepper.
 	a.rates, err = redisrate.Open(ctx, redisrate.Config{
-		URL: a.cfg.Redis, CAFile: a.cfg.RedisCAFile, Timeout: a.cfg.RedisTimeout, Namespace: hex.EncodeToString(a.pepper.Derive("rates")[:8]),
+		URL: a.cfg.Redis, SentinelPassword: a.cfg.RedisSentinelPassword, CAFile: a.cfg.RedisCAFile, Timeout: a.cfg.RedisTimeout, Namespace: hex.EncodeToString(a.pepper.Derive("rates")[:8]),
 		Logger: a.Log, Registerer: a.Registry,
 	})
 	if err != nil {

@@ -58,9 +58,10 @@ type Config struct {
 	AlertsDays int    `setting:"alerts-days" help:"days that closed alerts are kept on which nobody gave a verdict, from their last change; 0 keeps them for ever"`
 	AuditDays  int    `setting:"audit-days" help:"days that the audit trail is kept; 0 keeps it for ever"`
 
-	Redis        string        `setting:"redis" help:"redis:// or rediss:// (TLS) address of a Redis in which all nodes count the rates of keys together; empty: each counts for itself" secret:"dsn"`
-	RedisCAFile  string        `setting:"redis-ca-file" help:"PEM file with the authorities that the certificate of redis is checked by; default: the system's"`
-	RedisTimeout time.Duration `setting:"redis-timeout" help:"how long verify waits for redis before it counts by itself"`
+	Redis                 string        `setting:"redis" help:"redis:// or rediss:// (TLS) address of a Redis in which all nodes count the rates of keys together; redis+cluster://host,host of a cluster, redis+sentinel://host,host/mymaster of the primary that Sentinels know by that name; empty: each counts for itself" secret:"dsn"`
+	RedisSentinelPassword string        `setting:"redis-sentinel-password" help:"password of the Sentinels, where they want one" secret:"value"`
+	RedisCAFile           string        `setting:"redis-ca-file" help:"PEM file with the authorities that the certificate of redis is checked by; default: the system's"`
+	RedisTimeout          time.Duration `setting:"redis-timeout" help:"how long verify waits for redis before it counts by itself"`
 
 	StartWait time.Duration `setting:"start-wait" help:"how long 'serve' waits at its start for a database or ClickHouse that does not answer; 0: not at all"`
 

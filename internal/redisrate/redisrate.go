@@ -8,20 +8,20 @@
 //   - When Redis does not answer, the call is decided by what this node knows: behind n nodes up to n times as many pass. After three
 //     failures in a row nobody waits for Redis any more; it is tried in the background, and asked again once it answers in time. The
 //     metric tollkeeper_rate_limits_shared, [Limiter.Ready] and a line of the log, one when it begins and one when it ends, say so.
-//   - A call whose question timed out may be counted by Redis nevertheless. None is counted twice: nothing is asked again.
+//   - A call whose question timed out may be counted by Redis nevertheless. None is counted twice, since nothing is asked again; only the nodes of
+//     a cluster are, after a connection broke or the caller's slot moved.
 //   - Redis keeps one hash per caller that has used something, under tollkeeper: and the namespace, until that is free again. Losing them
-//     costs a burst per caller, so Redis needs neither persistence nor replicas.
+//     costs a burst per caller, so Redis needs neither persistence nor replicas. A cluster spreads the callers over its nodes.
+//   - The user needs ping, eval, evalsha, time, hget, hset and pexpire on keys that begin with tollkeeper:, in a cluster command and
+//     cluster|slots as well.
 package redisrate
 
 import (
 	"context"
-	"crypto/tls"
-	"crypto/x509"
 	_ "embed"
 	"errors"
 	"fmt"
 	"log/slog"
-	"os"
 	"sync/atomic"
 	"time"
 
@@ -38,17 +38,18 @@ var take = redis.NewScript(source)
 
 // Config is what a Limiter needs.
 type Config struct {
-	URL        string        // redis://user:password@host:port/database, or rediss:// for TLS
-	CAFile     string        // PEM file with the authorities for TLS; "": the system's
-	Timeout    time.Duration // how long a decision waits for Redis
-	Namespace  string        // the same on all nodes that share limits, different where Redis is shared with others
-	Logger     *slog.Logger
-	Registerer prometheus.Registerer // nil: no metrics are exported
+	URL              string        // redis://user:password@host:port/database, redis+cluster:// or redis+sentinel://; rediss for TLS
+	SentinelPassword string        // where Sentinels want one
+	CAFile           string        // PEM file with the authorities for TLS; "": the system's
+	Timeout          time.Duration // how long a decision waits for Redis
+	Namespace        string        // the same on all nodes that share limits, different where Redis is shared with others
+	Logger           *slog.Logger
+	Registerer       prometheus.Registerer // nil: no metrics are exported
 }
 
 // Limiter implements [rate.Limiter]. Make one with [Open].
 type Limiter struct {
-	client  *redis.Client
+	client  redis.UniversalClient
 	timeout time.Duration
 	prefix  string
 	logger  *slog.Logger
@@ -78,7 +79,7 @@ const (
 // Open prepares a Limiter and tries Redis once, for at most about a second. A Redis that is not there is no error: see the contract. An
 // error is for the user, and never holds the address.
 func Open(ctx context.Context, cfg Config) (*Limiter, error) {
-	o, err := options(cfg.URL, cfg.CAFile)
+	o, err := options(&cfg)
 	if err != nil {
 		return nil, err
 	}
@@ -87,7 +88,7 @@ func Open(ctx context.Context, cfg Config) (*Limiter, error) {
 	o.MaxRetries, o.DialerRetries, o.DialTimeout = -1, 1, dialTimeout
 	redis.SetLogger(silent{}) // it would write to standard error, once for each failure
 	l := &Limiter{
-		client: redis.NewClient(o), timeout: cfg.Timeout, prefix: "tollkeeper:" + cfg.Namespace + ":", logger: cfg.Logger,
+		client: redis.NewUniversalClient(o), timeout: cfg.Timeout, prefix: "tollkeeper:" + cfg.Namespace + ":", logger: cfg.Logger,
 		wake: make(chan struct{}, 1),
 	}
 	if err := l.register(cfg.Registerer); err != nil {
@@ -101,31 +102,8 @@ func Open(ctx context.Context, cfg Config) (*Limiter, error) {
 
 // Check says what is wrong with an address and a file for TLS, as Open would, and opens nothing but the file.
 func Check(url, caFile string) error {
-	_, err := options(url, caFile)
+	_, err := options(&Config{URL: url, CAFile: caFile})
 	return err
-}
-
-func options(url, caFile string) (*redis.Options, error) {
-	o, err := redis.ParseURL(url)
-	if err != nil { // its text may repeat the password
-		return nil, errors.New("redis: is not an address; give it as redis://user:password@host:6379/0, or rediss:// for TLS")
-	}
-	if o.TLSConfig == nil {
-		return o, nil
-	}
-	o.TLSConfig.MinVersion = tls.VersionTLS12
-	if caFile == "" {
-		return o, nil
-	}
-	pem, err := os.ReadFile(caFile)
-	if err != nil {
-		return nil, fmt.Errorf("redis-ca-file: cannot read %q: %w", caFile, errors.Unwrap(err))
-	}
-	o.TLSConfig.RootCAs = x509.NewCertPool()
-	if !o.TLSConfig.RootCAs.AppendCertsFromPEM(pem) {
-		return nil, fmt.Errorf("redis-ca-file: %q holds no certificate", caFile)
-	}
-	return o, nil
 }
 
 // Close ends the connections.

@@ -30,14 +30,9 @@ type Server struct {
 // Start starts a server; options are those of redis-server, such as "--requirepass", "x". It ends with the test.
 func Start(t testing.TB, options ...string) *Server {
 	t.Helper()
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	s := &Server{Addr: l.Addr().String(), t: t, dir: t.TempDir()}
-	_ = l.Close()
-	_, port, _ := net.SplitHostPort(s.Addr)
-	s.args = append([]string{"--bind", "127.0.0.1", "--save", "", "--appendonly", "no", "--dir", s.dir, "--logfile", filepath.Join(s.dir, "log")}, options...)
+	s, port := prepare(t)
+	s.args = append(s.args, "--save", "", "--appendonly", "no")
+	s.args = append(s.args, options...)
 	if strings.Contains(strings.Join(options, " "), "--tls-cert-file") {
 		s.args = append(s.args, "--port", "0", "--tls-port", port)
 	} else {
@@ -46,6 +41,35 @@ func Start(t testing.TB, options ...string) *Server {
 	s.Restart()
 	t.Cleanup(s.Kill)
 	return s
+}
+
+// StartSentinel starts a Sentinel with that file, into which it writes.
+func StartSentinel(t testing.TB, conf string) *Server {
+	t.Helper()
+	s, port := prepare(t)
+	s.args = append([]string{conf, "--sentinel"}, append(s.args, "--port", port)...)
+	s.Restart()
+	t.Cleanup(s.Kill)
+	return s
+}
+
+// prepare picks a port, and says where a server listens and writes.
+func prepare(t testing.TB) (s *Server, port string) {
+	port = FreePort(t)
+	s = &Server{Addr: net.JoinHostPort("127.0.0.1", port), t: t, dir: t.TempDir()}
+	s.args = []string{"--bind", "127.0.0.1", "--dir", s.dir, "--logfile", filepath.Join(s.dir, "log")}
+	return s, port
+}
+
+// FreePort returns a port of the loopback that nobody uses.
+func FreePort(t testing.TB) string {
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer l.Close()
+	_, port, _ := net.SplitHostPort(l.Addr().String())
+	return port
 }
 
 // Restart starts the server that was killed.
