@@ -145,6 +145,23 @@ func TestACustomerDoesNotLearnWhoLooksAtItsAlerts(t *testing.T) {
 	}
 }
 
+func TestACustomerDoesNotLearnWhoJudgedItsAlerts(t *testing.T) {
+	f := newFixture(t)
+	_, id := f.suspended()
+	f.as("security", "POST", "/v1/alerts/"+id+"/confirm", map[string]any{"reason": "the customer says so"}).status(200)
+	for role, want := range map[string]string{"security": "user:security", "customer": ""} {
+		var a gen.Alert
+		f.as(role, "GET", "/v1/alerts/"+id, nil).status(200).into(&a)
+		require.Equal(t, want, a.FeedbackBy, role)
+		require.Equal(t, "the customer says so", a.Feedback, role)
+		var timeline gen.Timeline
+		f.as(role, "GET", "/v1/alerts/"+id+"/timeline", nil).status(200).into(&timeline)
+		last := timeline.Items[len(timeline.Items)-1]
+		require.Equal(t, "confirmed", last.Kind, role)
+		require.Equal(t, want, last.Actor, role)
+	}
+}
+
 // Who stops a key by hand because of an alert and then finds that it was nothing has one thing to do, not two.
 func TestADismissedAlertUndoesAManualSuspension(t *testing.T) {
 	f := newFixture(t)

@@ -101,6 +101,31 @@ func TestFromPlanToStatement(t *testing.T) {
 	f.as("customer", "GET", "/v1/statements/preview", nil).status(200)
 }
 
+// Who of the provider's people set up its terms is no customer's business.
+func TestACustomerDoesNotLearnWhoWorksOnItsBills(t *testing.T) {
+	f := newFixture(t)
+	const account = "/v1/accounts/acc_northwind"
+	f.as("billing", "POST", "/v1/accounts", map[string]any{"id": "acc_northwind", "name": "Northwind Traders"}).status(201)
+	f.as("billing", "POST", account+"/subscriptions", map[string]any{"plan_id": "default", "starts_at": "2026-10-01T00:00:00Z"}).status(201)
+	f.as("billing", "POST", account+"/credits", map[string]any{"currency": "USD", "amount": "120.50"}).status(201)
+	var issued gen.Statement
+	f.as("billing", "POST", "/v1/statements", map[string]any{"account_id": "acc_northwind", "period": "2026-10"}).status(200).into(&issued)
+	for role, want := range map[string]string{"viewer": "user:billing", "customer": ""} {
+		var subs gen.SubscriptionList
+		f.as(role, "GET", account+"/subscriptions", nil).status(200).into(&subs)
+		require.Equal(t, want, subs.Items[0].CreatedBy, role)
+		var credits gen.CreditList
+		f.as(role, "GET", account+"/credits", nil).status(200).into(&credits)
+		require.Equal(t, want, credits.Items[0].CreatedBy, role)
+		var page gen.StatementPage
+		f.as(role, "GET", "/v1/statements?account_id=acc_northwind", nil).status(200).into(&page)
+		require.Equal(t, want, page.Items[0].IssuedBy, role)
+		var st gen.Statement
+		f.as(role, "GET", "/v1/statements/"+issued.Id, nil).status(200).into(&st)
+		require.Equal(t, want, st.IssuedBy, role)
+	}
+}
+
 func TestBadPlansAreNamedByField(t *testing.T) {
 	f := newFixture(t)
 	p := growth()

@@ -42,9 +42,7 @@ func (h *handlers) GetAccountPlan(ctx context.Context, q gen.GetAccountPlanReque
 	if err != nil {
 		return nil, err
 	}
-	if r.who.Role == gen.RoleCustomer {
-		p.CreatedBy = ""
-	}
+	r.withoutStaff(&p.CreatedBy)
 	return gen.GetAccountPlan200JSONResponse(p), nil
 }
 
@@ -56,6 +54,9 @@ func (h *handlers) ListSubscriptions(ctx context.Context, q gen.ListSubscription
 	list, err := h.cfg.Billing.ListSubscriptions(std, q.AccountId)
 	if err != nil {
 		return nil, err
+	}
+	for i := range list {
+		r.withoutStaff(&list[i].CreatedBy)
 	}
 	return gen.ListSubscriptions200JSONResponse{Items: append([]gen.Subscription{}, list...)}, nil
 }
@@ -86,6 +87,9 @@ func (h *handlers) ListCredits(ctx context.Context, q gen.ListCreditsRequestObje
 	list, err := h.cfg.Billing.ListCredits(std, q.AccountId)
 	if err != nil {
 		return nil, err
+	}
+	for i := range list {
+		r.withoutStaff(&list[i].CreatedBy)
 	}
 	return gen.ListCredits200JSONResponse{Items: append([]gen.Credit{}, list...)}, nil
 }

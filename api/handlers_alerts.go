@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"slices"
+	"strings"
 
 	"github.com/tollkeeper/tollkeeper/api/gen"
 )
@@ -43,12 +44,18 @@ func (h *handlers) readableAlert(ctx context.Context, r *request, id string) (ge
 	return r.shown(a), nil
 }
 
-// shown is an alert as the caller may see it: to customers, without who of the security team looks at it.
+// shown is an alert as the caller may see it: to customers, without who of the security team looks at it and judged it.
 func (r *request) shown(a gen.Alert) gen.Alert {
-	if r.who.Role == gen.RoleCustomer {
-		a.Assignee = ""
-	}
+	r.withoutStaff(&a.Assignee)
+	r.withoutStaff(&a.FeedbackBy)
 	return a
+}
+
+// withoutStaff blots out the name of somebody who works here where a customer would read it.
+func (r *request) withoutStaff(name *string) {
+	if r.who.Role == gen.RoleCustomer {
+		*name = ""
+	}
 }
 
 func (h *handlers) GetAlert(ctx context.Context, q gen.GetAlertRequestObject) (gen.GetAlertResponseObject, error) {
@@ -71,6 +78,11 @@ func (h *handlers) GetAlertTimeline(ctx context.Context, q gen.GetAlertTimelineR
 	}
 	if r.who.Role == gen.RoleCustomer { // what the security team says among itself
 		entries = slices.DeleteFunc(entries, func(e gen.TimelineEntry) bool { return e.Kind == "comment" || e.Kind == "assigned" })
+	}
+	for i := range entries {
+		if e := &entries[i]; strings.HasPrefix(e.Actor, "user:") {
+			r.withoutStaff(&e.Actor)
+		}
 	}
 	return gen.GetAlertTimeline200JSONResponse{Items: append([]gen.TimelineEntry{}, entries...)}, nil
 }

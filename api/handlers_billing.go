@@ -56,6 +56,9 @@ func (h *handlers) ListStatements(ctx context.Context, q gen.ListStatementsReque
 	if err != nil {
 		return nil, err
 	}
+	for i := range items {
+		r.withoutStaff(&items[i].IssuedBy)
+	}
 	out.Body.Items, out.Body.NextCursor = append(out.Body.Items, items...), next
 	out.Headers.Link = nextLink(ctx, next)
 	return out, nil
@@ -88,6 +91,7 @@ func (h *handlers) readableStatement(ctx context.Context, id string) (gen.Statem
 	if err == nil && !r.mayRead(st.AccountId) {
 		return gen.Statement{}, ErrNotFound
 	}
+	r.withoutStaff(&st.IssuedBy)
 	return st, err
 }
 
