@@ -91,7 +91,7 @@ func (d *jsonDecoder) assemble(line []byte, r *call) (seen uint32, err error) {
 			if f.to == toLength && string(text) == "-1" {
 				continue
 			}
-			n, fault := parseInt(text)
+			n, fault := parseAmount(text)
 			if fault != numberOK {
 				return 0, d.bad(ReasonBadNumber, i, numberFaultText[fault])
 			}
@@ -175,7 +175,7 @@ func (d *jsonDecoder) units(line []byte, v jsonscan.Value, r *call, i int) error
 		if len(text) == 0 || len(text) == 1 && text[0] == '-' {
 			continue
 		}
-		n, fault := parseInt(text)
+		n, fault := parseAmount(text)
 		if fault != numberOK {
 			return d.bad(ReasonBadUnits, i, "has a value that "+numberFaultText[fault])
 		}

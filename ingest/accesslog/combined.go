@@ -63,7 +63,7 @@ func (d *combinedDecoder) parse(line []byte, r *call) error {
 		return reject(ReasonBadLine, "the line ends before the size")
 	}
 	if !dash(size) {
-		if r.responseBytes, fault = parseInt(size); fault != numberOK {
+		if r.responseBytes, fault = parseAmount(size); fault != numberOK {
 			return reject(ReasonBadNumber, "bytes: "+numberFaultText[fault])
 		}
 	}

@@ -127,6 +127,10 @@ func TestWhatIsWrongIsRejectedWithItsReason(t *testing.T) {
 		"status in words":     {"tollkeeper", `{"time":"2026-11-24T15:04:05Z","status":"OK","path":"/"}`, ReasonBadStatus, "not a number"},
 		"negative latency":    {"tollkeeper", `{` + ok + `,"latency_ms":-1}`, ReasonBadNumber, "latency_ms: is negative"},
 		"huge size":           {"tollkeeper", `{` + ok + `,"response_bytes":1e30}`, ReasonBadNumber, "response_bytes: is too large"},
+		"over a petabyte":     {"tollkeeper", `{` + ok + `,"response_bytes":1000000000000001}`, ReasonBadNumber, "response_bytes: is too large"},
+		"sent to nginx":       {"nginx", `{"msec":"1795532645.1","status":"200","uri":"/","request_length":"1e16"}`, ReasonBadNumber, "too large"},
+		"in combined":         {"combined", `192.0.2.7 - - [24/Nov/2026:15:04:05 +0000] "GET / HTTP/1.1" 200 1000000000000001 "-" "-"`, ReasonBadNumber, "too large"},
+		"tokens beyond that":  {"tollkeeper", `{` + ok + `,"units":{"a":4611686018427387904}}`, ReasonBadUnits, "too large"},
 		"half a byte":         {"tollkeeper", `{` + ok + `,"request_bytes":0.5}`, ReasonBadNumber, "whole"},
 		"a path of objects":   {"tollkeeper", `{"time":"2026-11-24T15:04:05Z","status":200,"path":{}}`, ReasonBadField, "path"},
 		"a host that is true": {"tollkeeper", `{` + ok + `,"host":true}`, ReasonBadField, "host"},
@@ -188,8 +192,11 @@ func TestWhatIsOddButCountsIsTaken(t *testing.T) {
 		"%D":                      {"apache", `192.0.2.7 - - [24/Nov/2026:15:04:05 +0000] "GET / HTTP/1.1" 200 12 "-" "x" 3262`, func(r usage.Record) bool { return r.LatencyMicros == 3262 }},
 		"a route with its method": {"aws", `{"requestTimeEpoch":1795532645123,"status":"200","routeKey":"GET /pets/{id}","path":"/pets/7"}`, func(r usage.Record) bool { return r.Route == "/pets/{id}" }},
 		"a default route":         {"aws", `{"requestTimeEpoch":1795532645123,"status":"200","routeKey":"$default","path":"/pets/7"}`, func(r usage.Record) bool { return r.Route == "/pets/{id}" }},
-		"units twice":             {"tollkeeper", lineWith(`"units":{"a":"1","b":2,"a":3,"c":null}`), func(r usage.Record) bool { return fmt.Sprint(r.Units) == "[{a 3} {b 2}]" }},
-		"the last of two names":   {"tollkeeper", lineWith(`"host":"a","HOST":"b"`), func(r usage.Record) bool { return r.Host == "b" }},
+		"a petabyte": {"tollkeeper", lineWith(`"response_bytes":1e15,"units":{"a":1000000000000000}`), func(r usage.Record) bool {
+			return r.ResponseBytes == 1e15 && fmt.Sprint(r.Units) == "[{a 1000000000000000}]"
+		}},
+		"units twice":           {"tollkeeper", lineWith(`"units":{"a":"1","b":2,"a":3,"c":null}`), func(r usage.Record) bool { return fmt.Sprint(r.Units) == "[{a 3} {b 2}]" }},
+		"the last of two names": {"tollkeeper", lineWith(`"host":"a","HOST":"b"`), func(r usage.Record) bool { return r.Host == "b" }},
 		"Istio's text": {"envoy-text", `[2026-11-24T15:04:05.123Z] "GET /a HTTP/1.1" 200 - via_upstream - "-" 1 2 3 4 "203.0.113.9" "x" "rid" "host" "10.0.2.1:80" outbound|80||a.b.svc 10.0.0.1:1 10.0.0.2:2 10.0.0.3:3 - default`, func(r usage.Record) bool {
 			return r.LatencyMicros == 3000 && string(r.RequestID) == "rid" && r.ResponseBytes == 2
 		}},

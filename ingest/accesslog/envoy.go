@@ -81,7 +81,7 @@ func (d envoyText) parse(line []byte, r *call) error {
 		if first || found == 0 && w[0]-'0' > 9 && (w[0] != '-' || len(w) == 1) {
 			continue
 		}
-		n, fault := parseInt(w)
+		n, fault := parseAmount(w)
 		if dash(w) {
 			n, fault = 0, numberOK
 		}

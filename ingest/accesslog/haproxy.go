@@ -61,7 +61,7 @@ func (d haproxyText) parse(line []byte, r *call) error {
 	if len(size) > 0 && size[0] == '+' {
 		size = size[1:]
 	}
-	if r.responseBytes, fault = parseInt(size); fault != numberOK {
+	if r.responseBytes, fault = parseAmount(size); fault != numberOK {
 		return reject(ReasonBadNumber, "bytes: "+numberFaultText[fault])
 	}
 	// Behind the counters come captured headers in braces and the request in quotes; the request's own quotes are not

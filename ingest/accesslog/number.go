@@ -1,6 +1,10 @@
 package accesslog
 
-import "math"
+import (
+	"math"
+
+	"github.com/tollkeeper/tollkeeper/internal/usage"
+)
 
 // numberFault says what is wrong with a number.
 type numberFault uint8
@@ -48,6 +52,15 @@ func parseInt(b []byte) (int64, numberFault) {
 		return 0, numberFraction
 	}
 	return v, fault
+}
+
+// parseAmount reads how many bytes or units a call took.
+func parseAmount(b []byte) (int64, numberFault) {
+	n, fault := parseInt(b)
+	if n > usage.MaxAmount {
+		return 0, numberTooLarge
+	}
+	return n, fault
 }
 
 // scaled does the work of both; rest says that digits were rounded away.

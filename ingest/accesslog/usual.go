@@ -101,10 +101,10 @@ func (d *jsonDecoder) assembleUsual(line []byte, r *call) bool {
 		r.latencyMicros, faults[1] = latency(t, l.took)
 	}
 	if t := text.of(toBytesIn); len(t) > 0 {
-		r.requestBytes, faults[2] = parseInt(t)
+		r.requestBytes, faults[2] = parseAmount(t)
 	}
 	if t := text.of(toBytesOut); len(t) > 0 {
-		r.responseBytes, faults[3] = parseInt(t)
+		r.responseBytes, faults[3] = parseAmount(t)
 	}
 	if faults != ([4]numberFault{}) {
 		return false

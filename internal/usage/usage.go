@@ -25,6 +25,10 @@ const (
 	MaxRequestIDBytes = 128
 	MaxAgentBytes     = 512
 	MaxNameBytes      = 256
+	// MaxAmount is the most that one call may say that it took, of bytes in either direction and of each unit: a petabyte. No real call
+	// comes near, and what sums up calls, here and in ClickHouse, does so in 64 bits: nine thousand such calls of a key and period
+	// fit, and of what fits into 64 bits itself not even two would.
+	MaxAmount = 1e15
 	// MaxUnits is the number of differently named units that one record may carry.
 	MaxUnits = 16
 )
