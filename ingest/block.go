@@ -172,44 +172,49 @@ func (p *pipeline) add(b *block, line []byte, offset, nowMillis int64) {
 	b.lines++
 	b.bytes += len(line)
 	b.lastRow = offset
-	reason, detail := "", ""
-	switch {
-	case len(line) == 0:
-		reason, detail = accesslog.ReasonEmptyLine, "the message has no value"
-	case len(line) > usage.MaxLineBytes:
-		reason, detail = accesslog.ReasonLineTooLong, "longer than 1 MiB"
-	default:
-		before := b.batch.Len()
-		err := p.decode(line, Origin{Offset: offset, ReceivedMillis: nowMillis, Source: p.source}, &b.batch)
-		if err == nil {
-			for i := before; i < b.batch.Len()-1; i++ { // nearly always none
-				b.batch.Flags[i] |= usage.FlagMoreFollow
-			}
-			return
-		}
-		b.batch.Truncate(before)
-		reason, detail = rejection(err)
+	refused := decode(p.dec, line, Origin{Offset: offset, ReceivedMillis: nowMillis, Source: p.source}, &b.batch)
+	if refused == nil {
+		return
 	}
-	p.metrics.deadLetters.WithLabelValues(reason).Inc()
+	p.metrics.deadLetters.WithLabelValues(refused.Reason).Inc()
 	kept := accesslog.Redact(line, maxDeadLetterBytes)
 	if p.shorten {
 		kept = accesslog.ShortenAddresses(kept)
 	}
 	b.kept += len(kept)
 	b.letters = append(b.letters, usage.DeadLetter{
-		Offset: offset, TimeMillis: nowMillis, Source: p.source, Format: p.dec.Name(), Reason: reason, Detail: detail,
+		Offset: offset, TimeMillis: nowMillis, Source: p.source, Format: p.dec.Name(), Reason: refused.Reason, Detail: refused.Detail,
 		Line: kept, Bytes: len(line),
 	})
 }
 
-// decode contains a decoder's panic: the line becomes a dead letter, the process lives.
-func (p *pipeline) decode(line []byte, at Origin, b *usage.Batch) (err error) {
+// decode appends the records of a line to b, or says why it is refused and leaves b as it was.
+func decode(dec Decoder, line []byte, at Origin, b *usage.Batch) *Reject {
+	switch {
+	case len(line) == 0:
+		return &Reject{Reason: accesslog.ReasonEmptyLine, Detail: "the message has no value"}
+	case len(line) > usage.MaxLineBytes:
+		return &Reject{Reason: accesslog.ReasonLineTooLong, Detail: "longer than 1 MiB"}
+	}
+	before := b.Len()
+	if err := contained(dec, line, at, b); err != nil {
+		b.Truncate(before)
+		return rejection(err)
+	}
+	for i := before; i < b.Len()-1; i++ { // nearly always none
+		b.Flags[i] |= usage.FlagMoreFollow
+	}
+	return nil
+}
+
+// contained contains a decoder's panic: the line becomes a dead letter, the process lives.
+func contained(dec Decoder, line []byte, at Origin, b *usage.Batch) (err error) {
 	defer func() {
 		if r := recover(); r != nil {
-			err = &Reject{Reason: "decoder_error", Detail: "the decoder panicked"}
+			err = &Reject{Reason: reasonDecoder, Detail: "the decoder panicked"}
 		}
 	}()
-	return p.dec.Decode(line, at, b)
+	return dec.Decode(line, at, b)
 }
 
 // finish enriches and marks the rows that were added since it was last called, and returns where they start.
@@ -238,12 +243,11 @@ func (p *pipeline) finish(b *block, nowMillis int64) (from int) {
 }
 
 // rejection reads a decoder's reason; any other error is its fault, and still loses no line.
-func rejection(err error) (reason, detail string) {
-	var r *Reject
-	if errors.As(err, &r) {
-		return r.Reason, r.Detail
+func rejection(err error) *Reject {
+	if r, ok := errors.AsType[*Reject](err); ok {
+		return r
 	}
-	return reasonDecoder, "the decoder failed"
+	return &Reject{Reason: reasonDecoder, Detail: "the decoder failed"}
 }
 
 // reasonDecoder is that of an error of a decoder which is no reject.

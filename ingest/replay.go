@@ -10,7 +10,6 @@ import (
 
 	"github.com/segmentio/kafka-go"
 
-	"github.com/tollkeeper/tollkeeper/ingest/accesslog"
 	"github.com/tollkeeper/tollkeeper/internal/usage"
 )
 
@@ -69,16 +68,8 @@ func (in *Ingester) ReplayDeadLetters(ctx context.Context, topic string, partiti
 		if err != nil {
 			return res, err
 		}
-		before := b.Len()
-		err = dec.Decode(line, Origin{Offset: offset, ReceivedMillis: in.cfg.Now().UnixMilli(), Source: source}, &b)
-		var r *accesslog.Reject
-		if errors.As(err, &r) {
-			b.Truncate(before)
+		if decode(dec, line, Origin{Offset: offset, ReceivedMillis: in.cfg.Now().UnixMilli(), Source: source}, &b) != nil {
 			res.Rejected = append(res.Rejected, offset)
-			continue
-		}
-		if err != nil {
-			return res, fmt.Errorf("decode offset %d of %s/%d: %w", offset, topic, partition, err)
 		}
 	}
 	if b.Len() == 0 {

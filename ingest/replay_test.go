@@ -55,6 +55,28 @@ func TestDeadLettersAreReplayedOnce(t *testing.T) {
 	}
 }
 
+// What the decoder cannot stand is refused again, and keeps none of the others from being stored.
+func TestALineThatTheDecoderPanicsAtDoesNotHoldUpAReplay(t *testing.T) {
+	c := startCluster(t, 1, "logs")
+	s := newMemStore()
+	c.produce("logs", 0, "bad:panic", "bad:r1 1700000000000 k", "bad:r2 1700000000000 k"+strings.Repeat(" ", usage.MaxLineBytes), "bad:")
+	_, stop := run(t, c.config(s))
+	waitFor(t, "all are dead letters", func() bool { s.mu.Lock(); defer s.mu.Unlock(); return len(s.letters) == 4 })
+	c.settled(t, "g")
+	stop()
+	cfg := c.config(s)
+	cfg.NewDecoder = func(string) (Decoder, error) { return mendedDecoder{}, nil }
+	in, err := New(cfg)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer in.kafka.close()
+	res, err := in.ReplayDeadLetters(t.Context(), "logs", 0, []int64{0, 1, 2, 3}, false)
+	if got := fmt.Sprintf("%+v, %v", res, err); got != "{Stored:[1] Repeats:[] Rejected:[0 2 3] Gone:[] Waiting:[]}, <nil>" {
+		t.Error(got)
+	}
+}
+
 // Until an operator has decided about it, the new log's lines at these offsets are not the old one's; they count when it is read.
 func TestDeadLettersOfALogThatWasMadeAnewAreGone(t *testing.T) {
 	for _, kept := range []bool{false, true} { // the group's offset: Kafka deletes it together with the topic, other brokers do not
