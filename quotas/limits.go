@@ -7,6 +7,7 @@ import (
 
 	"github.com/tollkeeper/tollkeeper/internal/sqlstore"
 	"github.com/tollkeeper/tollkeeper/quotas/counter"
+	"github.com/tollkeeper/tollkeeper/quotas/period"
 )
 
 // limitsState remembers what the counters were told last. Its lock is held from reading plans to telling, so that an
@@ -82,6 +83,20 @@ func (s *Service) refresh(ctx context.Context) error {
 		return err
 	}
 	byAccount := make(map[string][]counter.Limit, len(subs))
+	// The default plan holds for all others from the start of the month on, but for who came to it since.
+	month, err := stretch{}.cycle.At(now)
+	if err != nil {
+		return err
+	}
+	ended, err := s.store.ended(ctx, month.From, now)
+	if err != nil {
+		return err
+	}
+	for account, at := range ended {
+		if byAccount[account], err = limits(stretch{span: period.Period{From: at}}, DefaultPlanID); err != nil {
+			return err
+		}
+	}
 	for _, sub := range subs {
 		st := stretch{cycle: sub.Cycle, pinned: sub.PlanVersion}
 		st.span.From = sub.StartsAt

@@ -64,6 +64,28 @@ func (s *store) running(ctx context.Context, t time.Time) ([]Subscription, error
 	return subs, nil
 }
 
+// ended returns when the last subscription ended of each account of which one ended after since and by t; another may hold now.
+func (s *store) ended(ctx context.Context, since, t time.Time) (map[string]time.Time, error) {
+	type end struct {
+		account string
+		at      int64
+	}
+	scan := func(row scanner) (e end, err error) {
+		err = row.Scan(&e.account, &e.at)
+		return e, err
+	}
+	list, err := rows(ctx, s.db.Read(), scan,
+		`SELECT account_id, MAX(ends_at) FROM quota_subscriptions WHERE ends_at > $1 AND ends_at <= $2 GROUP BY account_id`, since.UnixMilli(), t.UnixMilli())
+	if err != nil {
+		return nil, fmt.Errorf("read the subscriptions that ended: %w", err)
+	}
+	at := make(map[string]time.Time, len(list))
+	for _, e := range list {
+		at[e.account] = time.UnixMilli(e.at).UTC()
+	}
+	return at, nil
+}
+
 // Subscribe puts an account on a plan from the start of the day of StartsAt on (zero: of today), in place of whatever it
 // would have been on from then. Without a cycle it keeps that of the subscription before it. A start inside a period for
 // which a statement was issued is refused: issued statements do not change.
