@@ -146,7 +146,8 @@ type grantUse struct {
 }
 
 func scanUse(row scanner) (u grantUse, err error) {
-	return u, row.Scan(&u.grant, &u.amount)
+	err = row.Scan(&u.grant, &u.amount)
+	return u, err
 }
 
 // grants reads the grants of an account with their balances, in order of use: priority, then the earliest expiry, then

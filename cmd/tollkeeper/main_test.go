@@ -108,7 +108,9 @@ func launch(t testing.TB, path string, args ...string) *process {
 	r, w := io.Pipe()
 	p.cmd.Stdout, p.cmd.Stderr = w, w
 	require.NoError(t, p.cmd.Start())
+	read := make(chan struct{})
 	go func() {
+		defer close(read)
 		s := bufio.NewScanner(r)
 		s.Buffer(nil, 1<<20)
 		for s.Scan() {
@@ -121,6 +123,7 @@ func launch(t testing.TB, path string, args ...string) *process {
 	go func() {
 		err := p.cmd.Wait()
 		w.Close()
+		<-read // its last words count
 		p.mu.Lock()
 		p.err = err
 		p.mu.Unlock()

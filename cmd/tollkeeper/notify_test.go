@@ -92,6 +92,14 @@ func (h *hooks) set(down bool) {
 	h.down = down
 }
 
+// nth returns one of the messages that were taken, from 0.
+func (h *hooks) nth(n int) hook {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	require.Greater(h.t, len(h.got), n)
+	return h.got[n]
+}
+
 // until waits for a message that is as wanted.
 func (h *hooks) until(within time.Duration, want func(hook) bool) hook {
 	h.t.Helper()
@@ -158,10 +166,8 @@ func TestAStolenKeysSuspensionReachesTheReceiverAlsoAfterAnOutageAndARestart(t *
 	require.Equal(t, "scrapekit", m.Data.Actor.Agent)
 	require.Equal(t, []string{"139.59.3.7"}, m.Data.Actor.Addresses)
 	require.Empty(t, m.Data.URL, "no public-url is set")
-	h.mu.Lock()
-	require.Equal(t, "alert.opened", h.got[0].Type)
-	require.Equal(t, m.Data.AlertID, h.got[0].Data.AlertID)
-	h.mu.Unlock()
+	require.Equal(t, "alert.opened", h.nth(0).Type)
+	require.Equal(t, m.Data.AlertID, h.nth(0).Data.AlertID)
 
 	// The receiver goes away; another key is stolen; the server is restarted, with a public address now.
 	h.set(true)
@@ -213,7 +219,7 @@ func TestNotifyTestSaysWhatCameBack(t *testing.T) {
 	out, errOut, code := tollkeeper(t, args...)
 	require.Zero(t, code, errOut)
 	require.Regexp(t, `^127\.0\.0\.1:\d+ took the message: it answered 200 after \d+ ms\n$`, out)
-	require.Equal(t, "test", h.got[0].Type)
+	require.Equal(t, "test", h.nth(0).Type)
 
 	out, errOut, code = tollkeeper(t, append(args, "--json")...)
 	require.Zero(t, code, errOut)
@@ -221,7 +227,7 @@ func TestNotifyTestSaysWhatCameBack(t *testing.T) {
 	require.NoError(t, json.Unmarshal([]byte(out), &r))
 	require.True(t, r.Delivered)
 	require.Equal(t, 200, r.Status)
-	require.Equal(t, h.got[1].ID, r.MessageID)
+	require.Equal(t, h.nth(1).ID, r.MessageID)
 
 	h.set(true)
 	out, errOut, code = tollkeeper(t, append(args, "--json")...)

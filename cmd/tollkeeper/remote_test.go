@@ -129,17 +129,17 @@ func TestAnAlertAsJSONHasItsTimelineAndSimilarOnes(t *testing.T) {
 }
 
 func TestADismissalMayLeaveTheKeyAsItIs(t *testing.T) {
-	var body string
+	body := make(chan string, 1)
 	api := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		raw, _ := io.ReadAll(r.Body)
-		body = r.URL.Path + " " + string(raw)
+		body <- r.URL.Path + " " + string(raw)
 		_, _ = w.Write([]byte(`{"id":"a1","status":"dismissed"}`))
 	}))
 	defer api.Close()
 	for flag, want := range map[string]string{"--json=false": `{"reason":"r"}`, "--keep": `{"reason":"r","reinstate":false}`} {
 		_, errOut, code := tollkeeper(t, "alerts", "dismiss", "a1", "--reason", "r", flag, "--server", api.URL, "--token", "x")
 		require.Zero(t, code, errOut)
-		require.Equal(t, "/v1/alerts/a1/dismiss "+want, body)
+		require.Equal(t, "/v1/alerts/a1/dismiss "+want, <-body)
 	}
 }
 
