@@ -53,6 +53,7 @@ func TestTheCommandLineAdministersTheServerOnItsDataFolder(t *testing.T) {
 	do("keys", "delete", loose, "--reason", "made by mistake")
 	require.NotContains(t, do("keys", "list"), loose)
 	importsKeys(t, dir)
+	editsKeys(t, dir)
 
 	// Nothing was used, so there is nothing to issue by itself; what is asked for is made.
 	last := time.Now().UTC().AddDate(0, 0, -time.Now().UTC().Day()).Format("2006-01")

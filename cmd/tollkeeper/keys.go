@@ -2,8 +2,11 @@ package main
 
 import (
 	"fmt"
+	"io"
+	"maps"
 	"net/http"
 	"net/url"
+	"slices"
 	"strings"
 	"time"
 
@@ -14,9 +17,9 @@ import (
 
 func newKeysCmd() *cobra.Command {
 	r := &remote{}
-	cmd := &cobra.Command{Use: "keys", Short: "List, issue, import, suspend, quarantine, reinstate, revoke, rotate and delete keys on a running server"}
+	cmd := &cobra.Command{Use: "keys", Short: "List, issue, import, edit, verify, suspend, quarantine, reinstate, revoke, rotate and delete keys on a running server"}
 	r.flags(cmd)
-	cmd.AddCommand(keysList(r), keysShow(r), keysIssue(r), keysImport(r), keysRotate(r), keysAssign(r), keysDelete(r), keysQuarantine(r), keysRelease(r))
+	cmd.AddCommand(keysList(r), keysShow(r), keysIssue(r), keysImport(r), keysEdit(r), keysVerify(r), keysRotate(r), keysAssign(r), keysDelete(r), keysQuarantine(r), keysRelease(r))
 	for _, verb := range []struct{ name, short, done string }{
 		{"suspend", "Refuse a key until it is reinstated, or for a while", "suspended"},
 		{"reinstate", "Accept a suspended key again", "reinstated"},
@@ -94,45 +97,67 @@ func keysShow(r *remote) *cobra.Command {
 			if printed, err := r.call(cmd, http.MethodGet, "/v1/keys/"+url.PathEscape(args[0]), nil, &k); err != nil || printed {
 				return err
 			}
-			return table(cmd.OutOrStdout(), func(row func(...any)) {
-				row("id", k.Id)
-				row("name", k.Name)
-				row("status", k.Status, k.StatusReason)
-				row("since", k.StatusChangedAt, k.StatusActor)
-				row("until", k.SuspendedUntil)
-				row("account", k.AccountId)
-				if s := k.AccountSuspension; !s.At.IsZero() {
-					row("", "suspended", s.At, s.Actor, s.Reason)
-				}
-				row("plan", k.PlanId)
-				row("tags", strings.Join(k.Tags, ", "))
-				row("created", k.CreatedAt)
-				if t := k.Throttle; t.PerMinute > 0 {
-					row("throttled", fmt.Sprintf("to %d a minute", t.PerMinute), t.Reason)
-				}
-				for _, q := range k.Quarantines {
-					row("refuses", fmt.Sprint(q.Kind), q.Value, q.Agent, q.Until, q.Reason)
-				}
-			})
+			return showKey(cmd.OutOrStdout(), &k)
 		},
 	}
 }
 
+// showKey prints what is agreed for a key and how it stands.
+func showKey(w io.Writer, k *gen.Key) error {
+	return table(w, func(row func(...any)) {
+		row("id", k.Id)
+		row("name", k.Name)
+		row("status", k.Status, k.StatusReason)
+		row("since", k.StatusChangedAt, k.StatusActor)
+		row("until", k.SuspendedUntil)
+		row("account", k.AccountId)
+		if s := k.AccountSuspension; !s.At.IsZero() {
+			row("", "suspended", s.At, s.Actor, s.Reason)
+		}
+		row("plan", k.PlanId)
+		row("tags", strings.Join(k.Tags, ", "))
+		row("scopes", strings.Join(k.Scopes, ", "))
+		row("allowed", strings.Join(k.AllowedCidrs, ", "))
+		row("expires", k.ExpiresAt)
+		for _, name := range slices.Sorted(maps.Keys(k.Metadata)) {
+			row("metadata", name+"="+k.Metadata[name])
+		}
+		row("created", k.CreatedAt)
+		if t := k.Throttle; t.PerMinute > 0 {
+			row("throttled", fmt.Sprintf("to %d a minute", t.PerMinute), t.Reason)
+		}
+		for _, q := range k.Quarantines {
+			row("refuses", fmt.Sprint(q.Kind), q.Value, q.Agent, q.Until, q.Reason)
+		}
+	})
+}
+
 func keysIssue(r *remote) *cobra.Command {
-	var k gen.KeyCreate
-	var environment string
+	var account, environment string
+	var t terms
 	cmd := &cobra.Command{
 		Use: "issue NAME", Short: "Issue a key; the key itself is shown once", Args: cobra.ExactArgs(1),
-		Example: "  tollkeeper keys issue production --account acct_1\n  tollkeeper keys issue staging --environment test --allow 203.0.113.0/24",
+		Example: "  tollkeeper keys issue production --account acct_1\n  tollkeeper keys issue staging --environment test --allow 203.0.113.0/24 --expires 2027-01-01",
 	}
-	cmd.Flags().StringVar(&k.AccountId, "account", "", "account that the key belongs to")
+	cmd.Flags().StringVar(&account, "account", "", "account that the key belongs to")
 	cmd.Flags().StringVar(&environment, "environment", "live", "live or test")
-	cmd.Flags().StringSliceVar(&k.Tags, "tag", nil, "tags")
-	cmd.Flags().StringSliceVar(&k.AllowedCidrs, "allow", nil, "networks that may use the key; none means all")
+	t.flags(cmd)
 	cmd.RunE = func(cmd *cobra.Command, args []string) error {
-		k.Name, k.Environment = args[0], gen.Environment(environment)
+		body, err := t.body(cmd)
+		if err != nil {
+			return err
+		}
+		body["name"], body["environment"] = args[0], environment
+		if account != "" {
+			body["account_id"] = account
+		}
+		for _, field := range []string{"plan_id", "expires_at"} {
+			if body[field] == nil {
+				delete(body, field)
+			}
+		}
 		var made gen.KeySecret
-		if printed, err := r.call(cmd, http.MethodPost, "/v1/keys", k, &made); err != nil || printed {
+		if printed, err := r.call(cmd, http.MethodPost, "/v1/keys", body, &made); err != nil || printed {
 			return err
 		}
 		fmt.Fprintf(cmd.OutOrStdout(), "%s\n%s\n", made.Key.Id, made.Secret)

@@ -3,6 +3,7 @@ package main
 import (
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -44,9 +45,20 @@ func unknownCommand(cmd *cobra.Command, args []string) error {
 	hint := ""
 	cmd.SuggestionsMinimumDistance = 2
 	if near := cmd.SuggestionsFor(args[0]); len(near) > 0 {
-		hint = "; did you mean " + near[0] + "?"
+		meant := near[0]
+		if i := slices.IndexFunc(near, func(name string) bool { return letters(name) == letters(args[0]) }); i >= 0 {
+			meant = near[i] // typed in another order, which happens most
+		}
+		hint = "; did you mean " + meant + "?"
 	}
 	return fmt.Errorf("unknown command %q for %q%s; see '%s --help'", args[0], cmd.CommandPath(), hint, cmd.CommandPath())
+}
+
+// letters are those of a word in the order of the alphabet.
+func letters(word string) string {
+	l := []byte(word)
+	slices.Sort(l)
+	return string(l)
 }
 
 // missingFlags puts cobra's complaint about flags that a command needs into the words of the others.
