@@ -16,9 +16,9 @@ import (
 
 func newAccountsCmd() *cobra.Command {
 	r := &remote{}
-	cmd := &cobra.Command{Use: "accounts", Short: "List, open, show, suspend and reinstate accounts, and put them on plans, on a running server"}
+	cmd := &cobra.Command{Use: "accounts", Short: "List, open, show, suspend and reinstate accounts, put them on plans and give them credit, on a running server"}
 	r.flags(cmd)
-	cmd.AddCommand(accountsList(r), accountsOpen(r), accountsShow(r), accountsSubscribe(r), accountsUnsubscribe(r), accountsCredit(r),
+	cmd.AddCommand(accountsList(r), accountsOpen(r), accountsShow(r), accountsSubscribe(r), accountsUnsubscribe(r), accountsCredit(r), accountsVoid(r), accountsReached(r),
 		accountsSwitch(r, "suspend", "Refuse all keys of an account until it is reinstated", "suspended", "are refused"),
 		accountsSwitch(r, "reinstate", "Lift the suspension of an account; each of its keys is what it would be without", "reinstated", "pass again"))
 	return cmd
@@ -227,31 +227,6 @@ func accountsUnsubscribe(r *remote) *cobra.Command {
 			return err
 		}
 		fmt.Fprintf(cmd.OutOrStdout(), "%s is on %s until %s\n", ended.AccountId, ended.PlanId, ended.EndsAt.UTC().Format(time.RFC3339))
-		return nil
-	}
-	return cmd
-}
-
-func accountsCredit(r *remote) *cobra.Command {
-	var c gen.CreditCreate
-	var expires string
-	cmd := &cobra.Command{
-		Use: "credit ID AMOUNT CURRENCY", Short: "Give an account credit, which statements use up first", Args: cobra.ExactArgs(3),
-		Example: "  tollkeeper accounts credit acct_1 120.50 USD --note 'paid by wire'",
-	}
-	cmd.Flags().StringVar(&c.Note, "note", "", "what it is for")
-	cmd.Flags().StringVar(&expires, "expires", "", "the first day without it, such as 2027-01-01; it stays without")
-	cmd.RunE = func(cmd *cobra.Command, args []string) error {
-		c.Amount, c.Currency = args[1], args[2]
-		var err error
-		if c.ExpiresAt, err = day("expires", expires); err != nil {
-			return err
-		}
-		var made gen.Credit
-		if printed, err := r.call(cmd, http.MethodPost, accountPath(args[0])+"/credits", c, &made); err != nil || printed {
-			return err
-		}
-		fmt.Fprintln(cmd.OutOrStdout(), made.Id)
 		return nil
 	}
 	return cmd

@@ -71,6 +71,13 @@ func TestTheBillingTeamWorksFromTheCommandLine(t *testing.T) {
 	require.EqualValues(t, 5_000_000, all.Quotas[0].Limit)
 	require.Equal(t, "120.5", all.Credits[0].Remaining)
 
+	grant := strings.TrimSpace(do("accounts", "credit", "acct_1", "7.25", "USD"))
+	require.Equal(t, grant+" is void: 0 of 7.25 USD were used\n", do("accounts", "void", grant))
+	_, errOut, code = run("accounts", "void", "grant_none")
+	require.Equal(t, 1, code)
+	require.Contains(t, strings.ToLower(errOut), "not found")
+	require.Regexp(t, `^AT +QUOTA`, do("accounts", "reached", "acct_1"))
+
 	day := time.Now().UTC().Format(time.DateOnly)
 	require.Contains(t, do("usage", "--account", "acct_1", "--from", "3d", "--by", "hour"), "total")
 	require.Contains(t, do("usage", "--account", "acct_1", "--from", "2026-01-01", "--to", day), "total")
