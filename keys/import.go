@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
+	"slices"
 	"strings"
 	"time"
 
@@ -46,7 +48,7 @@ func (s *Store) Import(ctx context.Context, list []New, by By, dryRun bool) ([]I
 	// Somebody else may import the same keys between the look and the insert; then there is another look.
 	for attempt := 1; ; attempt++ {
 		if err := s.recognise(ctx, im); err != nil {
-			return nil, fmt.Errorf("look for keys that were imported before: %w", err)
+			return nil, err
 		}
 		if dryRun {
 			break
@@ -98,31 +100,38 @@ func (im *importing) check(now time.Time) {
 
 // recognise marks the keys that the store has already, under whichever version of the pepper.
 func (s *Store) recognise(ctx context.Context, im *importing) error {
-	if len(im.first) == 0 {
+	return eachKnown(ctx, s.db.Read(), s.pepper.versions, im.first, func(at int, id string, status Status) error {
+		im.results[at] = ImportResult{Outcome: OutcomeKnown, KeyID: id, Status: status}
 		return nil
-	}
-	for i := range s.pepper.versions {
-		v := &s.pepper.versions[i]
-		place := make(map[string]int, len(im.first))
-		hashes := make([]any, 0, len(im.first))
-		for secret, at := range im.first {
-			sum := v.sum([]byte(secret))
-			place[string(sum[:])] = at
-			hashes = append(hashes, sum[:])
-		}
-		var w sqlstore.Where
-		w.And("hash IN (?"+strings.Repeat(", ?", len(hashes)-1)+")", hashes...)
-		err := eachRow(ctx, s.db.Read(), `SELECT id, status, hash FROM keys`+w.String(), w.Args, func(row scanner) error {
-			r := ImportResult{Outcome: OutcomeKnown}
-			var hash []byte
-			if err := row.Scan(&r.KeyID, &r.Status, &hash); err != nil {
-				return err
+	})
+}
+
+// eachKnown calls f for each of the secrets of which the store has a record under one of these versions of the pepper, with what
+// stands beside the secret.
+func eachKnown(ctx context.Context, q sqlstore.Querier, versions []pepperVersion, secrets map[string]int, f func(at int, id string, status Status) error) error {
+	for some := range slices.Chunk(slices.Collect(maps.Keys(secrets)), MaxImport) { // a statement may not have values for all
+		for i := range versions {
+			place := make(map[string]int, len(some))
+			hashes := make([]any, 0, len(some))
+			for _, secret := range some {
+				sum := versions[i].sum([]byte(secret))
+				place[string(sum[:])] = secrets[secret]
+				hashes = append(hashes, sum[:])
 			}
-			im.results[place[string(hash)]] = r
-			return nil
-		})
-		if err != nil {
-			return err
+			var w sqlstore.Where
+			w.And("hash IN (?"+strings.Repeat(", ?", len(hashes)-1)+")", hashes...)
+			err := eachRow(ctx, q, `SELECT id, status, hash FROM keys`+w.String(), w.Args, func(row scanner) error {
+				var id string
+				var status Status
+				var hash []byte
+				if err := row.Scan(&id, &status, &hash); err != nil {
+					return err
+				}
+				return f(place[string(hash)], id, status)
+			})
+			if err != nil {
+				return fmt.Errorf("look for imported keys: %w", err)
+			}
 		}
 	}
 	return nil

@@ -123,22 +123,14 @@ func (s *Store) seal(k *Key, secret string) {
 // refuseKnown finds imports that the store already has under an older version of the pepper; those under the newest are
 // found by the unique index.
 func (s *Store) refuseKnown(ctx context.Context, tx *sql.Tx, list []New) error {
-	for i := range s.pepper.versions[:len(s.pepper.versions)-1] {
-		for j := range list {
-			if list[j].Secret == "" {
-				continue
-			}
-			sum := s.pepper.versions[i].sum([]byte(list[j].Secret))
-			var n int
-			if err := tx.QueryRowContext(ctx, `SELECT COUNT(*) FROM keys WHERE hash = $1`, sum[:]).Scan(&n); err != nil {
-				return fmt.Errorf("look for an imported key: %w", err)
-			}
-			if n > 0 {
-				return ErrDuplicate
-			}
+	secrets := make(map[string]int, len(list))
+	for i := range list {
+		if list[i].Secret != "" {
+			secrets[list[i].Secret] = i
 		}
 	}
-	return nil
+	older := s.pepper.versions[:len(s.pepper.versions)-1]
+	return eachKnown(ctx, tx, older, secrets, func(int, string, Status) error { return ErrDuplicate })
 }
 
 // entry is the audit row for a change that has been made to k.
