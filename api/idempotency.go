@@ -21,7 +21,8 @@ const (
 )
 
 // idempotent makes repeats of one request safe (draft-ietf-httpapi-idempotency-key-header). An answer of 500 and above is
-// not remembered: the request may be tried again with the same key.
+// not remembered: the request may be tried again with the same key. Unless it may have been carried out: doing it again might do
+// it twice.
 func (s *Server) idempotent(c *gin.Context) {
 	r := requestOf(c)
 	name := c.GetHeader(idempotencyHeader)
@@ -55,7 +56,7 @@ func (s *Server) idempotent(c *gin.Context) {
 		}
 	}()
 	c.Next()
-	if status := rec.Status(); status < http.StatusInternalServerError {
+	if status := rec.Status(); status < http.StatusInternalServerError || r.failure != nil && r.failure.Code == CodeOutcomeUnknown {
 		keep = &StoredAnswer{Status: status, Header: map[string]string{}, Body: withoutSecret(rec.body.Bytes())}
 		for _, name := range []string{"Content-Type", "ETag", "Location"} {
 			if v := rec.Header().Get(name); v != "" {

@@ -1,7 +1,10 @@
 package api_test
 
 import (
+	"context"
 	"encoding/json"
+	"errors"
+	"fmt"
 	"net/http"
 	"strings"
 	"testing"
@@ -177,4 +180,34 @@ func TestRepeatsOfOneRequestHaveOneEffect(t *testing.T) {
 	f.as("platform", "POST", "/v1/keys", body, header("Idempotency-Key", "k-1")).status(201)
 	f.as("viewer", "GET", "/v1/keys", nil).status(200).into(&page)
 	require.Len(t, page.Items, 3)
+}
+
+// cutOff makes keys, and says that nobody knows whether it did.
+type cutOff struct{ api.Keys }
+
+type lostCommit struct{ error }
+
+func (lostCommit) OutcomeUnknown() bool { return true }
+
+func (c cutOff) CreateKey(ctx context.Context, by api.Change, k gen.KeyCreate) (gen.Key, string, error) {
+	if _, _, err := c.Keys.CreateKey(ctx, by, k); err != nil {
+		return gen.Key{}, "", err
+	}
+	return gen.Key{}, "", fmt.Errorf("issue a key: %w", lostCommit{errors.New("the connection was lost")})
+}
+
+// A client that repeats what it has no answer to must not have it done twice: it learns that it has to look.
+func TestWhatMayHaveBeenDoneIsNotDoneAgainUnderTheSameIdempotencyKey(t *testing.T) {
+	f := newFixture(t, func(c *api.Config) { c.Keys = cutOff{c.Keys} })
+	body := map[string]any{"account_id": "acc_northwind", "name": "once"}
+	f.as("platform", "POST", "/v1/keys", body, header("Idempotency-Key", "k-1")).problem(500, api.CodeOutcomeUnknown)
+	again := f.as("platform", "POST", "/v1/keys", body, header("Idempotency-Key", "k-1")).status(500)
+	require.Equal(t, "true", again.Header.Get("Idempotency-Replayed"))
+	require.Contains(t, string(again.body), `"code":"outcome_unknown"`)
+	var page gen.KeyPage
+	f.as("viewer", "GET", "/v1/keys", nil).status(200).into(&page)
+	require.Len(t, page.Items, 1)
+	f.as("platform", "POST", "/v1/keys", body, header("Idempotency-Key", "k-2")).problem(500, api.CodeOutcomeUnknown)
+	f.as("viewer", "GET", "/v1/keys", nil).status(200).into(&page)
+	require.Len(t, page.Items, 2, "a new key is a new request")
 }

@@ -35,6 +35,7 @@ const (
 	CodeInternal             Code = "internal"
 	CodeUnavailable          Code = "unavailable"
 	CodeTimeout              Code = "timeout"
+	CodeOutcomeUnknown       Code = "outcome_unknown"
 
 	CodeKeyMissing       Code = "key_missing"
 	CodeKeyUnknown       Code = "key_unknown"
@@ -75,6 +76,7 @@ var problems = map[Code]Meaning{
 	CodeInternal:             {http.StatusInternalServerError, "Internal error", "Tell the operator the `instance`; the log has the cause."},
 	CodeUnavailable:          {http.StatusServiceUnavailable, "Not available now", "Repeat later; `/readyz` says what is missing."},
 	CodeTimeout:              {http.StatusServiceUnavailable, "Took too long", "Repeat with a smaller range."},
+	CodeOutcomeUnknown:       {http.StatusInternalServerError, "Whether it was done is not known", "Read it again, and repeat the request with a new `Idempotency-Key` if it was not done."},
 
 	CodeKeyMissing:       {http.StatusUnauthorized, "No API key", "Send the key in `X-Api-Key` or as a bearer token."},
 	CodeKeyUnknown:       {http.StatusUnauthorized, "Unknown API key", "Check the key."},
@@ -135,10 +137,19 @@ func Conflict(detail string) error { return &Error{Code: CodeConflict, Detail: d
 // Exists says that a thing with that id or name exists already.
 func Exists(detail string) error { return &Error{Code: CodeExists, Detail: detail} }
 
+// outcomeUnknown is an error of a change that was made or was not: the database went away while it was being made.
+type outcomeUnknown interface {
+	error
+	OutcomeUnknown() bool
+}
+
 // public turns any error into the one that the caller sees.
 func public(err error) *Error {
 	if e, ok := errors.AsType[*Error](err); ok {
 		return e
+	}
+	if e, ok := errors.AsType[outcomeUnknown](err); ok && e.OutcomeUnknown() {
+		return &Error{Code: CodeOutcomeUnknown, Cause: err}
 	}
 	switch {
 	case errors.Is(err, ErrNotFound):

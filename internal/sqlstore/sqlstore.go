@@ -107,7 +107,7 @@ const maxAttempts = 6
 // WithTx runs fn in a transaction and commits it when fn returns nil; otherwise it rolls back and returns fn's error.
 // When the engine gives up on the transaction for a deadlock, a serialization failure or a lock, or when the connection is
 // lost before the commit (a failover), fn is run again, up to six times within about a second: fn must have no effect
-// outside the transaction. When the connection is lost during the commit nobody knows its outcome; that error is returned.
+// outside the transaction. When the connection is lost during the commit nobody knows its outcome: an [*OutcomeUnknownError].
 // Publish after WithTx has returned.
 func (d *DB) WithTx(ctx context.Context, fn func(tx *sql.Tx) error) error {
 	for attempt := 1; ; attempt++ {
@@ -149,10 +149,28 @@ func (d *DB) once(ctx context.Context, fn func(tx *sql.Tx) error) (committing bo
 	}
 	done = true
 	if err := tx.Commit(); err != nil {
-		return true, fmt.Errorf("commit on %s: %w", d.where, err)
+		err = fmt.Errorf("commit on %s: %w", d.where, err)
+		if lost(err) {
+			err = &OutcomeUnknownError{err}
+		}
+		return true, err
 	}
 	return true, nil
 }
+
+// OutcomeUnknownError is one of a transaction of which nobody knows whether it was made: the connection was lost during the commit.
+// To do it again may do it twice.
+type OutcomeUnknownError struct{ err error }
+
+func (e *OutcomeUnknownError) Error() string {
+	return e.err.Error() + "; whether it was made is not known"
+}
+
+// Unwrap returns what the commit ended with.
+func (e *OutcomeUnknownError) Unwrap() error { return e.err }
+
+// OutcomeUnknown tells this error apart where the package is not known.
+func (e *OutcomeUnknownError) OutcomeUnknown() bool { return true }
 
 // Away reports whether err, of [Open] for instance, says that the server does not answer or is still starting: the same call may succeed
 // later. A wrong password or name is no such error.

@@ -164,6 +164,27 @@ func TestAWriterThatHangsIsEndedByPostgres(t *testing.T) {
 	}
 }
 
+// Whoever did it again on that error might do it twice.
+func TestACommitThatNobodyKnowsTheOutcomeOfIsToldAndNotRepeated(t *testing.T) {
+	ctx, db := context.Background(), sqltest.New(t, sqlstore.Postgres)(t)
+	runs := 0
+	err := db.WithTx(ctx, func(tx *sql.Tx) error {
+		runs++
+		var pid int
+		if err := tx.QueryRowContext(ctx, `SELECT pg_backend_pid()`).Scan(&pid); err != nil {
+			return err
+		}
+		var gone bool
+		return db.Read().QueryRowContext(ctx, `SELECT pg_terminate_backend($1, 10000)`, pid).Scan(&gone)
+	})
+	if _, ok := errors.AsType[*sqlstore.OutcomeUnknownError](err); !ok || runs != 1 {
+		t.Errorf("after %d runs: %v", runs, err)
+	}
+	if err := db.WithTx(ctx, func(*sql.Tx) error { return nil }); err != nil {
+		t.Errorf("the next transaction: %v", err)
+	}
+}
+
 func TestFailedTransactionLeavesNothing(t *testing.T) {
 	sqltest.Each(t, func(t *testing.T, open sqltest.OpenFunc) {
 		ctx, db := context.Background(), open(t)
