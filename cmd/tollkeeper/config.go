@@ -21,15 +21,22 @@ func newConfigCmd() *cobra.Command {
 	cmd := &cobra.Command{Use: "config", Short: "Check or print the settings"}
 	check := &cobra.Command{
 		Use: "check", Short: "Report every problem with the settings; opens nothing but the files they name", Args: cobra.NoArgs,
+		Example: "  tollkeeper config check --config tollkeeper.yaml",
 	}
 	load := settings(check)
+	asJSON := check.Flags().Bool("json", false, "print what was found as JSON")
 	check.RunE = func(cmd *cobra.Command, _ []string) error {
 		c, err := load()
+		if err == nil {
+			if problems := checkFiles(c); len(problems) > 0 {
+				err = &config.Error{Problems: problems}
+			}
+		}
+		if *asJSON {
+			return checked{}.report(cmd, err)
+		}
 		if err != nil {
 			return err
-		}
-		if problems := checkFiles(c); len(problems) > 0 {
-			return &config.Error{Problems: problems}
 		}
 		fmt.Fprintln(cmd.OutOrStdout(), "the settings are valid")
 		return nil

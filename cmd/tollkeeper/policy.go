@@ -21,19 +21,28 @@ func newPolicyCmd() *cobra.Command {
 	cmd := &cobra.Command{Use: "policy", Short: "Check a policy file, see what it would have done, and which ones were in force"}
 	check := &cobra.Command{
 		Use: "check FILE", Short: "Report every problem of a policy file", Args: cobra.ExactArgs(1),
-		Long: "Report every problem of a policy file, by line; what may be in one, 'tollkeeper policy example' explains.",
-		RunE: func(cmd *cobra.Command, args []string) error {
-			raw, err := os.ReadFile(args[0])
-			if err != nil {
-				return fmt.Errorf("cannot read the policy file: %w", err)
+		Long:    "Report every problem of a policy file, by line; what may be in one, 'tollkeeper policy example' explains.",
+		Example: "  tollkeeper policy check policy.yaml",
+	}
+	asJSON := check.Flags().Bool("json", false, "print what was found as JSON")
+	check.RunE = func(cmd *cobra.Command, args []string) error {
+		raw, err := os.ReadFile(args[0])
+		if err != nil {
+			return fmt.Errorf("cannot read the policy file: %w", err)
+		}
+		p, err := detect.ParsePolicies(raw)
+		if *asJSON {
+			var c checked
+			if err == nil {
+				c.Revision, c.Policies = p.Revision, policyNames(p)
 			}
-			p, err := detect.ParsePolicies(raw)
-			if err != nil {
-				return err
-			}
-			fmt.Fprintf(cmd.OutOrStdout(), "%s is valid: revision %s, policies in order: %s\n", args[0], p.Revision, policyNames(p))
-			return nil
-		},
+			return c.report(cmd, err)
+		}
+		if err != nil {
+			return err
+		}
+		fmt.Fprintf(cmd.OutOrStdout(), "%s is valid: revision %s, policies in order: %s\n", args[0], p.Revision, strings.Join(policyNames(p), ", "))
+		return nil
 	}
 	example := &cobra.Command{
 		Use: "example", Short: "Print a policy file in which every field is explained", Args: cobra.NoArgs,
@@ -48,12 +57,12 @@ func newPolicyCmd() *cobra.Command {
 }
 
 // policyNames lists the policies, the one for all other keys included.
-func policyNames(p *detect.Policies) string {
+func policyNames(p *detect.Policies) []string {
 	names := make([]string, len(p.List))
 	for i := range p.List {
 		names[i] = p.List[i].ID
 	}
-	return strings.Join(names, ", ")
+	return names
 }
 
 // simulated is what a policy would have done with one key.

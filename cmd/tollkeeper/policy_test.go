@@ -1,6 +1,7 @@
 package main
 
 import (
+	"encoding/json"
 	"net/http"
 	"os"
 	"path/filepath"
@@ -29,6 +30,19 @@ func TestPolicyCheckNamesEveryProblem(t *testing.T) {
 	require.Len(t, strings.Split(strings.TrimSpace(errOut), "\n"), 2, errOut)
 	require.Contains(t, errOut, "line 1: version is 2")
 	require.Contains(t, errOut, "a cap is negative")
+
+	var found checked
+	out, errOut, code = tollkeeper(t, "policy", "check", own, "--json")
+	require.Zero(t, code, errOut)
+	require.NoError(t, json.Unmarshal([]byte(out), &found))
+	require.True(t, found.Valid)
+	require.Equal(t, "our-own", found.Policies[0])
+	out, _, code = tollkeeper(t, "policy", "check", bad, "--json")
+	require.Equal(t, 2, code)
+	require.NoError(t, json.Unmarshal([]byte(out), &found))
+	require.False(t, found.Valid)
+	require.Len(t, found.Problems, 2)
+	require.Contains(t, found.Problems[0].Problem, "line 1: version is 2")
 }
 
 // A changed file counts within seconds; a broken one leaves the old one in force and says so.

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"encoding/json"
 	"os"
 	"path/filepath"
 	"strings"
@@ -91,10 +92,19 @@ func TestConfigCheckReadsTheFilesThatTheSettingsName(t *testing.T) {
 	require.Equal(t, 2, code)
 	require.Contains(t, errOut, "mapping: ")
 	require.Contains(t, errOut, "none.yaml")
+	asJSON, _, code := tollkeeper(t, "config", "check", "--format", "mapping", "--mapping", filepath.Join(dir, "none.yaml"), "--json")
+	require.Equal(t, 2, code)
+	var found checked
+	require.NoError(t, json.Unmarshal([]byte(asJSON), &found))
+	require.False(t, found.Valid)
+	require.Equal(t, "mapping", found.Problems[0].Setting)
 
 	out, errOut, code := tollkeeper(t, "config", "check", "--policy", filepath.Join(repository(t), "deploy", "policies", "example.yaml"))
 	require.Zero(t, code, errOut)
 	require.Contains(t, out, "valid")
+	out, errOut, code = tollkeeper(t, "config", "check", "--json")
+	require.Zero(t, code, errOut)
+	require.JSONEq(t, `{"valid":true,"problems":[]}`, out)
 }
 
 // The demo's own defaults give way to the environment as to everything else.
