@@ -74,6 +74,17 @@ func (w wave) Stats(ctx context.Context) (gen.Stats, error) {
 	return st, err
 }
 
+// told is one receiver that takes its messages and one that does not.
+type told struct{}
+
+func (told) ListReceivers(context.Context) ([]gen.Receiver, error) {
+	now := time.Now().UTC()
+	return []gen.Receiver{
+		{Name: "chat", Host: "hooks.example", Format: "slack", On: []string{"opened"}, Severity: gen.SeverityMedium, State: "ok", Delivered: 12, DeliveredAt: now.Add(-3 * time.Minute)},
+		{Name: "on-call", Host: "events.example", Format: "pagerduty", On: []string{"opened"}, Severity: gen.SeverityHigh, State: "failing", Waiting: 2, OldestAt: now.Add(-time.Minute), Problem: "it answered 502 Bad Gateway", ProblemAt: now},
+	}, nil
+}
+
 func newSite(t *testing.T, quiet bool) *site {
 	t.Helper()
 	ctx := t.Context()
@@ -101,7 +112,7 @@ func newSite(t *testing.T, quiet bool) *site {
 	b, billing := bind.NewKeys(s.keys, s.verifier), bind.NewBilling(s.billing, s.keys, s.verifier, time.Now)
 	server, err := api.New(api.Config{
 		Logger: slog.New(slog.DiscardHandler), Now: time.Now, Sessions: bind.NewTokens(s.tokens), Keys: b, Audit: b, Verifier: bind.NewVerifier(s.verifier),
-		Alerts: bind.NewAlerts(found), Accounts: billing, Usage: billing, Billing: billing, Stats: wave{s.keys}, Events: s.events, Dashboard: files,
+		Alerts: bind.NewAlerts(found), Accounts: billing, Usage: billing, Billing: billing, Stats: wave{s.keys}, Events: s.events, Dashboard: files, Receivers: told{},
 	})
 	require.NoError(t, err)
 	web := httptest.NewServer(server.Handler())
@@ -263,6 +274,9 @@ func TestAnalystSuspendsTheStolenKey(t *testing.T) {
 	require.NoError(t, err)
 	require.Regexp(t, `staging[^\n]*(\n[^\n]+)?\s+acc_wingtip\s*account suspended\s*the invoice of May is overdue`, text)
 	require.Equal(t, 1, strings.Count(text, "account suspended"))
+	text, err = chromedp.Run(ctx, chromedp.Text(`.receivers`))
+	require.NoError(t, err)
+	require.Regexp(t, `(?s)chat.*slack, hooks.example\s+12 taken, the last 3 min ago.*on-call.*failing; nothing taken so far, 2 waiting\s+it answered 502 Bad Gateway`, text)
 	shoot(t, ctx, "alert-light")
 
 	steps(t, ctx,

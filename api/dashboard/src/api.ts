@@ -11,6 +11,7 @@ export type Key = components["schemas"]["Key"];
 export type KeyStatus = components["schemas"]["KeyStatus"];
 export type Plan = components["schemas"]["Plan"];
 export type QuotaState = components["schemas"]["QuotaState"];
+export type Receiver = components["schemas"]["Receiver"];
 export type SimilarAlerts = components["schemas"]["SimilarAlerts"];
 export type Stats = components["schemas"]["Stats"];
 export type Statement = components["schemas"]["Statement"];

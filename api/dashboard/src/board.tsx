@@ -6,6 +6,7 @@ import { Feed } from "./feed";
 import { Keys } from "./keys";
 import { useEvents, useNow, useResource } from "./live";
 import type { May } from "./may";
+import { Receivers } from "./receivers";
 import type { Route } from "./route";
 
 interface Props {
@@ -47,7 +48,11 @@ export function Board({ route, stats, ask, may }: Props) {
         {may.alerts && <Alerts alerts={alerts} keys={byId} now={now} open={open} setOpen={setOpen} ask={change} may={may} />}
         <Keys keys={keys} counts={stats?.keys} search={search} setSearch={setSearch} status={status} setStatus={setStatus} now={now} ask={change} mayAct={may.switchKeys} route={route} />
       </div>
-      {may.figures && <Feed events={events} connected={connected} select={setOpen} names={(id) => byId.get(id)?.name} />}
+      {may.figures && (
+        <Feed events={events} connected={connected} select={setOpen} names={(id) => byId.get(id)?.name}>
+          {may.receivers && <Receivers now={now} />}
+        </Feed>
+      )}
     </main>
   );
 }

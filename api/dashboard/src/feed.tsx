@@ -1,3 +1,4 @@
+import type { ReactNode } from "react";
 import type { LiveEvent } from "./api";
 import { clock } from "./format";
 
@@ -9,9 +10,10 @@ interface Props {
   connected: boolean;
   names: (keyId: string) => string | undefined;
   select: (alertId: string) => void;
+  children?: ReactNode; // below the news
 }
 
-export function Feed({ events, connected, names, select }: Props) {
+export function Feed({ events, connected, names, select, children }: Props) {
   // A key's name says more than its id.
   const text = (e: LiveEvent) => (e.key_id ? e.text.replaceAll(e.key_id, names(e.key_id) ?? e.key_id) : e.text);
   return (
@@ -31,6 +33,7 @@ export function Feed({ events, connected, names, select }: Props) {
           </li>
         ))}
       </ol>
+      {children}
     </aside>
   );
 }

@@ -8,6 +8,7 @@ export interface May {
   switchKeys: boolean;
   switchAccounts: boolean;
   money: boolean; // statements and credit
+  receivers: boolean; // of alerts
 }
 
 export function may({ role }: Session): May {
@@ -19,5 +20,6 @@ export function may({ role }: Session): May {
     switchKeys: among("security", "platform"),
     switchAccounts: among("security", "platform", "billing"),
     money: among("billing", "viewer", "customer"),
+    receivers: among("platform", "security", "viewer"),
   };
 }
