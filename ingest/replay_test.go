@@ -15,6 +15,19 @@ func (d mendedDecoder) Decode(line []byte, at Origin, b *usage.Batch) error {
 	return d.lineDecoder.Decode([]byte(strings.TrimPrefix(string(line), "bad:")), at, b)
 }
 
+// mended is an ingester whose decoder was mended since.
+func (c *cluster) mended(t *testing.T, s Store) *Ingester {
+	t.Helper()
+	cfg := c.config(s)
+	cfg.NewDecoder = func(string) (Decoder, error) { return mendedDecoder{}, nil }
+	in, err := New(cfg)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(in.kafka.close)
+	return in
+}
+
 func TestDeadLettersAreReplayedOnce(t *testing.T) {
 	c := startCluster(t, 1, "logs")
 	s := newMemStore()
@@ -22,13 +35,7 @@ func TestDeadLettersAreReplayedOnce(t *testing.T) {
 	_, stop := run(t, c.config(s))
 	waitFor(t, "the good lines are stored", func() bool { n, _ := s.counted(); return n == 2 })
 	stop()
-	cfg := c.config(s)
-	cfg.NewDecoder = func(string) (Decoder, error) { return mendedDecoder{}, nil }
-	in, err := New(cfg)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer in.kafka.close()
+	in := c.mended(t, s)
 	if len(s.letters) != 4 {
 		t.Fatalf("dead letters %+v, want 4", s.letters)
 	}
@@ -64,13 +71,7 @@ func TestALineThatTheDecoderPanicsAtDoesNotHoldUpAReplay(t *testing.T) {
 	waitFor(t, "all are dead letters", func() bool { s.mu.Lock(); defer s.mu.Unlock(); return len(s.letters) == 4 })
 	c.settled(t, "g")
 	stop()
-	cfg := c.config(s)
-	cfg.NewDecoder = func(string) (Decoder, error) { return mendedDecoder{}, nil }
-	in, err := New(cfg)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer in.kafka.close()
+	in := c.mended(t, s)
 	res, err := in.ReplayDeadLetters(t.Context(), "logs", 0, []int64{0, 1, 2, 3}, false)
 	if got := fmt.Sprintf("%+v, %v", res, err); got != "{Stored:[1] Repeats:[] Rejected:[0 2 3] Gone:[] Waiting:[]}, <nil>" {
 		t.Error(got)
