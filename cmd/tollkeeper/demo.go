@@ -22,7 +22,7 @@ func newDemoCmd() *cobra.Command {
 		Long: "Start everything embedded with thirty simulated customers and two weeks of history. After a while one key is stolen;\n" +
 			"the terminal tells what happens. The state is kept in the data folder, so that a second start is quick.",
 	}
-	load := settings(cmd, quiet, func(c *config.Config) { c.Data = "data/demo" })
+	load := settings(cmd, quiet, func(c *config.Config) { c.Data = app.DemoData(c.Data) })
 	cmd.Flags().BoolVar(&once, "once", false, "end after the thief was refused; exit 1 when nothing was suspended in time")
 	cmd.Flags().DurationVar(&theftAfter, "theft-after", 20*time.Second, "how long after the start of live traffic the key is stolen")
 	cmd.Flags().DurationVar(&within, "within", 3*time.Minute, "with --once: how long the suspension may take")
@@ -62,7 +62,7 @@ func playDemo(ctx context.Context, cmd *cobra.Command, a *app.App, folder, topic
 		fmt.Fprintf(out, "%d calls of %d customers are in ClickHouse\n", p.Seeded, p.Customers())
 	}
 	fmt.Fprintf(out, "ready after %s\n", time.Since(began).Round(10*time.Millisecond))
-	if err := greet(ctx, out, a); err != nil {
+	if err := greet(ctx, out, a, folder); err != nil {
 		return failed{err}
 	}
 	return watch(ctx, out, a, p, once, theftAfter+within)

@@ -36,7 +36,7 @@ func newServeCmd() *cobra.Command {
 			return err
 		}
 		w := cmd.ErrOrStderr()
-		if err := greet(cmd.Context(), w, a); err != nil {
+		if err := greet(cmd.Context(), w, a, c.Data); err != nil {
 			return stopped(a, failed{err})
 		}
 		err = a.Wait(cmd.Context())
@@ -85,7 +85,7 @@ func stopped(a *app.App, err error) error {
 }
 
 // greet tells where everything is, with a one-time link for the first administrator, unless that would stay in a log.
-func greet(ctx context.Context, w io.Writer, a *app.App) error {
+func greet(ctx context.Context, w io.Writer, a *app.App, folder string) error {
 	if !a.Answers() {
 		fmt.Fprintf(w, "\n  Tollkeeper %s, role ingest\n", version)
 		fmt.Fprintf(w, "  ├─ health     %s/readyz   figures at %s/metrics\n", a.URL(), a.URL())
@@ -93,7 +93,11 @@ func greet(ctx context.Context, w io.Writer, a *app.App) error {
 		fmt.Fprintf(w, "  └─ stop       Ctrl-C\n\n")
 		return nil
 	}
-	dashboard := a.URL() + "   (a link to it: tollkeeper login)"
+	where := ""
+	if folder != config.Default().Data {
+		where = " --data " + folder
+	}
+	dashboard := a.URL() + "   (a link to it: tollkeeper login" + where + ")"
 	if !kept(w) {
 		link, err := a.AdminLink(ctx)
 		if err != nil {
@@ -105,6 +109,7 @@ func greet(ctx context.Context, w io.Writer, a *app.App) error {
 	fmt.Fprintf(w, "  ├─ dashboard  %s\n", dashboard)
 	fmt.Fprintf(w, "  ├─ API        %s/v1   documentation at %s/docs\n", a.URL(), a.URL())
 	fmt.Fprintf(w, "  ├─ Kafka      %s\n", a.Brokers()[0])
+	fmt.Fprintf(w, "  ├─ commands   tollkeeper status%s, keys, alerts, accounts, ...\n", where)
 	fmt.Fprintf(w, "  └─ stop       Ctrl-C\n\n")
 	return nil
 }

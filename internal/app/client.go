@@ -24,11 +24,22 @@ const (
 
 func clientFile(dataDir string) string { return filepath.Join(dataDir, "client.json") }
 
+// DemoData is the demo's own folder in a data folder: what it simulates is kept apart.
+func DemoData(dataDir string) string { return filepath.Join(dataDir, "demo") }
+
+func exists(path string) bool {
+	_, err := os.Stat(path)
+	return err == nil
+}
+
 // ReadClient reads how to reach the server that runs on a data folder.
 func ReadClient(dataDir string) (Client, error) {
 	var c Client
 	raw, err := os.ReadFile(clientFile(dataDir))
 	if err != nil {
+		if demo := DemoData(dataDir); exists(clientFile(demo)) {
+			return c, fmt.Errorf("no server runs on data folder %s; the demo's is another: add --data %s", dataDir, demo)
+		}
 		return c, fmt.Errorf("no server runs on data folder %s; start one with 'tollkeeper serve', or name another with --server and --token", dataDir)
 	}
 	if err := json.Unmarshal(raw, &c); err != nil {
